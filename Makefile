@@ -1,0 +1,49 @@
+# `make` alone prints what there is to do.
+PYTHON ?= python3
+BIN    := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast test-all lint types imports check format clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# The stamp is as old as the last install that worked; a changed pyproject.toml installs anew.
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: $(PYTHON) is older than 3.11; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgres,sandbox,jwt]' --group dev
+	@touch $@
+
+demo: .venv/installed ## Run the main job against the sandbox on SQLite: about half a minute.
+	$(BIN)/worker demo
+
+test: .venv/installed ## Run the tests, PostgreSQL and child processes included: under 5 minutes.
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-fast: .venv/installed ## Run the tests without PostgreSQL and child processes: for the inner loop.
+	$(BIN)/python -m pytest -m 'not slow and not process and not postgres'
+
+test-all: .venv/installed ## Run every test.
+	$(BIN)/python -m pytest
+
+lint: .venv/installed ## Check style (ruff, all rules) and format.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed ## Check types (mypy, strict).
+	$(BIN)/mypy
+
+imports: .venv/installed ## Check who imports whom (import-linter).
+	$(BIN)/lint-imports
+
+check: lint types imports test ## Everything a change must pass.
+
+format: .venv/installed ## Rewrite the code in the house format.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove the environment, caches and the demo's folder.
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What a user configures or extends; imports nothing of worker."""

@@ -1,0 +1,1 @@
+"""The daemon: schedules sync jobs, keeps credentials, records every call."""

@@ -1,0 +1,1 @@
+"""An authenticated call: token, limit, retry, one more try after a rejection."""

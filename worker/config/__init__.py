@@ -1,0 +1,1 @@
+"""TOML to options; names the wrong key, its file and its line."""

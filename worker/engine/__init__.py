@@ -1,0 +1,1 @@
+"""When and where work happens; is handed functions and knows nothing of runs."""

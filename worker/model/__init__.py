@@ -1,0 +1,1 @@
+"""The words the other rooms speak: records, events, options, errors."""

@@ -1,0 +1,1 @@
+"""Known APIs described as data, one TOML file each."""

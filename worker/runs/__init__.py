@@ -1,0 +1,1 @@
+"""What becomes of a tick: dispatch, execution, context, rescue."""

@@ -1,0 +1,1 @@
+"""The database, one file per table; sees sealed bytes only."""

@@ -1,0 +1,1 @@
+"""How the outside sees us; reads and listens, never acts."""
