@@ -1,0 +1,276 @@
+"""What happened, as facts: emitted where it happens, told by whoever listens.
+
+Each event is one frozen record; its fields become the fields of the log line. docs/events.md is the published table.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import ClassVar
+
+from jobs.contract import Json
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened; `name` is `noun.verb`."""
+
+    name: ClassVar[str]
+    level: ClassVar[str] = "info"
+
+    def facts(self) -> dict[str, Json]:
+        """Returns the event's fields that are set, by name."""
+        pairs = ((item.name, getattr(self, item.name)) for item in fields(self))
+        return {key: value for key, value in pairs if value is not None}
+
+
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """Hands each event to every listener; one that fails is told of once a time and harms nobody."""
+
+    def __init__(self) -> None:
+        self._listeners: tuple[Listener, ...] = ()
+        self._lock = threading.Lock()
+
+    def listen(self, listener: Listener) -> None:
+        """Adds a listener; it is called in the thread where things happen and must be quick."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+    def emit(self, event: Event) -> None:
+        """Tells every listener."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001  a listener must never harm what it listens to
+                logging.getLogger(__name__).exception("listener failed", extra={"event_name": event.name})
+
+
+@dataclass(frozen=True)
+class CallFinished(Event):
+    """One HTTP request ended, with an answer or without."""
+
+    name = "call.finished"
+    account: str
+    method: str
+    url: str
+    call: int
+    purpose: str
+    status: int | None = None
+    ms: float | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    tenant: str | None = None
+    job: str | None = None
+    run: int | None = None
+    attempt: int | None = None
+    retry_of: int | None = None
+    generation: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class CallRetried(Event):
+    """A call is about to be sent again."""
+
+    name = "call.retried"
+    account: str
+    call: int
+    wait_s: float
+    why: str
+    job: str | None = None
+    run: int | None = None
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    """An attempt of a run began."""
+
+    name = "run.started"
+    job: str
+    run: int
+    attempt: int
+    trigger: str
+    late_s: float | None = None  # seconds after its tick
+
+
+@dataclass(frozen=True)
+class RunFinished(Event):
+    """A run ended; the state says how."""
+
+    name = "run.finished"
+    job: str
+    run: int
+    attempt: int
+    state: str
+    seconds: float
+    read: int = 0
+    written: int = 0
+    rejected: int = 0
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class RunRetrying(Event):
+    """An attempt failed and the run waits for its next one."""
+
+    name = "run.retrying"
+    level = "warning"
+    job: str
+    run: int
+    attempt: int
+    wait_s: float
+    error: str
+
+
+@dataclass(frozen=True)
+class RunSkipped(Event):
+    """A tick or a request did not become an execution; the reason is in its row."""
+
+    name = "run.skipped"
+    job: str
+    run: int
+    state: str
+    reason: str
+    ticks: int = 1
+
+
+@dataclass(frozen=True)
+class RunRescued(Event):
+    """A run whose node died waits for another attempt."""
+
+    name = "run.rescued"
+    level = "warning"
+    job: str
+    run: int
+    attempt: int
+    node: int
+
+
+@dataclass(frozen=True)
+class TokenRefreshed(Event):
+    """An account has a new token."""
+
+    name = "token.refreshed"
+    account: str
+    generation: int
+    grant: str
+    expires_in_s: float | None = None
+    call: int | None = None
+
+
+@dataclass(frozen=True)
+class TokenRefreshFailed(Event):
+    """A token could not be had now; an old one stays in use while it is good."""
+
+    name = "token.refresh_failed"
+    level = "warning"
+    account: str
+    error: str
+    failures: int
+    retry_in_s: float | None = None
+
+
+@dataclass(frozen=True)
+class AccountBlocked(Event):
+    """An account's secrets or client were refused; its jobs are skipped until that changes."""
+
+    name = "account.blocked"
+    level = "error"
+    account: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class AccountNeedsLogin(Event):
+    """An account needs a person to log in."""
+
+    name = "account.needs_login"
+    level = "error"
+    account: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class AccountRecovered(Event):
+    """An account that was degraded, blocked or waiting for a login works again."""
+
+    name = "account.recovered"
+    account: str
+
+
+@dataclass(frozen=True)
+class AccountWarned(Event):
+    """Something about an account wants a person's eye."""
+
+    name = "account.warned"
+    level = "warning"
+    account: str
+    warning: str
+
+
+@dataclass(frozen=True)
+class TickDelayed(Event):
+    """Due ticks could not be recorded yet; they are kept and tried again."""
+
+    name = "tick.delayed"
+    level = "error"
+    ticks: int
+    error: str
+
+
+@dataclass(frozen=True)
+class DaemonReady(Event):
+    """The daemon works: the schema is current and the clock is armed."""
+
+    name = "daemon.ready"
+    node: int
+    jobs: int
+    accounts: int
+    database: str
+    next_tick: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DaemonStopping(Event):
+    """The daemon drains: it takes no new work and waits for what runs."""
+
+    name = "daemon.stopping"
+    signal: str
+    running: int
+    queued: int
+    drain_s: float
+
+
+@dataclass(frozen=True)
+class DaemonStopped(Event):
+    """The daemon left."""
+
+    name = "daemon.stopped"
+    drained: bool
+
+
+@dataclass(frozen=True)
+class CommandTaken(Event):
+    """An operator's command was carried out or refused."""
+
+    name = "command.taken"
+    verb: str
+    target: str
+    by: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class WorkerFailed(Event):
+    """Part of the worker failed in a way no job explains; it goes on."""
+
+    name = "worker.failed"
+    level = "error"
+    part: str
+    error: str

@@ -1,0 +1,297 @@
+"""The schema on one sheet; migrations/versions makes it, a test holds the two together.
+
+Times are UTC: SQLite keeps them as text `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts as time does, PostgreSQL as timestamptz.
+"""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_TEXT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime; naive ones are refused with ValueError."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
+        """Returns timestamptz on PostgreSQL and text elsewhere."""
+        kind = sa.DateTime(timezone=True) if dialect.name == "postgresql" else sa.Text()
+        return dialect.type_descriptor(kind)  # type: ignore[arg-type,return-value]
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:  # type: ignore[override]
+        """Returns what the driver is given."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        moment = value.astimezone(UTC)
+        return moment if dialect.name == "postgresql" else moment.strftime(_TEXT_FORMAT)
+
+    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
+        """Returns an aware UTC datetime."""
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.strptime(value, _TEXT_FORMAT).replace(tzinfo=UTC)
+        return value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+Id = sa.BigInteger
+Document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+def _counts() -> list[sa.Column[int]]:
+    names = ("read", "written", "unchanged", "deleted", "rejected", "pages")
+    return [
+        *(sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in names),
+        sa.Column("expected", sa.BigInteger),
+    ]
+
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # part of what every sealed value is bound to
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+boots = sa.Table(  # the lease clock: a wall-clock time for one instant of each boot, agreed by all processes
+    "boots",
+    metadata,
+    sa.Column("boot_id", sa.Text, primary_key=True),
+    sa.Column("wall_at", Moment, nullable=False),
+    sa.Column("elapsed_s", sa.Float, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("definition_hash", sa.Text, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("configured", sa.Boolean, nullable=False),  # false: no longer in the configuration
+    sa.Column("paused_by", sa.Text),
+    sa.Column("paused_at", Moment),
+    sa.Column("last_tick", Moment),  # the latest tick that has a row
+    sa.Column("next_tick", Moment),
+    sa.Column("since", Moment, nullable=False),  # ticks before this are none of ours
+)
+
+definitions = sa.Table(
+    "definitions",
+    metadata,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("first_seen", Moment, nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("tick", Moment),
+    sa.Column("tick_until", Moment),
+    sa.Column("ticks", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("window_since", Moment),
+    sa.Column("window_until", Moment),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("not_before", Moment),
+    sa.Column("params", Document, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("started_at", Moment),
+    sa.Column("finished_at", Moment),
+    *_counts(),
+    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error_kind", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("definition_hash", sa.Text, nullable=False),
+    sa.UniqueConstraint("job", "cause", name="uq_runs_job_cause"),
+    sa.Index("ix_runs_job_id", "job", "id"),
+    sa.Index(
+        "ix_runs_open",
+        "state",
+        "not_before",
+        sqlite_where=sa.text("state IN ('queued', 'running')"),
+        postgresql_where=sa.text("state IN ('queued', 'running')"),
+    ),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("run_id", Id, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("node_id", Id, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    *_counts(),
+    sa.Column("error_kind", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Index(
+        "ix_attempts_running",
+        "node_id",
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    ),
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("run_id", Id),
+    sa.Column("attempt", sa.Integer),
+    sa.Column("job", sa.Text),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("tenant", sa.Text),
+    sa.Column("act_for", sa.Text),
+    sa.Column("node_id", Id),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("ms", sa.Float),
+    sa.Column("bytes_in", sa.BigInteger),
+    sa.Column("bytes_out", sa.BigInteger),
+    sa.Column("retry_of", Id),
+    sa.Column("generation_used", sa.Integer),
+    sa.Column("generation_issued", sa.Integer),
+    sa.Column("error", sa.Text),
+    sa.Index("ix_calls_run", "run_id", "id"),
+    sa.Index("ix_calls_account", "account", "id"),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("value", Document),
+    sa.Column("run_id", Id),
+    sa.Column("moved_at", Moment, nullable=False),
+)
+
+rejects = sa.Table(
+    "rejects",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("record_hash", sa.Text, primary_key=True),
+    sa.Column("run_id", Id, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("first_seen", Moment, nullable=False),
+    sa.Column("last_seen", Moment, nullable=False),
+    sa.Index("ix_rejects_run", "run_id"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("in_doubt", sa.Boolean, nullable=False),
+    sa.Column("run_id", Id),
+    sa.Column("changed_at", Moment, nullable=False),
+)
+
+locks = sa.Table(
+    "locks",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("run_id", Id, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("taken_at", Moment, nullable=False),
+    sa.Index("ix_locks_run", "run_id"),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("verb", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("arguments", Document, nullable=False),
+    sa.Column("taken_by", Id),
+    sa.Column("ended_at", Moment),
+    sa.Column("outcome", sa.Text),
+    sa.Index(
+        "ix_commands_open",
+        "id",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("key_id", sa.Text),
+    sa.Column("issued_at", Moment),
+    sa.Column("expires_at", Moment),
+    sa.Column("refresh_at", Moment),
+    sa.Column("refresh_expires_at", Moment),
+    sa.Column("lease_owner", sa.Text),
+    sa.Column("lease_until", Moment),
+    sa.Column("attempt_id", Id),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", Moment),
+    sa.Column("last_error", sa.Text),
+    sa.Column("secret_fingerprint", sa.Text),
+    sa.Column("refreshed_at", Moment),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("health", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("changed_at", Moment, nullable=False),
+    sa.Column("paused_by", sa.Text),
+    sa.Column("paused_at", Moment),
+)
+
+nodes = sa.Table(
+    "nodes",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("boot_id", sa.Text, nullable=False),
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("heartbeat_at", Moment, nullable=False),  # by the lease clock
+    sa.Column("stopped_at", Moment),
+)
+
+keyring = sa.Table(
+    "keyring",
+    metadata,
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("check_value", sa.LargeBinary, nullable=False),
+    sa.Column("first_seen", Moment, nullable=False),
+    sa.Column("last_seen", Moment, nullable=False),
+)
