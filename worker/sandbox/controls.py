@@ -1,0 +1,100 @@
+"""Everything that can be asked of a running sandbox or changed in it, for tests in its process and for /_sandbox."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from worker.sandbox.calllog import CallRecord
+from worker.sandbox.faults import Fault
+from worker.sandbox.oauth import Authority
+from worker.sandbox.state import State
+from worker.sandbox.table import Row
+
+T = TypeVar("T")
+
+
+class Controls:
+    """The controls of one sandbox; every one of them acts at once and all of them are safe to call while it serves."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def _do(self, act: Callable[[State], T]) -> T:
+        """Acts on the state; a sandbox with a thread of its own acts over there."""
+        return act(self._state)
+
+    def _authorities(self, state: State, api: str | None) -> list[Authority]:
+        known = state.authorities()
+        if api is not None and api not in known:
+            msg = f"api must be tangoe or servicenow; found {api!r}"
+            raise KeyError(msg)
+        return [known[api]] if api else list(known.values())
+
+    def calls(self, path: str = "") -> list[CallRecord]:
+        """Returns the call log's records whose path begins so, oldest first."""
+        return self._do(lambda state: [one for one in state.log.records() if one.path.startswith(path)])
+
+    def token_requests(self, path: str = "") -> list[CallRecord]:
+        """Returns the records of token requests."""
+        return [record for record in self.calls(path) if record.grant_type is not None]
+
+    def forget_calls(self) -> int:
+        """Empties the call log and returns how many records there were."""
+        return self._do(lambda state: state.log.clear())
+
+    def fault(self, fault: Fault) -> int:
+        """Arms a fault and returns its number."""
+        return self._do(lambda state: state.faults.arm(fault))
+
+    def faults(self) -> list[dict[str, object]]:
+        """Returns the armed faults with how often each met a request and was played."""
+        return self._do(lambda state: state.faults.listing())
+
+    def clear_faults(self) -> int:
+        """Takes all faults away and returns how many there were."""
+        return self._do(lambda state: state.faults.clear())
+
+    def rows(self, resource: str) -> list[Row]:
+        """Returns copies of all rows of a resource or staging table, by key; raises KeyError for neither."""
+        return self._do(lambda state: _rows(state, resource))
+
+    def counts(self) -> dict[str, int]:
+        """Returns the number of rows by resource and staging table."""
+        return self._do(lambda state: state.world.counts())
+
+    def churn(self, rows: int, resource: str | None = None) -> dict[str, int]:
+        """Changes so many rows now and returns how many of which resource; raises KeyError for an unknown one."""
+        return self._do(lambda state: _churn(state, rows, resource))
+
+    def revoke_access_tokens(self, api: str | None = None) -> int:
+        """Ends all living access tokens, of one API or both; refresh tokens stay good."""
+        return self._do(
+            lambda state: sum(one.tokens.revoke_access() for one in self._authorities(state, api))
+        )
+
+    def revoke_family(self, api: str | None = None) -> int:
+        """Ends access and refresh tokens of all logins, of one API or both: only a new login helps."""
+        return self._do(
+            lambda state: sum(one.tokens.revoke_family() for one in self._authorities(state, api))
+        )
+
+    def set_password(self, api: str, password: str) -> None:
+        """Changes the user's password at one API; tokens stay as they are."""
+        self._do(lambda state: [one.set_password(password) for one in self._authorities(state, api)])
+
+
+def _known(state: State, resource: str) -> None:
+    if resource not in state.world.counts():
+        msg = f"no resource {resource!r}; there are {', '.join(state.world.counts())}"
+        raise KeyError(msg)
+
+
+def _rows(state: State, resource: str) -> list[Row]:
+    _known(state, resource)
+    table = state.world.any_table(resource)
+    return [dict(row) for row in table.slice_by_key(0, len(table))]
+
+
+def _churn(state: State, rows: int, resource: str | None) -> dict[str, int]:
+    if resource is not None:
+        _known(state, resource)
+    return state.world.churn(rows, resource)

@@ -1,0 +1,116 @@
+"""Faults on demand: which requests they meet, how often, and in what order."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+
+from worker.sandbox.calllog import TOKEN_PATHS
+
+INSTEAD = frozenset({"status", "html", "huge", "gzip_bomb", "drop", "redirect", "empty", "echo_token"})
+AFTER = frozenset({"truncate", "truncate_gzip", "malformed_json", "drip", "lost_answer", "delay"})
+OF_TOKENS = frozenset({"no_expires", "expires_in", "no_refresh_token"})
+KINDS = INSTEAD | AFTER | OF_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to misbehave and the requests it meets; raises ValueError for an unknown kind or a missing value.
+
+    Kinds of INSTEAD answer without acting; those of AFTER act first and spoil the answer (`delay` waits, then
+    acts); those of OF_TOKENS change the answer of a token endpoint and meet nothing else.
+    """
+
+    kind: str
+    path: str = ""  # prefix of the path; empty: any
+    method: str = ""
+    grant_type: str = ""
+    times: int | None = 1  # None: until cleared
+    after: int = 0  # matching requests let through first
+    status: int | None = None
+    retry_after: int | str | None = None
+    seconds: float = 0.0  # of delay; between bytes of drip
+    size: int = 300_000_000  # bytes of huge and of what gzip_bomb inflates to
+    location: str = ""  # of redirect
+    body: object = None  # JSON of status
+    value: object = None  # of expires_in
+    headers: Mapping[str, str] = field(default_factory=dict)  # further ones, of status
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be played."""
+        if self.kind not in KINDS:
+            msg = f"fault: kind must be one of {', '.join(sorted(KINDS))}; found {self.kind!r}"
+            raise ValueError(msg)
+        if self.kind == "redirect" and not self.location:
+            msg = "fault: a redirect needs a location"
+            raise ValueError(msg)
+
+    @classmethod
+    def parse(cls, data: object) -> "Fault":
+        """Returns the fault that a JSON object describes; raises ValueError naming what is wrong with it."""
+        known = {part.name for part in fields(cls)}
+        if not isinstance(data, dict) or "kind" not in data:
+            msg = f"fault: expected an object with kind and any of {', '.join(sorted(known - {'kind'}))}"
+            raise ValueError(msg)
+        unknown = sorted(set(data) - known)
+        if unknown:
+            msg = f"fault: unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}"
+            raise ValueError(msg)
+        return cls(**data)
+
+    def meets(self, method: str, path: str, grant_type: str | None) -> bool:
+        """Tells whether it is meant for this request."""
+        if self.kind in OF_TOKENS and path not in TOKEN_PATHS:
+            return False
+        return (
+            path.startswith(self.path)
+            and self.method.upper() in ("", method)
+            and self.grant_type in ("", grant_type)
+        )
+
+
+@dataclass(slots=True)
+class _Armed:
+    number: int
+    fault: Fault
+    met: int = 0
+    played: int = 0
+
+    def over(self) -> bool:
+        return self.fault.times is not None and self.played >= self.fault.times
+
+
+class FaultBook:
+    """The armed faults, in the order they came; the first that meets a request is played. Not safe for threads."""
+
+    def __init__(self) -> None:
+        self._armed: list[_Armed] = []
+        self._number = 0
+
+    def arm(self, fault: Fault) -> int:
+        """Adds a fault and returns its number."""
+        self._number += 1
+        self._armed.append(_Armed(self._number, fault))
+        return self._number
+
+    def clear(self) -> int:
+        """Takes all faults away and returns how many there were."""
+        cleared = len(self._armed)
+        self._armed.clear()
+        return cleared
+
+    def take(self, method: str, path: str, grant_type: str | None) -> Fault | None:
+        """Returns the fault to play for this request, or None."""
+        for armed in self._armed:
+            if armed.over() or not armed.fault.meets(method, path, grant_type):
+                continue
+            armed.met += 1
+            if armed.met > armed.fault.after:
+                armed.played += 1
+                return armed.fault
+        return None
+
+    def listing(self) -> list[dict[str, object]]:
+        """Returns each fault with its number and how often it met and was played."""
+        return [
+            {"number": one.number, "met": one.met, "played": one.played, **asdict(one.fault)}
+            for one in self._armed
+        ]

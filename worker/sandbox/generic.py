@@ -1,0 +1,119 @@
+"""A REST API like many others, for each kind of paging: `/generic/v1/items?style=page|offset|link|next_url|token|none`."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from worker.sandbox.answers import Refusal, json_answer, number, origin
+from worker.sandbox.state import State, identified, state_of
+from worker.sandbox.table import Row, Table
+
+PATH = "/generic/v1/items"
+STYLES = ("page", "offset", "link", "next_url", "token", "none")
+DEFAULT_SIZE, MOST = 100, 1000
+
+
+def _refuse(status: int, code: str, message: str) -> Refusal:
+    return Refusal(json_answer({"error": code, "message": message}, status))
+
+
+def _admit(request: web.Request) -> State:
+    """Accepts a bearer token of either authorization server (RFC 6750 3); raises Refusal."""
+    state = state_of(request)
+    if not any([identified(request, authority) for authority in (state.tangoe, state.servicenow)]):
+        refusal = _refuse(401, "invalid_token", "a valid bearer token of either token endpoint is needed")
+        refusal.response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        raise refusal
+    return state
+
+
+async def items(request: web.Request) -> web.Response:
+    """Answers with one page in the style asked for."""
+    table = _admit(request).world.table("items")
+    style = request.query.get("style", "none")
+    if style not in STYLES:
+        raise _refuse(400, "invalid_parameter", f"style must be one of {', '.join(STYLES)}; found {style!r}")
+    try:
+        start = _since(request, table)
+        offset, size = _place(request, style, len(table))
+    except ValueError as error:
+        raise _refuse(400, "invalid_parameter", str(error)) from None
+    total = len(table) - (start or 0)
+    rows = _rows(table, start, offset, size)
+    following = offset + size if style != "none" and offset + size < total else None
+    body: Row = {"data": {"items": rows}}
+    headers = {}
+    if style == "page":
+        body |= {"page": offset // size + 1, "per_page": size, "total": total, "pages": -(-total // size)}
+    elif style == "offset":
+        body |= {"offset": offset, "limit": size, "total": total}
+    elif style == "link":
+        headers["Link"] = _link_header(request, size, offset, total)
+    elif style == "next_url":
+        body["next"] = None if following is None else _url(request, {"cursor": f"c{following}"})
+    elif style == "token":
+        body["next_token"] = None if following is None else f"c{following}"
+    return json_answer(body, headers=headers)
+
+
+async def item(request: web.Request) -> web.Response:
+    """Answers with one item."""
+    row = _admit(request).world.table("items").get(request.match_info["id"])
+    if row is None:
+        raise _refuse(404, "not_found", f"no item has the id {request.match_info['id']}")
+    return json_answer({"data": row})
+
+
+def _since(request: web.Request, table: Table) -> int | None:
+    text = request.query.get("updated_since")
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"parameter updated_since must be an ISO 8601 time; found {text!r}"
+        raise ValueError(msg) from None
+    return table.start_of(table.bound(at if at.tzinfo else at.replace(tzinfo=UTC)))
+
+
+def _place(request: web.Request, style: str, total: int) -> tuple[int, int]:
+    """Returns offset and size of the page asked for."""
+    if style == "none":
+        return 0, max(1, total)
+    size = number(request, "limit" if style == "offset" else "per_page", DEFAULT_SIZE, 1, MOST)
+    if style == "offset":
+        return number(request, "offset", 0, 0), size
+    if style in ("page", "link"):
+        return (number(request, "page", 1, 1) - 1) * size, size
+    cursor = request.query.get("cursor", "c0")
+    if not cursor.startswith("c") or not cursor[1:].isdecimal():
+        msg = f"parameter cursor must be one that an answer gave; found {cursor!r}"
+        raise ValueError(msg)
+    return int(cursor[1:]), size
+
+
+def _rows(table: Table, start: int | None, offset: int, size: int) -> list[Row]:
+    if start is None:
+        return table.slice_by_key(offset, offset + size)
+    return table.slice_by_stamp(start + offset, start + offset + size)
+
+
+def _url(request: web.Request, changed: dict[str, str]) -> str:
+    return f"{origin(request)}{request.path}?{urlencode(dict(request.query) | changed)}"
+
+
+def _link_header(request: web.Request, size: int, offset: int, total: int) -> str:
+    """Returns the Link header of RFC 8288 for pages counted from 1."""
+    page, last = offset // size + 1, max(1, -(-total // size))
+    pages = {"first": 1, "last": last}
+    if page > 1:
+        pages["prev"] = page - 1
+    if page < last:
+        pages["next"] = page + 1
+    return ", ".join(f'<{_url(request, {"page": str(to)})}>; rel="{rel}"' for rel, to in pages.items())
+
+
+def routes() -> list[web.RouteDef]:
+    """Returns the routes of the generic API."""
+    return [web.get(PATH, items), web.get(f"{PATH}/{{id}}", item)]

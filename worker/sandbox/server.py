@@ -1,0 +1,161 @@
+"""The sandbox as one object: serves HTTP on loopback from a thread and an event loop of its own."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from worker.sandbox import control, generic, imports, servicenow, tangoe
+from worker.sandbox.controls import Controls, T
+from worker.sandbox.options import SandboxOptions
+from worker.sandbox.state import STATE, State, new_state
+from worker.sandbox.trail import trail
+
+_MAX_BODY = 64 * 1024 * 1024  # bytes of a request
+_CHURN_STEP_S = 0.05
+_GRACE_S = 0.1  # for answers still under way at the stop
+
+
+class Sandbox(Controls):
+    """A far end to try against; a context manager, and safe to control from any thread.
+
+    Raises OSError from `start` when the port is taken.
+    """
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        super().__init__(new_state(options or SandboxOptions()))
+        self.options = self._state.options
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._over: asyncio.Event | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens; raises RuntimeError before the start."""
+        if not self._port:
+            msg = "the sandbox has no URL before it is started"
+            raise RuntimeError(msg)
+        return f"http://{self.options.host}:{self._port}"
+
+    @property
+    def tangoe_url(self) -> str:
+        """The base URL of the Tangoe-style API."""
+        return self.url + tangoe.BASE
+
+    @property
+    def servicenow_url(self) -> str:
+        """The base URL of the ServiceNow-style API."""
+        return self.url
+
+    def start(self) -> Self:
+        """Listens and serves; returns when requests are answered."""
+        ready: Future[int] = Future()
+        self._thread = threading.Thread(target=self._serve, args=(ready,), name="sandbox", daemon=True)
+        self._thread.start()
+        try:
+            self._port = ready.result()
+        except BaseException:
+            self._thread.join()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Closes every connection and ends the thread; a stopped sandbox can still be asked what happened."""
+        loop, over, thread = self._loop, self._over, self._thread
+        if thread is None:
+            return
+        if loop is not None and over is not None:
+            loop.call_soon_threadsafe(over.set)
+        thread.join()
+        self._thread = self._loop = self._over = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _do(self, act: Callable[[State], T]) -> T:
+        loop = self._loop
+        if loop is None or self._thread is threading.current_thread():
+            return act(self._state)
+        done: Future[T] = Future()
+
+        def there() -> None:
+            try:
+                done.set_result(act(self._state))
+            except BaseException as error:  # noqa: BLE001 - it belongs to the caller, in the other thread
+                done.set_exception(error)
+
+        loop.call_soon_threadsafe(there)
+        return done.result()
+
+    def _serve(self, ready: Future[int]) -> None:
+        with asyncio.Runner() as runner:
+            try:
+                runner.run(self._listen(ready))
+            except BaseException as error:
+                if ready.done():
+                    raise
+                ready.set_exception(error)
+
+    async def _listen(self, ready: Future[int]) -> None:
+        runner = web.AppRunner(
+            application(self._state), access_log=None, shutdown_timeout=_GRACE_S, handle_signals=False
+        )
+        await runner.setup()
+        pace = None
+        try:
+            site = web.TCPSite(runner, self.options.host, self.options.port)
+            await site.start()
+            self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+            pace = asyncio.create_task(_churning(self._state)) if self.options.churn else None
+            ready.set_result(int(runner.addresses[0][1]))
+            await self._over.wait()
+        finally:
+            if pace is not None:
+                pace.cancel()
+            await runner.cleanup()
+
+
+async def _churning(state: State) -> None:
+    """Changes rows at the pace of the options, for ever."""
+    clock = asyncio.get_running_loop().time
+    begin, done = clock(), 0
+    while True:
+        due = int((clock() - begin) * state.options.churn)
+        state.world.churn(due - done)
+        done = due
+        await asyncio.sleep(_CHURN_STEP_S)
+
+
+def application(state: State) -> web.Application:
+    """Returns the web application that serves this state."""
+    app = web.Application(middlewares=[control.explain, trail], client_max_size=_MAX_BODY)
+    app[STATE] = state
+    for room in (tangoe, servicenow, imports, generic, control):
+        app.add_routes(room.routes())
+    return app
+
+
+def serve(options: SandboxOptions, announce: Callable[[Sandbox], None]) -> None:
+    """Serves until SIGINT or SIGTERM; calls `announce` once when ready. Only for the main thread."""
+    over = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: over.set()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with Sandbox(options) as sandbox:
+            announce(sandbox)
+            over.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

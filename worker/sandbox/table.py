@@ -1,0 +1,99 @@
+"""One resource in memory: rows by key, kept sorted by key and by time of change so that a page is a slice."""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+Row = dict[str, object]
+Maker = Callable[[int], Row]
+
+MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%fZ"
+SECONDS = "%Y-%m-%dT%H:%M:%SZ"
+PLAIN = "%Y-%m-%d %H:%M:%S"  # ServiceNow's: UTC without a zone mark
+
+
+class Table:
+    """Rows with a key field and a stamp field; stamps of one table share a format, so their text sorts as time does."""
+
+    def __init__(self, key: str, stamp: str, form: str = SECONDS) -> None:
+        self.key = key
+        self.stamp = stamp
+        self.form = form
+        self.version = 0  # counts changes: what was cached for an older one is stale
+        self._rows: dict[str, Row] = {}
+        self._by_key: list[str] = []
+        self._by_stamp: list[tuple[str, str]] = []
+
+    def fill(self, rows: Iterable[Row]) -> None:
+        """Takes the first rows of an empty table, sorting once."""
+        self._rows = {str(row[self.key]): row for row in rows}
+        self._by_key = sorted(self._rows)
+        self._by_stamp = sorted((str(row[self.stamp]), key) for key, row in self._rows.items())
+        self.version += 1
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, key: str) -> Row | None:
+        """Returns the row with this key, or None."""
+        return self._rows.get(key)
+
+    def all(self) -> Iterable[Row]:
+        """Returns the rows in the order in which they came; a live view."""
+        return self._rows.values()
+
+    def put(self, row: Row) -> None:
+        """Adds the row, or takes the place of the one with its key."""
+        key = str(row[self.key])
+        if key in self._rows:
+            self._forget_stamp(key)
+        else:
+            insort(self._by_key, key)
+        self._rows[key] = row
+        insort(self._by_stamp, (str(row[self.stamp]), key))
+        self.version += 1
+
+    def remove(self, key: str) -> bool:
+        """Takes a row away; False when there was none."""
+        if key not in self._rows:
+            return False
+        self._forget_stamp(key)
+        del self._by_key[bisect_left(self._by_key, key)]
+        del self._rows[key]
+        self.version += 1
+        return True
+
+    def _forget_stamp(self, key: str) -> None:
+        entry = (str(self._rows[key][self.stamp]), key)
+        del self._by_stamp[bisect_left(self._by_stamp, entry)]
+
+    def write_stamp(self, at: datetime) -> str:
+        """Returns an instant in this table's format; finer parts are cut off."""
+        return at.astimezone(UTC).strftime(self.form)
+
+    def bound(self, at: datetime) -> str:
+        """Returns the least stamp of this table that is not before the instant."""
+        cut = at.replace(microsecond=0)
+        if self.form != MICROSECONDS and cut != at:
+            at = cut + timedelta(seconds=1)
+        return self.write_stamp(at)
+
+    def start_of(self, stamp: str) -> int:
+        """Returns the place in the order of change where rows of this stamp or a later one begin."""
+        return bisect_left(self._by_stamp, (stamp, ""))
+
+    def keys(self) -> Sequence[str]:
+        """Returns the keys in their order; a live list, not to be changed."""
+        return self._by_key
+
+    def changed(self) -> Sequence[tuple[str, str]]:
+        """Returns (stamp, key) in order of change; a live list, not to be changed."""
+        return self._by_stamp
+
+    def slice_by_key(self, start: int, stop: int) -> list[Row]:
+        """Returns the rows at these places in the order of keys."""
+        return [self._rows[key] for key in self._by_key[start:stop]]
+
+    def slice_by_stamp(self, start: int, stop: int) -> list[Row]:
+        """Returns the rows at these places in the order of change."""
+        return [self._rows[key] for _, key in self._by_stamp[start:stop]]

@@ -1,0 +1,92 @@
+"""All resources of a sandbox, each built when first asked for, and the steps by which they change."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from worker.sandbox.data import tables
+from worker.sandbox.table import Row, Table
+
+MAIN = ("devices", "services", "orders", "employees", "incident", "cmdb_ci", "sys_user", "items")
+_NEW_EVERY = 10  # of so many changes one is a new row ...
+_STATUS_EVERY = 4  # ... one in so many touches the status ...
+_REMARK_EVERY = 20  # ... and one in so many brings a field no row of the start has
+
+
+class World:
+    """The resources by name and the staging tables that the Import Set API fills; not safe for threads."""
+
+    def __init__(self, seed: int, rows: int, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.now = now
+        self._rows = rows
+        self._empty = tables(seed, rows)
+        self._tables: dict[str, Table] = {}
+        self._steps: dict[str, int] = {}
+        self._made: dict[str, int] = {}
+        self._turn = 0
+        self.staging: dict[str, Table] = {}
+
+    def table(self, resource: str) -> Table:
+        """Returns the resource's table, filled; raises KeyError for a name that is none."""
+        found = self._tables.get(resource)
+        if found is None:
+            found, make = self._empty[resource]
+            found.fill(make(index) for index in range(self._rows))
+            self._tables[resource] = found
+            self._made[resource] = self._rows
+        return found
+
+    def any_table(self, name: str) -> Table:
+        """Returns a resource's table or a staging table; raises KeyError when it is neither."""
+        return self.staging[name] if name in self.staging else self.table(name)
+
+    def columns(self, name: str) -> frozenset[str]:
+        """Returns the fields of a resource, or those that the rows of a staging table have brought so far."""
+        if name not in self.staging:
+            return frozenset(self._empty[name][1](0))
+        return frozenset(field for row in self.staging[name].all() for field in row)
+
+    def counts(self) -> dict[str, int]:
+        """Returns the number of rows of each resource and staging table; builds none for it."""
+        counts = {name: len(self._tables[name]) if name in self._tables else self._rows for name in MAIN}
+        return counts | {name: len(table) for name, table in self.staging.items()}
+
+    def churn(self, steps: int, resource: str | None = None) -> dict[str, int]:
+        """Changes so many rows now, of one resource or of each in turn, and returns how many of which.
+
+        Raises KeyError for an unknown resource.
+        """
+        done: dict[str, int] = {}
+        for _ in range(steps):
+            name = resource or MAIN[self._turn % len(MAIN)]
+            if resource is None:
+                self._turn += 1
+            self._step(name)
+            done[name] = done.get(name, 0) + 1
+        return done
+
+    def _step(self, resource: str) -> None:
+        table = self.table(resource)
+        step = self._steps[resource] = self._steps.get(resource, 0) + 1
+        if step % _NEW_EVERY == 0 or not len(table):
+            row = self._empty[resource][1](self._made[resource])
+            self._made[resource] += 1
+        else:
+            keys = table.keys()
+            old = table.get(keys[(step * 7919) % len(keys)]) or {}
+            row = _turned(old, step)
+        table.put(row | {table.stamp: table.write_stamp(self.now())})
+
+
+def _turned(old: Row, step: int) -> Row:
+    """Returns the row as the step changes it: its counter, sometimes its status, seldom a field that is new."""
+    plain = "sys_mod_count" in old  # ServiceNow-style: every value is text and the columns are fixed
+    counter = "sys_mod_count" if plain else "revision"
+    count = int(str(old[counter])) + 1
+    row = old | {counter: str(count) if plain else count}
+    if step % _STATUS_EVERY == 0:
+        row |= (
+            {"state": str(1 + step % 3)} if "state" in old else {} if plain else {"status": f"STEP{step % 3}"}
+        )
+    if step % _REMARK_EVERY == 1 and not plain:
+        row["remark"] = f"changed in step {step}"
+    return row
