@@ -13,7 +13,7 @@ from worker.sandbox.calllog import TOKEN_PATHS
 CACHE_BYTES = 256 * 1024 * 1024  # enough for a walk over 200,000 rows
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer on its way out, not a fault
+class Refusal(Exception):
     """Ends the handling of a request with this response."""
 
     def __init__(self, response: web.Response) -> None:

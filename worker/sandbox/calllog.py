@@ -52,6 +52,7 @@ class CallRecord:
     token_used: int | None = None  # serial of the issue whose access or refresh token came along
     token_issued: int | None = None
     fault: str | None = None  # kind of the fault that was played
+    error: str | None = None  # why a credential was refused, where the answer does not tell
     form: dict[str, str] = field(default_factory=dict)  # of token requests, without secrets
 
     def plain(self) -> dict[str, object]:

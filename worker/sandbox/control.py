@@ -1,9 +1,9 @@
-"""The sandbox's own pages under /_sandbox: call log, faults, rows, churn and revocation over HTTP, without a token."""
+"""The sandbox's own pages under /_sandbox: call log, faults, rows, churn and revocation, without a token."""
 
 import orjson
 from aiohttp import web
 
-from worker.sandbox.answers import json_answer
+from worker.sandbox.answers import json_answer, number
 from worker.sandbox.controls import Controls
 from worker.sandbox.faults import KINDS, Fault
 from worker.sandbox.misbehave import Handler
@@ -20,7 +20,7 @@ PATHS = {
     "GET /rows/{resource}": "all rows of a resource or staging table",
     "GET /counts": "rows by resource",
     "POST /churn": '{"rows": 10, "resource": "devices"}: change rows now; without resource, of each in turn',
-    "POST /revoke": '{"what": "access" | "family", "api": "tangoe" | "servicenow"}: end tokens; without api, of both',
+    "POST /revoke": '{"what": "access" | "family", "api": "tangoe" | "servicenow"}: end tokens',
     "POST /password": '{"api": "tangoe" | "servicenow", "password": "..."}: change the user\'s password',
 }
 
@@ -30,12 +30,12 @@ def _controls(request: web.Request) -> Controls:
 
 
 async def _sent(request: web.Request) -> dict[str, object]:
-    """Returns the JSON object sent, an empty one for no body; raises ValueError."""
+    """Returns the JSON object sent, an empty one for no body; raises ValueError or TypeError."""
     raw = await request.read()
     data = orjson.loads(raw) if raw.strip() else {}
     if not isinstance(data, dict):
         msg = "expected a JSON object"
-        raise ValueError(msg)
+        raise TypeError(msg)
     return data
 
 
@@ -70,7 +70,7 @@ async def overview(request: web.Request) -> web.Response:
 async def calls(request: web.Request) -> web.Response:
     """Shows the call log."""
     prefix = request.query.get("path", "")
-    since = int(request.query.get("since", "0"))
+    since = number(request, "since", 0, 0)
     found = _controls(request).calls(prefix)
     return json_answer([record.plain() for record in found if record.serial > since])
 

@@ -1,4 +1,4 @@
-"""Everything that can be asked of a running sandbox or changed in it, for tests in its process and for /_sandbox."""
+"""What can be asked of a running sandbox or changed in it, by tests in its process and by /_sandbox."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Controls:
-    """The controls of one sandbox; every one of them acts at once and all of them are safe to call while it serves."""
+    """The controls of one sandbox; each acts at once."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -62,7 +62,7 @@ class Controls:
         return self._do(lambda state: state.world.counts())
 
     def churn(self, rows: int, resource: str | None = None) -> dict[str, int]:
-        """Changes so many rows now and returns how many of which resource; raises KeyError for an unknown one."""
+        """Changes so many rows now and returns how many of which; raises KeyError for an unknown resource."""
         return self._do(lambda state: _churn(state, rows, resource))
 
     def revoke_access_tokens(self, api: str | None = None) -> int:
@@ -79,7 +79,12 @@ class Controls:
 
     def set_password(self, api: str, password: str) -> None:
         """Changes the user's password at one API; tokens stay as they are."""
-        self._do(lambda state: [one.set_password(password) for one in self._authorities(state, api)])
+
+        def change(state: State) -> None:
+            for authority in self._authorities(state, api):
+                authority.set_password(password)
+
+        self._do(change)
 
 
 def _known(state: State, resource: str) -> None:

@@ -13,7 +13,7 @@ KINDS = INSTEAD | AFTER | OF_TOKENS
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to misbehave and the requests it meets; raises ValueError for an unknown kind or a missing value.
+    """One way to misbehave and the requests it meets; raises ValueError when it cannot be played.
 
     Kinds of INSTEAD answer without acting; those of AFTER act first and spoil the answer (`delay` waits, then
     acts); those of OF_TOKENS change the answer of a token endpoint and meet nothing else.
@@ -79,7 +79,7 @@ class _Armed:
 
 
 class FaultBook:
-    """The armed faults, in the order they came; the first that meets a request is played. Not safe for threads."""
+    """The armed faults in order; the first that meets a request is played. Not safe for threads."""
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []

@@ -1,4 +1,4 @@
-"""A REST API like many others, for each kind of paging: `/generic/v1/items?style=page|offset|link|next_url|token|none`."""
+"""A REST API like many others: `/generic/v1/items?style=page|offset|link|next_url|token|none`."""
 
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ def _refuse(status: int, code: str, message: str) -> Refusal:
 def _admit(request: web.Request) -> State:
     """Accepts a bearer token of either authorization server (RFC 6750 3); raises Refusal."""
     state = state_of(request)
-    if not any([identified(request, authority) for authority in (state.tangoe, state.servicenow)]):
+    if not any(identified(request, authority) for authority in (state.tangoe, state.servicenow)):
         refusal = _refuse(401, "invalid_token", "a valid bearer token of either token endpoint is needed")
         refusal.response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
         raise refusal

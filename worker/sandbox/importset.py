@@ -11,7 +11,7 @@ _KEPT = frozenset({"sys_id", "sys_created_on", "sys_updated_on", "sys_mod_count"
 
 
 class ImportSets:
-    """Staged rows with their verdicts; the target rows stand in the world's staging tables. Not safe for threads."""
+    """Staged rows with their verdicts; target rows stand in the world. Not safe for threads."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -29,7 +29,7 @@ class ImportSets:
         return self._staged.get((staging, sys_id))
 
     def load(self, staging: str, import_set: str, given: dict[str, object], base: str) -> Row:
-        """Stages one row, transforms it and returns its verdict; values are kept as text, nested ones mangled."""
+        """Stages one row, transforms it, returns its verdict; values become text, nested ones mangled."""
         row: Row = {name: _text(value) for name, value in given.items()}
         verdict = {"transform_map": f"{staging} map", "table": staging} | self._transform(staging, row)
         staged_id = uuid4().hex

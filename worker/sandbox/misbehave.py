@@ -16,7 +16,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Player = Callable[[web.Request, Handler, Fault], Awaitable[web.StreamResponse]]
 
 PAGE = b"""<!DOCTYPE html><html><head><title>Sign in</title></head>
-<body><form action="/login" method="post"><input name="user"><input type="password" name="password"></form></body></html>"""
+<body><form action="/login" method="post"><input name="user"><input type="password" name="password"></form>
+</body></html>"""
 _CHUNK = b" " * 65_536
 
 
@@ -109,7 +110,7 @@ async def truncate(request: web.Request, handler: Handler, _fault: Fault) -> web
 
 
 async def truncate_gzip(request: web.Request, handler: Handler, _fault: Fault) -> web.StreamResponse:
-    """Acts and sends half of the gzip stream as if that were all: the length is right, the stream has no end."""
+    """Acts and sends half of the gzip stream as if it were all: the length is right, the end is missing."""
     answer = await _act(request, handler)
     packed = gzip.compress(_payload(answer))
     headers = {"Content-Encoding": "gzip"}

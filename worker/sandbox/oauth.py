@@ -55,7 +55,7 @@ class TokenRequest(Protocol):
 
 
 def _basic(headers: Mapping[str, str]) -> tuple[str | None, str | None] | None:
-    """Returns client id and secret from HTTP basic, form-decoded as RFC 6749 2.3.1 says; None without the header."""
+    """Returns client id and secret of HTTP basic, form-decoded (RFC 6749 2.3.1); None without the header."""
     kind, _, packed = headers.get("Authorization", "").partition(" ")
     if kind.lower() != "basic":
         return None
@@ -146,7 +146,7 @@ def subject_of(request: TokenRequest) -> Subject:
 
 
 class ValidateBearer:
-    """PingFederate's grant that asks what a token is worth (apis.md 1.2): the answer's `access_token` is an object."""
+    """PingFederate's grant that asks what a token is worth; `access_token` in the answer is an object."""
 
     def __init__(self, validator: Validator, client: Client, tokens: Tokens) -> None:
         self._validator = validator

@@ -7,7 +7,7 @@ ALL_GRANTS = frozenset({"password", "refresh_token", "client_credentials", "vali
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The one client and the one user that each API of the sandbox knows; no real account anywhere has them."""
+    """The one client and the one user that each API of the sandbox knows; no real account has them."""
 
     tangoe_client_id: str = "sandbox-tangoe-client"
     tangoe_client_secret: str = field(default="sandbox-tangoe-secret", repr=False)

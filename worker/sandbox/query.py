@@ -1,22 +1,24 @@
 """Encoded queries of the Table API: `^`, `^OR`, `^NQ`, ORDERBY, and the operators a sync job meets."""
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 
 from worker.sandbox.table import Row, Table
 
 Test = Callable[[str, str], bool]
 
 
-def _ordered(compare: Callable[[float], bool], text: Callable[[str, str], bool]) -> Test:
+def _ordered(numbers: Callable[[float], bool], texts: Test) -> Test:
     """Compares as numbers where both sides are, else as text; times are text that sorts."""
 
     def test(found: str, wanted: str) -> bool:
         try:
-            return compare(float(found) - float(wanted))
+            return numbers(float(found) - float(wanted))
         except ValueError:
-            return text(found, wanted)
+            return texts(found, wanted)
 
     return test
 
@@ -35,6 +37,7 @@ OPERATORS: dict[str, Test] = {
     "IN": lambda found, wanted: found in wanted.split(","),
 }
 _CONDITION = re.compile(rf"([a-z_][a-z0-9_.]*)({'|'.join(map(re.escape, OPERATORS))})(.*)", re.DOTALL)
+_RANGES = frozenset({"=", ">", ">=", "<", "<="})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ Group = list[list[Condition]]  # all of these, of each at least one
 
 @dataclass(slots=True)
 class Query:
-    """A parsed query: a row matches when one of the groups does; no group at all matches every row."""
+    """A parsed query: a row matches when one of the groups does; an empty group matches every row."""
 
     groups: list[Group] = field(default_factory=list)
     order: list[tuple[str, bool]] = field(default_factory=list)  # field, descending
@@ -66,7 +69,7 @@ class Query:
 
 
 def parse(text: str, columns: Collection[str]) -> Query:
-    """Returns the query; a condition on an unknown field is dropped in silence and the rest runs, as at ServiceNow."""
+    """Returns the query; as at ServiceNow, a condition on an unknown field is silently dropped."""
     query = Query()
     for part in text.split("^NQ"):
         group: Group = []
@@ -82,12 +85,11 @@ def _term(term: str, group: Group, query: Query, columns: Collection[str]) -> No
             if term.removeprefix(word) in columns:
                 query.order.append((term.removeprefix(word), descending))
             return
-    either = term.startswith("OR")
     parsed = _CONDITION.fullmatch(term.removeprefix("OR"))
     if parsed is None or parsed[1] not in columns:
         return
     condition = Condition(parsed[1], parsed[2], parsed[3])
-    if either and group:
+    if term.startswith("OR") and group:
         group[-1].append(condition)
     else:
         group.append([condition])
@@ -95,32 +97,65 @@ def _term(term: str, group: Group, query: Query, columns: Collection[str]) -> No
 
 def select(table: Table, query: Query) -> list[str]:
     """Returns the keys of the rows that match, in the order asked for; without one, in that of keys."""
-    by_stamp = query.order[:1] == [(table.stamp, False)] and query.order[1:] in ([], [(table.key, False)])
-    if by_stamp:
-        changed = table.changed()
-        first = _first(table, query)
-        return [key for _, key in changed[first:] if query.matches(table.get(key) or {})]
-    found = [key for key in table.keys() if query.matches(table.get(key) or {})]
+    if query.order[:1] == [(table.stamp, False)] and query.order[1:] in ([], [(table.key, False)]):
+        return _by_stamp(table, query)
+    found = [key for key in table.keys() if query.matches(table.get(key) or {})]  # noqa: SIM118 - no mapping
     for name, descending in reversed(query.order):
-        found.sort(key=_sort_key(table, name), reverse=descending)
+        found.sort(key=partial(_rank, table, name), reverse=descending)
     return found
 
 
-def _sort_key(table: Table, name: str) -> Callable[[str], tuple[bool, float, str]]:
-    def key_of(key: str) -> tuple[bool, float, str]:
-        text = str((table.get(key) or {}).get(name, ""))
-        return (False, float(text), "") if text.isdecimal() and len(text) < 16 else (True, 0.0, text)  # noqa: PLR2004
-
-    return key_of
+def _rank(table: Table, name: str, key: str) -> tuple[bool, int, str]:
+    text = str((table.get(key) or {}).get(name, ""))
+    return (False, int(text), "") if text.isdecimal() else (True, 0, text)
 
 
-def _first(table: Table, query: Query) -> int:
-    """Returns a place before which no row can match: the least lower bound that all groups set on the stamp."""
-    bounds = [max(_lower(table, group), default="") for group in query.groups]
-    return table.start_of(min(bounds, default=""))
+def _by_stamp(table: Table, query: Query) -> list[str]:
+    """Returns the matching keys in order of change; the keyset walk of a sync job costs no scan."""
+    changed = table.changed()
+    spans = [_span(table, group) for group in query.groups]
+    if any(span is None for span in spans):
+        return [key for _, key in changed if query.matches(table.get(key) or {})]
+    wanted = sorted(span for span in spans if span is not None)
+    found: list[str] = []
+    end = 0
+    for first, last in wanted:
+        found.extend(key for _, key in changed[max(first, end) : last])
+        end = max(end, last)
+    return found
 
 
-def _lower(table: Table, group: Group) -> Iterator[str]:
-    for either in group:
-        if len(either) == 1 and either[0].name == table.stamp and either[0].operator in ("=", ">", ">="):
-            yield either[0].value
+def _span(table: Table, group: Group) -> tuple[int, int] | None:
+    """Returns the stretch, in order of change, that a group matches; None where that takes a scan."""
+    tests = [either[0] for either in group if len(either) == 1 and either[0].operator in _RANGES]
+    if len(tests) != len(group):
+        return None
+    stamps = [one for one in tests if one.name == table.stamp]
+    keys = [one for one in tests if one.name == table.key]
+    exact = next((one.value for one in stamps if one.operator == "="), None)
+    if len(stamps) + len(keys) != len(tests) or (keys and exact is None):
+        return None
+    first, last = 0, len(table)
+    for one in stamps:
+        first, last = _narrowed(table, one, "", first, last)
+    for one in keys:
+        first, last = _narrowed(table, one, exact or "", first, last)
+    return first, max(first, last)
+
+
+def _narrowed(table: Table, one: Condition, stamp: str, first: int, last: int) -> tuple[int, int]:
+    """Returns the stretch cut down by a condition on the stamp, or on the key among rows of one stamp."""
+    changed = table.changed()
+    if one.name == table.stamp:
+        low, high = bisect_left(changed, (one.value, "")), bisect_left(changed, (one.value + "\0", ""))
+    else:
+        low, high = bisect_left(changed, (stamp, one.value)), bisect_right(changed, (stamp, one.value))
+    if one.operator in ("=", ">="):
+        first = max(first, low)
+    if one.operator == ">":
+        first = max(first, high)
+    if one.operator in ("=", "<="):
+        last = min(last, high)
+    if one.operator == "<":
+        last = min(last, low)
+    return first, last

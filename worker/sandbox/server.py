@@ -70,10 +70,13 @@ class Sandbox(Controls):
         loop, over, thread = self._loop, self._over, self._thread
         if thread is None:
             return
+        self._loop = (
+            None  # who asks from here on acts in its own thread instead of waiting for a loop that ends
+        )
         if loop is not None and over is not None:
             loop.call_soon_threadsafe(over.set)
         thread.join()
-        self._thread = self._loop = self._over = None
+        self._thread = self._over = None
 
     def __enter__(self) -> Self:
         return self.start()

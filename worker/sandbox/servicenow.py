@@ -33,7 +33,7 @@ async def token(request: web.Request) -> web.Response:
 
 
 def _worded(answer: Answer) -> Answer:
-    """Returns the answer as ServiceNow words it: whatever is wrong with a credential is `access_denied`, 401."""
+    """Returns the answer in the words of ServiceNow: any wrong credential is `access_denied`, 401."""
     status, body = answer
     if body.get("error") in ("invalid_client", "invalid_grant", "unauthorized_client"):
         return 401, {"error_description": "access_denied", "error": "server_error"}
@@ -73,7 +73,7 @@ async def listing(request: web.Request) -> web.Response:
         offset = number(request, "sysparm_offset", 0, 0)
     except ValueError as error:
         raise Refusal(now_error(400, "Pagination parameter is invalid", str(error))) from None
-    key = (name, table.version, str(request.url), request.host)
+    key = (name, table.version, request.raw_path, request.host)
     body, headers = state.pages.get(key, lambda: _page(request, state, (name, table), (limit, offset)))
     if request.match_info.get("version") == "v1" and body == b'{"result":[]}':
         raise Refusal(_missing())

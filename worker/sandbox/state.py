@@ -53,13 +53,16 @@ def record_of(request: web.Request) -> CallRecord:
 def identified(request: web.Request, authority: Authority) -> Issued | None:
     """Notes in the call log whose bearer token came along, and returns its issue if it is good."""
     header = request.headers.get("Authorization", "")
+    record = record_of(request)
     known = authority.tokens.find(header.partition(" ")[2].strip())
+    good = authority.bearer(header)
     if known is not None:
-        record = record_of(request)
         record.token_used = known.serial
         record.client_id = known.subject.client_id
         record.account = known.subject.username
-    return authority.bearer(header)
+    if good is None:
+        record.error = "access token is unknown" if known is None else "access token is expired or revoked"
+    return good
 
 
 def new_state(options: SandboxOptions) -> State:

@@ -13,7 +13,7 @@ PLAIN = "%Y-%m-%d %H:%M:%S"  # ServiceNow's: UTC without a zone mark
 
 
 class Table:
-    """Rows with a key field and a stamp field; stamps of one table share a format, so their text sorts as time does."""
+    """Rows with a key and a stamp; stamps of one table share a format, so their text sorts as time does."""
 
     def __init__(self, key: str, stamp: str, form: str = SECONDS) -> None:
         self.key = key

@@ -1,4 +1,4 @@
-"""The Tangoe-style API (MOBPROC): token endpoint, required headers, snapped pages with `_meta`, its error body."""
+"""The Tangoe-style API (MOBPROC): token endpoint, required headers, snapped pages with `_meta`."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -86,7 +86,7 @@ def collection(resource: str, since: str) -> Handler:
             start = _start(request.query.get(since), since, table)
         except ValueError as error:
             raise Refusal(tangoe_error(400, "INVALID_PARAMETER", str(error))) from None
-        key = (resource, table.version, str(request.url), request.host)
+        key = (resource, table.version, request.raw_path, request.host)
         body, _ = state.pages.get(key, lambda: _page(request, resource, table, (start, limit, offset)))
         return bytes_answer(body)
 
@@ -131,7 +131,8 @@ def _links(request: web.Request, limit: int, offset: int, total: int) -> dict[st
         "hrefNext": offset + limit if offset + limit < total else None,
         "hrefEnd": last if offset != last else None,
     }
-    return {"href": link(offset)} | {name: link(to) for name, to in wanted.items() if to is not None}
+    found: dict[str, object] = {"href": link(offset)}
+    return found | {name: link(to) for name, to in wanted.items() if to is not None}
 
 
 def single(resource: str) -> Handler:

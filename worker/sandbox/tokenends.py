@@ -1,4 +1,4 @@
-"""What both token endpoints do around oauthlib: note in the call log who asked, with what, and what was issued."""
+"""What both token endpoints do around oauthlib: note who asked, with what, and what was issued."""
 
 from aiohttp import web
 
@@ -18,4 +18,5 @@ def answer_token(request: web.Request, authority: Authority, form: list[tuple[st
     record.account = known.subject.username if known else given.get("username")
     record.token_used = asked_with.serial if asked_with else None
     record.token_issued = issued.serial if issued else None
+    record.error = str(body["error_description"]) if "error_description" in body else None
     return status, body

@@ -16,7 +16,7 @@ class Subject:
 
 @dataclass(slots=True)
 class Issued:
-    """One issue of an access token, with the refresh token that came along; `serial` names it in the call log."""
+    """One issue of an access token and the refresh token beside it; `serial` names it in the call log."""
 
     serial: int
     family: int  # the serial of the login it descends from

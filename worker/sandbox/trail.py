@@ -1,4 +1,4 @@
-"""The middleware around every API call: opens its record, plays the fault that meets it, words what went wrong."""
+"""The middleware around every API call: opens its record, plays its fault, words what went wrong."""
 
 from urllib.parse import unquote_plus
 

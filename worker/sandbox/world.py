@@ -78,7 +78,7 @@ class World:
 
 
 def _turned(old: Row, step: int) -> Row:
-    """Returns the row as the step changes it: its counter, sometimes its status, seldom a field that is new."""
+    """Returns the row as the step changes it: its counter, sometimes the status, seldom a new field."""
     plain = "sys_mod_count" in old  # ServiceNow-style: every value is text and the columns are fixed
     counter = "sys_mod_count" if plain else "revision"
     count = int(str(old[counter])) + 1
