@@ -1,0 +1,159 @@
+"""When a schedule is due: from a configured form to instants in UTC (pure).
+
+Wall-clock forms keep the rule of `wallclock` over a change of clocks; `every` and `once` know no zone.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from worker.engine.wallclock import Rule, WallClock
+from worker.model.cron import read_cron
+from worker.model.days import falls_on, read_days
+from worker.model.schedules import At, Cron, DayOfMonth, Every, Monthly, Once, Schedule
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+_UNITS = {
+    "day": _DAY,
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """Several instants in a row, told by the first, the last and their number."""
+
+    first: datetime
+    last: datetime
+    count: int
+
+
+class Occurrences(ABC):
+    """The instants at which one schedule is due: UTC, strictly increasing; safe to share by threads."""
+
+    @abstractmethod
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Returns the first instant strictly after `moment`; None if there is no more."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Returns the schedule in a few words."""
+
+    def between(self, since: datetime, until: datetime, limit: int) -> list[datetime]:
+        """Returns the instants after `since` up to and with `until`, at most the first `limit` of them."""
+        found: list[datetime] = []
+        upcoming = self.next_after(since)
+        while upcoming is not None and upcoming <= until and len(found) < limit:
+            found.append(upcoming)
+            upcoming = self.next_after(upcoming)
+        return found
+
+    def span(self, since: datetime, until: datetime) -> Span | None:
+        """Returns what lies after `since` up to and with `until`, without a limit; None if nothing does."""
+        first = last = self.next_after(since)
+        if first is None or last is None or first > until:
+            return None
+        count = 1
+        while (upcoming := self.next_after(last)) is not None and upcoming <= until:
+            last, count = upcoming, count + 1
+        return Span(first, last, count)
+
+
+def occurrences(schedule: Schedule, zone: ZoneInfo, name: str) -> Occurrences | None:
+    """Returns when `schedule` is due for the job `name`; None for a schedule that no clock drives."""
+    if isinstance(schedule, Every):
+        return _Every(timedelta(seconds=schedule.every), timedelta(seconds=schedule.offset))
+    if isinstance(schedule, Once):
+        return _Once(schedule.once.astimezone(UTC))
+    if isinstance(schedule, Cron):
+        return _cron(read_cron(schedule.root, name).fields, zone)
+    if isinstance(schedule, At):
+        return _at(schedule, zone)
+    return _monthly(schedule, zone) if isinstance(schedule, Monthly) else None
+
+
+@dataclass(frozen=True)
+class _Every(Occurrences):
+    every: timedelta
+    offset: timedelta
+
+    def next_after(self, moment: datetime) -> datetime:
+        start = _EPOCH + self.offset
+        return start + ((moment - start) // self.every + 1) * self.every
+
+    def span(self, since: datetime, until: datetime) -> Span | None:
+        first = self.next_after(since)
+        last = self.next_after(until) - self.every
+        return Span(first, last, (last - first) // self.every + 1) if first <= until else None
+
+    def describe(self) -> str:
+        shift = f", {_words(self.offset)} past" if self.offset else ""
+        return f"every {_words(self.every).removeprefix('1 ')}{shift}"
+
+
+@dataclass(frozen=True)
+class _Once(Occurrences):
+    at: datetime
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        return self.at if moment < self.at else None
+
+    def describe(self) -> str:
+        return f"once at {self.at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@dataclass(frozen=True)
+class _OnTheWall(Occurrences):
+    clock: WallClock
+    words: str
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        return self.clock.next_after(moment)
+
+    def describe(self) -> str:
+        return self.words
+
+
+@lru_cache(maxsize=4096)
+def _cron(fields: str, zone: ZoneInfo) -> Occurrences:
+    cron = read_cron(fields)
+    return _OnTheWall(WallClock(Rule(cron.times, cron.on, cron.wild), zone), f"{cron.describe()}, {zone}")
+
+
+@lru_cache(maxsize=4096)
+def _at(schedule: At, zone: ZoneInfo) -> Occurrences:
+    rules = frozenset(rule for words in schedule.days or ("mon-sun",) for rule in read_days(words))
+    days = f"on {', '.join(schedule.days)}" if schedule.days else "every day"
+    clock = WallClock(Rule(schedule.at, lambda day: falls_on(day, rules)), zone)
+    return _OnTheWall(clock, f"{_times(schedule.at, zone)} {days}")
+
+
+@lru_cache(maxsize=4096)
+def _monthly(schedule: Monthly, zone: ZoneInfo) -> Occurrences:
+    days = ", ".join(str(day) for day in schedule.monthly)
+    clock = WallClock(Rule(schedule.at, lambda day: _in_month(day, schedule.monthly)), zone)
+    return _OnTheWall(clock, f"{_times(schedule.at, zone)} on day {days} of each month")
+
+
+def _in_month(day: date, days: tuple[DayOfMonth, ...]) -> bool:
+    if day.day in days:
+        return True
+    ends = (day + _DAY).month != day.month
+    return ends and any(wanted == "last" or wanted > day.day for wanted in days)
+
+
+def _times(times: tuple[time, ...], zone: ZoneInfo) -> str:
+    shown = (f"{at:%H:%M:%S}" if at.second else f"{at:%H:%M}" for at in times)
+    return f"at {', '.join(shown)} {zone}"
+
+
+def _words(length: timedelta) -> str:
+    """Returns `15 minutes`, `1 hour` or `1.5 seconds`: in the largest unit that divides the length."""
+    name, unit = next((pair for pair in _UNITS.items() if not length % pair[1]), ("second", _UNITS["second"]))
+    count = length / unit
+    return f"{count:g} {name}" if count == 1 else f"{count:g} {name}s"
