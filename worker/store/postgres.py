@@ -1,0 +1,57 @@
+"""What is particular to PostgreSQL: the driver, the settings of a session, what is refused."""
+
+import orjson
+import sqlalchemy as sa
+
+from worker.model.errors import StoreError
+
+CONNECT_TIMEOUT_S = 10
+TCP_USER_TIMEOUT_MS = (
+    15_000  # unanswered data: keepalives alone leave a query hanging behind a silent partition
+)
+POOL_SIZE = 10
+POOL_OVERFLOW = 30
+
+_CONNECT_ARGS = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+    "application_name": "integration-worker",
+    "options": "-c TimeZone=UTC",
+}
+
+
+def make_engine(url: sa.URL) -> sa.Engine:
+    """Returns an engine on psycopg 3; raises StoreError where psycopg is not installed."""
+    try:
+        return sa.create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            hide_parameters=True,
+            json_serializer=orjson.dumps,
+            json_deserializer=orjson.loads,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            connect_args=_CONNECT_ARGS,
+        )
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            "PostgreSQL needs the driver psycopg, which is not installed: "
+            "pip install 'integration-worker[postgres]'."
+        ) from error
+
+
+def location_of(url: sa.URL) -> str:
+    """Returns where the database is, without user, password or options."""
+    host = url.host or url.query.get("host") or "localhost"
+    place = ",".join(host) if isinstance(host, tuple) else host
+    return f"postgresql://{place}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+def check_durable(connection: sa.Connection) -> None:
+    """Raises StoreError where the session acknowledges commits before they are on disk."""
+    if connection.scalar(sa.text("SHOW synchronous_commit")) == "off":
+        raise StoreError(
+            "PostgreSQL runs this session with synchronous_commit = off, so a crash loses acknowledged "
+            "commits; set it to on for the server, the database and the role."
+        )

@@ -1,0 +1,180 @@
+"""One thread that commits what many threads write, all that waits in one transaction: group commit.
+
+There is no timer: while one batch is being committed, the next one gathers.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+import sqlalchemy as sa
+
+from worker.model.errors import StoreError, StoreUnreachable
+from worker.store.database import Database
+
+T = TypeVar("T")
+
+BATCH = 1000  # operations in one transaction
+QUEUE = 10_000  # operations that may wait before `submit` does
+FIRST_PAUSE_S = 0.05
+LAST_PAUSE_S = 5.0
+
+
+class Ticket(Generic[T]):
+    """A write that was handed in: acknowledged once it is on disk, or failed for good."""
+
+    __slots__ = ("_error", "_gates", "_operation", "_result", "done")
+
+    def __init__(self, operation: Callable[[sa.Connection], T]) -> None:
+        self.done = False
+        self._operation = operation
+        self._gates: list[threading.Lock] = []
+        self._result: T | None = None
+        self._error: BaseException | None = None
+
+    def wait(self, timeout_s: float | None = None) -> T:
+        """Returns what the operation returned, once committed.
+
+        Raises what the operation raised, or StoreUnreachable after `timeout_s`; it is then still being tried.
+        """
+        if not self.done:
+            gate = threading.Lock()
+            gate.acquire()
+            self._gates.append(gate)  # before asking again: whoever settles sets `done`, then opens the gates
+            if not self.done and not gate.acquire(timeout=-1 if timeout_s is None else timeout_s):
+                raise StoreUnreachable(
+                    f"A write was not stored within {timeout_s:g} s; it is still being tried."
+                )
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._result)
+
+    def run(self, connection: sa.Connection) -> T:
+        """Returns what the operation returns on this connection; nothing is acknowledged yet."""
+        return self._operation(connection)
+
+    def settle(self, result: T | None, error: BaseException | None = None) -> None:
+        """Lets every waiter go, with a result or with an error; only the first call counts."""
+        if self.done:
+            return
+        self._result, self._error = result, error
+        self.done = True
+        for gate in self._gates:
+            gate.release()
+
+
+class Writer:
+    """Commits operations in the order they were handed in; each is a function of a connection.
+
+    An operation must be idempotent, carrying its own keys: after a commit whose outcome is unknown it is run
+    again. One that raises fails alone. While the database is out of reach the batch is kept and tried again;
+    `on_error` is told each time, in the writer's thread.
+    """
+
+    def __init__(self, database: Database, on_error: Callable[[Exception], None]) -> None:
+        self._database = database
+        self._on_error = on_error
+        self._lock = threading.Lock()
+        self._filled = threading.Condition(self._lock)
+        self._drained = threading.Condition(self._lock)
+        self._queue: deque[Ticket[Any]] = deque()
+        self._batch: list[Ticket[Any]] = []
+        self._stopping = threading.Event()
+        self._give_up_at = float("inf")  # time.monotonic(), once stopping
+        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """How many operations are not acknowledged yet."""
+        return len(self._queue) + len(self._batch)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def submit(self, operation: Callable[[sa.Connection], T]) -> Ticket[T]:
+        """Hands an operation in and returns its ticket; waits while the queue is full.
+
+        Raises StoreError after `stop`.
+        """
+        ticket = Ticket(operation)
+        with self._lock:
+            while len(self._queue) >= QUEUE and not self._stopping.is_set():
+                self._drained.wait()
+            if self._stopping.is_set():
+                raise StoreError("A write came after the writer had stopped; the daemon is leaving.")
+            self._queue.append(ticket)
+            self._filled.notify()
+        return ticket
+
+    def call(self, operation: Callable[[sa.Connection], T]) -> T:
+        """Hands an operation in and returns its result once committed; raises what the operation raised."""
+        return self.submit(operation).wait()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Commits what waits, and fails with StoreError what could not be committed within `timeout_s`."""
+        with self._lock:
+            self._give_up_at = time.monotonic() + timeout_s
+            self._stopping.set()
+            self._filled.notify_all()
+            self._drained.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s + 1.0)
+        left = StoreError("The writer stopped before this write could be stored.")
+        for ticket in (*self._batch, *self._queue):
+            ticket.settle(None, left)
+
+    def _work(self) -> None:
+        while batch := self._take():
+            if not self._commit_in_time(batch):
+                return
+
+    def _take(self) -> list[Ticket[Any]]:
+        """Waits for operations and returns what waits, up to a batch; nothing once stopped and empty."""
+        with self._lock:
+            self._batch = []
+            while not self._queue and not self._stopping.is_set():
+                self._filled.wait()
+            self._batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            self._drained.notify_all()
+            return self._batch
+
+    def _commit_in_time(self, batch: Sequence[Ticket[Any]]) -> bool:
+        """Commits the batch, however often that takes; False where it ran out of time while stopping."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                self._commit([ticket for ticket in batch if not ticket.done])
+                return True
+            except StoreUnreachable as error:
+                self._tell(error)
+            if time.monotonic() + pause_s > self._give_up_at:
+                return False
+            self._stopping.wait(pause_s) if not self._stopping.is_set() else time.sleep(pause_s)
+            pause_s = min(pause_s * 2, LAST_PAUSE_S)
+
+    def _commit(self, batch: Sequence[Ticket[Any]]) -> None:
+        """Runs a batch in one transaction; where one fails, each in its own. Raises StoreUnreachable."""
+        try:
+            with self._database.write() as connection:
+                results = [ticket.run(connection) for ticket in batch]
+        except StoreUnreachable:
+            raise
+        except BaseException as error:  # noqa: BLE001  whatever an operation raises belongs to whoever waits for it
+            if len(batch) == 1:
+                batch[0].settle(None, error)
+                return
+            for ticket in batch:
+                self._commit([ticket])
+            return
+        for ticket, result in zip(batch, results, strict=True):
+            ticket.settle(result)
+
+    def _tell(self, error: Exception) -> None:
+        try:
+            self._on_error(error)
+        except Exception:  # who listens must not end the writing
+            logging.getLogger(__name__).exception("on_error failed")
