@@ -1,0 +1,86 @@
+"""The trail: one row for each HTTP request, opened before it is sent and closed when its outcome is known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.model.records import Call, Purpose
+from worker.store.dialect import insert_new, upsert
+from worker.store.tables import calls
+
+_COLUMNS = tuple(field.name for field in fields(Call))
+
+
+@dataclass(frozen=True)
+class CallStats:
+    """How many calls of one account, purpose and status there are; `status` is None where no answer came."""
+
+    account: str
+    purpose: Purpose
+    status: int | None
+    calls: int
+    mean_ms: float | None
+    bytes_in: int
+
+
+def open_calls(connection: sa.Connection, opened: Sequence[Call]) -> None:
+    """Inserts rows of calls about to be sent; those already there, perhaps closed, stay as they are."""
+    insert_new(connection, calls, [_row(call) for call in opened])
+
+
+def close_calls(connection: sa.Connection, closed: Sequence[Call]) -> None:
+    """Stores calls with their outcome, whether or not their rows were opened before."""
+    upsert(connection, calls, [_row(call) for call in closed], keep=("generation_issued",))
+
+
+def set_issued(connection: sa.Connection, call_id: int, generation: int) -> None:
+    """Notes which generation of a token the call brought."""
+    statement = sa.update(calls).where(calls.c.id == sa.bindparam("call_id"))
+    connection.execute(statement, {"call_id": call_id, "generation_issued": generation})
+
+
+def listing(
+    connection: sa.Connection,
+    run_id: int | None = None,
+    account: str | None = None,
+    limit: int = 100,
+    before: int | None = None,
+) -> list[Call]:
+    """Returns calls, newest first, of a run or an account or of all; `before` is the id where the last page ended."""
+    statement = sa.select(calls).order_by(calls.c.id.desc()).limit(limit)
+    if run_id is not None:
+        statement = statement.where(calls.c.run_id == run_id)
+    if account is not None:
+        statement = statement.where(calls.c.account == account)
+    if before is not None:
+        statement = statement.where(calls.c.id < before)
+    return [_call(row) for row in connection.execute(statement).mappings()]
+
+
+def count_of_run(connection: sa.Connection, run_id: int) -> int:
+    """Returns how many calls a run has made."""
+    statement = sa.select(sa.func.count()).select_from(calls).where(calls.c.run_id == run_id)
+    return connection.execute(statement).scalar_one()
+
+
+def stats(connection: sa.Connection) -> list[CallStats]:
+    """Returns the calls by account, purpose and status; reads the whole trail."""
+    keys = (calls.c.account, calls.c.purpose, calls.c.status)
+    figures = (sa.func.count(), sa.func.avg(calls.c.ms), sa.func.coalesce(sa.func.sum(calls.c.bytes_in), 0))
+    rows = connection.execute(sa.select(*keys, *figures).group_by(*keys).order_by(*keys))
+    return [
+        CallStats(account, Purpose(purpose), status, number, mean, int(bytes_in))
+        for account, purpose, status, number, mean, bytes_in in rows
+    ]
+
+
+def _row(call: Call) -> dict[str, Any]:
+    row = {name: getattr(call, name) for name in _COLUMNS}
+    row["purpose"] = call.purpose.value  # drivers differ in what they make of an enum
+    return row
+
+
+def _call(row: sa.RowMapping) -> Call:
+    return Call(**{**row, "purpose": Purpose(row["purpose"])})

@@ -1,0 +1,89 @@
+"""One request over the wire and its whole answer back; every failure in our own words."""
+
+from collections.abc import Mapping
+
+import requests
+from urllib3 import HTTPHeaderDict, HTTPResponse
+
+from jobs.contract import Answer
+from worker.model.errors import BodyTooLarge, CallError, CallUnanswered, CallUnsent
+from worker.model.records import Call
+from worker.vault.redact import redact
+from worker.wire.body import Intake, TooLarge
+from worker.wire.faults import words
+from worker.wire.outgoing import Limits
+from worker.wire.sessions import Parcel
+from worker.wire.watchdog import Watch
+
+_PRIVATE = frozenset({"set-cookie", "set-cookie2"})  # a session's secret, which nobody keeps
+
+
+class Exchange:
+    """Sends one parcel once. `status` and `wire`, the body's bytes as sent, tell how far it came, also after a failure."""
+
+    def __init__(self, call: Call, limits: Limits, watch: Watch) -> None:
+        self.status: int | None = None
+        self._call = call
+        self._limits = limits
+        self._watch = watch
+        self._intake: Intake | None = None
+
+    @property
+    def wire(self) -> int | None:
+        """Bytes of the body as sent; None where no answer began."""
+        return None if self._intake is None else self._intake.wire
+
+    def run(self, session: requests.Session, parcel: Parcel) -> Answer:
+        """Returns the complete answer; raises CallUnsent, CallUnanswered or BodyTooLarge."""
+        raw: HTTPResponse | None = None
+        try:
+            raw = self._send(session, parcel)
+            answer = self._receive(raw)
+        except Exception as error:  # noqa: BLE001  whatever the HTTP stack raises may hold the URL and its secrets
+            if raw is not None:
+                raw.close()
+            raise self._failure(error) from None
+        raw.release_conn()
+        return answer
+
+    def _send(self, session: requests.Session, parcel: Parcel) -> HTTPResponse:
+        response = session.send(
+            parcel,
+            stream=True,
+            allow_redirects=False,
+            timeout=(self._limits.connect_s, self._limits.read_s),
+            proxies={},  # the pool knows the proxy
+            verify=True,
+            cert=None,
+        )
+        raw: HTTPResponse = response.raw
+        return raw
+
+    def _receive(self, raw: HTTPResponse) -> Answer:
+        self.status = raw.status
+        self._intake = Intake(raw, self._limits.max_body)
+        body = self._intake.read()
+        if self._watch.expired:  # a body without a length looks whole when it is cut
+            raise TimeoutError
+        return Answer(raw.status, _plain(raw.headers), body, self._call.url, self._call.id)
+
+    def _failure(self, error: Exception) -> CallError:
+        call = self._call
+        place = place_of(call.method, call.url, call.account)
+        if isinstance(error, TooLarge):
+            return BodyTooLarge(f"{place}: {error}; ask for smaller pages or raise max_body.", call.id)
+        told = redact(words(error, self._watch, self._limits))
+        if self._watch.sent:
+            return CallUnanswered(f"{place}: {told}; the far end may have acted on it all the same.", call.id)
+        return CallUnsent(f"{place}: not sent: {told}; check base_url, the network and the far end.", call.id)
+
+
+def place_of(method: str, url: str, account: str) -> str:
+    """Returns how every message about a call begins; `url` holds no secret."""
+    return f"{method} {url} (account {account})"
+
+
+def _plain(headers: HTTPHeaderDict) -> Mapping[str, str]:
+    """Returns the headers by lower-case name; those that came several times are joined by commas."""
+    pairs = ((name.lower(), value) for name, value in headers.itermerged())
+    return {name: value for name, value in pairs if name not in _PRIVATE}
