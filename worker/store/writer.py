@@ -41,16 +41,17 @@ class Ticket(Generic[T]):
         Raises what the operation raised, or StoreUnreachable after `timeout_s`; it is then still being tried.
         """
         if not self.done:
-            gate = threading.Lock()
-            gate.acquire()
-            self._gates.append(gate)  # before asking again: whoever settles sets `done`, then opens the gates
-            if not self.done and not gate.acquire(timeout=-1 if timeout_s is None else timeout_s):
-                raise StoreUnreachable(
-                    f"A write was not stored within {timeout_s:g} s; it is still being tried."
-                )
+            self._wait(timeout_s)
         if self._error is not None:
             raise self._error
         return cast("T", self._result)
+
+    def _wait(self, timeout_s: float | None) -> None:
+        gate = threading.Lock()
+        gate.acquire()
+        self._gates.append(gate)  # before asking again: whoever settles sets `done`, then opens the gates
+        if not self.done and not gate.acquire(timeout=-1 if timeout_s is None else timeout_s):
+            raise StoreUnreachable(f"A write was not stored within {timeout_s:g} s; it is still being tried.")
 
     def run(self, connection: sa.Connection) -> T:
         """Returns what the operation returns on this connection; nothing is acknowledged yet."""

@@ -1,0 +1,58 @@
+"""The table `cursors`: how far an incremental job has got."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from jobs.contract import Cursor, Json
+from worker.model.errors import AttemptLost
+from worker.store.dialect import insert_new
+from worker.store.tables import cursors
+
+
+def get(connection: sa.Connection, job: str, name: str = "") -> Cursor:
+    """Returns a job's cursor as committed; version 0 where it never moved."""
+    wanted = sa.select(cursors.c.value, cursors.c.version).where(_is(job, name))
+    row = connection.execute(wanted).one_or_none()
+    return Cursor() if row is None else Cursor(row.value, row.version)
+
+
+def listing(connection: sa.Connection, job: str) -> dict[str, Cursor]:
+    """Returns all of a job's cursors by name."""
+    wanted = sa.select(cursors.c.name, cursors.c.value, cursors.c.version).where(cursors.c.job == job)
+    rows = connection.execute(wanted.order_by(cursors.c.name))
+    return {row.name: Cursor(row.value, row.version) for row in rows}
+
+
+def advance(  # noqa: PLR0913, PLR0917  the four that name the move, and who made it when
+    connection: sa.Connection,
+    job: str,
+    name: str,
+    value: Json,
+    expected_version: int,
+    run_id: int | None,
+    now: datetime,
+) -> int:
+    """Moves a cursor still at `expected_version` and returns its new version, or raises AttemptLost.
+
+    A person who sets or resets a cursor does it by this too, without a run: a run at work then loses.
+    """
+    version = expected_version + 1
+    if expected_version == 0:
+        start = {"job": job, "name": name, "version": 0, "value": None, "run_id": run_id, "moved_at": now}
+        insert_new(connection, cursors, [start])
+    move = (
+        sa.update(cursors)
+        .where(_is(job, name), cursors.c.version == expected_version)
+        .values(value=value, version=version, run_id=run_id, moved_at=now)
+    )
+    if connection.execute(move).rowcount != 1:
+        raise AttemptLost(
+            f"The cursor {name!r} of the job {job} moved on from version {expected_version} meanwhile; "
+            "nothing was stored. The next run starts from where it stands now."
+        )
+    return version
+
+
+def _is(job: str, name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(cursors.c.job == job, cursors.c.name == name)
