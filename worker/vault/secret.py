@@ -1,0 +1,58 @@
+"""A value that never shows itself."""
+
+import hmac
+from typing import NoReturn, Self
+
+from worker.vault.redact import MASK, release, remember
+
+
+class Secret:
+    """A secret text. `reveal()` is the only way to it, so that a search for that word finds every use.
+
+    It prints as `Secret(***)` wherever it is put, refuses pickling, compares in constant time and has no
+    hash. As long as it lives, and for a good while after, the redactor masks its value in every spelling.
+    Values shorter than 8 characters are not masked by value: that would garble every path and name which
+    holds those letters by chance; field names and shapes still cover them.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        remember(value)
+
+    def reveal(self) -> str:
+        """Returns the value in clear."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(_bytes(self._value), _bytes(other._value))
+
+    __hash__ = None  # type: ignore[assignment]  # a hash tells equal secrets apart faster than constant time
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret is not pickled: its value would leave the process in clear")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret has no state to hand out; use reveal()")
+
+    def __del__(self) -> None:
+        release(self._value)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

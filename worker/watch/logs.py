@@ -1,0 +1,137 @@
+"""The log: every line of the process, ours and the libraries', in one form and through one redactor."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+from worker.model.events import Event
+from worker.watch.lines import processors
+from worker.watch.outlet import Outlet, open_outlet
+
+_FLOOR = (
+    "urllib3",
+    "requests",
+    "apscheduler",
+    "sqlalchemy",
+)  # below WARNING they tell URLs, arguments, statements
+_LEVELS = ("critical", "error", "warning", "info", "debug")
+
+
+class _Relay:
+    """What loggers write to: a fixed object, since structlog's loggers keep for good what they met first."""
+
+    def __init__(self) -> None:
+        self.outlet = Outlet(None)
+        self.voice: FilteringBoundLogger | None = None  # tells events; None while no log is configured
+
+    def write(self, line: bytes) -> None:
+        """Passes a rendered line on."""
+        self.outlet.write(line)
+
+    debug = info = warning = error = critical = log = msg = write
+
+
+_relay = _Relay()
+_chain: list[Processor] = []  # replaced in place, for the same reason
+
+
+class Log:
+    """The configured log, until `close()`; `dropped` is the number of lines that could not be written."""
+
+    def __init__(self, outlet: Outlet, bridge: "_Bridge", level: int) -> None:
+        self._outlet = outlet
+        self._bridge = bridge
+        root = logging.getLogger()
+        self._levels = {logger: logger.level for logger in (root, *map(logging.getLogger, _FLOOR))}
+        root.addHandler(bridge)
+        root.setLevel(level)
+        for name in _FLOOR:
+            logging.getLogger(name).setLevel(max(level, logging.WARNING))
+        logging.captureWarnings(capture=True)
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were refused by a full disk, a closed pipe or a broken argument list."""
+        return self._outlet.dropped
+
+    def close(self) -> None:
+        """Takes the log down and gives its file back; later lines go nowhere. Closing twice is harmless."""
+        if _relay.outlet is self._outlet:
+            _relay.voice = None
+            structlog.reset_defaults()
+        logging.captureWarnings(capture=False)
+        logging.getLogger().removeHandler(self._bridge)
+        for logger, level in self._levels.items():
+            logger.setLevel(level)
+        self._levels = {}
+        self._outlet.close()
+
+
+def configure(
+    level: str = "info",
+    format: str = "auto",  # noqa: A002  # the option's name in [log]
+    file: Path | None = None,
+    stream: IO[str] | None = None,
+) -> Log:
+    """Configures the log of the whole process and returns it; close one before the next.
+
+    `format` is `json`, `logfmt`, `console` or `auto`: console on a terminal, JSON elsewhere. Lines go to
+    `file`, else to `stream`, else to standard output. Loggers already used keep their level. Raises
+    ConfigurationError where the file cannot be opened.
+    """
+    target = stream or sys.stdout
+    terminal = file is None and target is not None and target.isatty()
+    style = ("console" if terminal else "json") if format == "auto" else format
+    _relay.outlet = outlet = open_outlet(file, target)
+    _chain[:] = processors(style, colors=terminal)
+    structlog.configure(
+        processors=_chain,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_names: _relay,
+        cache_logger_on_first_use=True,
+    )
+    _relay.voice = structlog.get_logger().bind()
+    return Log(outlet, _Bridge(), logging.getLevelNamesMapping()[level.upper()])
+
+
+def log_event(event: Event) -> None:
+    """Tells an event as one line: its name, its level, its facts; to be handed to `Events.listen`."""
+    if _relay.voice is not None:
+        getattr(_relay.voice, event.level)(event.name, **event.facts())
+
+
+class _Bridge(logging.Handler):
+    """Brings the records of the standard library's loggers into the same chain and outlet."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one record; a broken one is counted: logging itself would print its arguments in clear."""
+        if record.levelno < logging.WARNING and record.name.split(".", 1)[0] in _FLOOR:
+            return
+        try:
+            _relay.write(_line(record))
+        except Exception:  # noqa: BLE001  # a log line must not end what it tells of
+            _relay.outlet.dropped += 1
+
+
+def _line(record: logging.LogRecord) -> bytes:
+    level = next((name for name in _LEVELS if record.levelno >= getattr(logging, name.upper())), "debug")
+    line: Any = {"event": _message(record), "logger": record.name}
+    if record.exc_info:
+        line["exc_info"] = record.exc_info
+    if record.stack_info:
+        line["stack"] = record.stack_info
+    for process in _chain:
+        line = process(_relay, level, line)
+    rendered: bytes = line
+    return rendered
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  # arguments that do not fit their format, or whose own code fails
+        return f"{record.msg} (its arguments do not fit)"
