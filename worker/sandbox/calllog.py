@@ -71,7 +71,7 @@ class CallLog:
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> CallRecord:
         """Starts the record of a request and returns it, to be completed as more is known."""
-        clean = {name: value for name, value in headers.items() if not is_secret(name)}
+        clean = {str(name): value for name, value in headers.items() if not is_secret(name)}
         record = CallRecord(next(self._serials), method, path, without_secrets(query.items()), clean)
         self._records.append(record)
         return record

@@ -1,7 +1,7 @@
 """Faults on demand: which requests they meet, how often, and in what order."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
 from worker.sandbox.calllog import TOKEN_PATHS
 
@@ -9,6 +9,22 @@ INSTEAD = frozenset({"status", "html", "huge", "gzip_bomb", "drop", "redirect", 
 AFTER = frozenset({"truncate", "truncate_gzip", "malformed_json", "drip", "lost_answer", "delay"})
 OF_TOKENS = frozenset({"no_expires", "expires_in", "no_refresh_token"})
 KINDS = INSTEAD | AFTER | OF_TOKENS
+_TYPES: dict[str, tuple[type, ...]] = {
+    "kind": (str,),
+    "path": (str,),
+    "method": (str,),
+    "grant_type": (str,),
+    "times": (int, type(None)),
+    "after": (int,),
+    "status": (int, type(None)),
+    "retry_after": (int, str, type(None)),
+    "seconds": (int, float),
+    "size": (int,),
+    "location": (str,),
+    "body": (object,),
+    "value": (object,),
+    "headers": (dict,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +62,17 @@ class Fault:
     @classmethod
     def parse(cls, data: object) -> "Fault":
         """Returns the fault that a JSON object describes; raises ValueError naming what is wrong with it."""
-        known = {part.name for part in fields(cls)}
         if not isinstance(data, dict) or "kind" not in data:
-            msg = f"fault: expected an object with kind and any of {', '.join(sorted(known - {'kind'}))}"
+            msg = f"fault: expected an object with kind and any of {', '.join(_TYPES)}; found {data!r}"
             raise ValueError(msg)
-        unknown = sorted(set(data) - known)
-        if unknown:
-            msg = f"fault: unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}"
-            raise ValueError(msg)
+        for name, value in data.items():
+            if name not in _TYPES:
+                msg = f"fault: unknown field {name!r}; known are {', '.join(_TYPES)}"
+                raise ValueError(msg)
+            if not isinstance(value, _TYPES[name]):
+                expected = " or ".join(one.__name__ for one in _TYPES[name])
+                msg = f"fault: {name} must be {expected}; found {value!r}"
+                raise ValueError(msg)  # noqa: TRY004 - what was sent is wrong, no type of ours
         return cls(**data)
 
     def meets(self, method: str, path: str, grant_type: str | None) -> bool:

@@ -127,7 +127,7 @@ class TangoeRows:
         salt = self._salts["items"]
         bits = mixed(salt, index)
         return {
-            "id": index + 1,
+            "id": 1_000_000 + index,  # as many digits each, so that text sorts as numbers do
             "name": f"item {index}",
             "status": pick(("open", "closed", "held"), bits),
             "quantity": bits % 1000,

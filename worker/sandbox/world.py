@@ -21,7 +21,8 @@ class World:
         self._empty = tables(seed, rows)
         self._tables: dict[str, Table] = {}
         self._steps: dict[str, int] = {}
-        self._made: dict[str, int] = {}
+        self._born: dict[str, list[str]] = {}  # keys of the rows made, in the order they came
+        self._next: dict[str, int] = {}
         self._turn = 0
         self.staging: dict[str, Table] = {}
 
@@ -30,9 +31,10 @@ class World:
         found = self._tables.get(resource)
         if found is None:
             found, make = self._empty[resource]
-            found.fill(make(index) for index in range(self._rows))
+            rows = [make(index) for index in range(self._rows)]
+            found.fill(rows)
             self._tables[resource] = found
-            self._made[resource] = self._rows
+            self._born[resource] = [str(row[found.key]) for row in rows]
         return found
 
     def any_table(self, name: str) -> Table:
@@ -51,7 +53,7 @@ class World:
         return counts | {name: len(table) for name, table in self.staging.items()}
 
     def churn(self, steps: int, resource: str | None = None) -> dict[str, int]:
-        """Changes so many rows now, of one resource or of each in turn, and returns how many of which.
+        """Changes the next so many rows, of one resource or of each in turn, and returns how many of which.
 
         Raises KeyError for an unknown resource.
         """
@@ -67,14 +69,24 @@ class World:
     def _step(self, resource: str) -> None:
         table = self.table(resource)
         step = self._steps[resource] = self._steps.get(resource, 0) + 1
-        if step % _NEW_EVERY == 0 or not len(table):
-            row = self._empty[resource][1](self._made[resource])
-            self._made[resource] += 1
+        old = None if step % _NEW_EVERY == 0 else self._turn_of(resource)
+        if old is None:
+            row = self._empty[resource][1](len(self._born[resource]))
+            self._born[resource].append(str(row[table.key]))
         else:
-            keys = table.keys()
-            old = table.get(keys[(step * 7919) % len(keys)]) or {}
             row = _turned(old, step)
         table.put(row | {table.stamp: table.write_stamp(self.now())})
+
+    def _turn_of(self, resource: str) -> Row | None:
+        """Returns the next row in the order they came, deleted ones passed over; None when there is none."""
+        table, born = self._tables[resource], self._born[resource]
+        for _ in born:
+            place = self._next.get(resource, 0) % len(born)
+            self._next[resource] = place + 1
+            row = table.get(born[place])
+            if row is not None:
+                return row
+        return None
 
 
 def _turned(old: Row, step: int) -> Row:
@@ -84,9 +96,8 @@ def _turned(old: Row, step: int) -> Row:
     count = int(str(old[counter])) + 1
     row = old | {counter: str(count) if plain else count}
     if step % _STATUS_EVERY == 0:
-        row |= (
-            {"state": str(1 + step % 3)} if "state" in old else {} if plain else {"status": f"STEP{step % 3}"}
-        )
+        name, value = ("state", str(1 + step % 3)) if plain else ("status", f"STEP{step % 3}")
+        row |= {name: value} if name in old else {}
     if step % _REMARK_EVERY == 1 and not plain:
         row["remark"] = f"changed in step {step}"
     return row
