@@ -220,7 +220,7 @@ class TickDelayed(Event):
 
     name = "tick.delayed"
     level = "error"
-    ticks: int
+    what: str
     error: str
 
 

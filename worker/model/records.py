@@ -40,6 +40,7 @@ class AttemptState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
+    DEFERRED = "deferred"  # the job asked to be tried again later; not counted as a failure
     LOST = "lost"  # its node died, or it went on past its time: it may write no more
 
 

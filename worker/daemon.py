@@ -1,0 +1,137 @@
+"""The daemon: starts the parts in order, waits for a signal, drains, and stops them in the opposite order."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from worker.config.load import Configuration, load
+from worker.model.events import DaemonReady, DaemonStopped, DaemonStopping, Events
+from worker.model.moments import utc_now
+from worker.runs.outcome import ShuttingDown
+from worker.store import jobs, nodes
+from worker.store.jobs import Definition, JobRow
+from worker.watch.logs import configure, log_event
+from worker.wiring.build import Worker, build
+from worker.wiring.secrets import fetch
+
+_LAST_WORDS_S = 2.0  # for attempts that heed the request to end once the drain time is over
+
+
+def run(path: Path) -> None:
+    """Runs the daemon until TERM or INT.
+
+    Raises ConfigurationError, StoreError or KeyRingError where it cannot start; then nothing has begun.
+    """
+    configuration = load(path)
+    secrets = fetch(configuration)
+    log = configure(configuration.log.level, configuration.log.format, configuration.log.file)
+    events = Events()
+    events.listen(log_event)
+    try:
+        with _signals() as asked:
+            worker = build(configuration, secrets, events)
+            start(worker)
+            asked.wait()
+            stop(worker, asked.name)
+    finally:
+        log.close()
+
+
+class _Asked(threading.Event):
+    """A request to leave, and the signal that made it."""
+
+    name = ""
+
+
+@contextmanager
+def _signals() -> Iterator[_Asked]:
+    """Yields what TERM and INT set; the second signal ends the process at once, with 128 plus its number."""
+    asked = _Asked()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
+        asked.name = signal.Signals(number).name
+        asked.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def start(worker: Worker) -> None:
+    """Takes over what earlier processes left, accounts for missed ticks, then lets the clock run."""
+    ground = worker.ground
+    ground.writer.call(lambda connection: nodes.register(connection, worker.node))
+    worker.pulse.rescue(alone=ground.database.dialect == "sqlite")
+    now = utc_now()
+    _configure_jobs(worker)
+    worker.dispatch.catch_up(worker.schedules, now)
+    for name, schedule in worker.schedules.items():
+        worker.clock.set(name, schedule, now)
+    worker.pool.start()
+    for service in worker.services:
+        service.start()
+    worker.clock.start()
+    ground.events.emit(_ready(worker))
+
+
+def _configure_jobs(worker: Worker) -> None:
+    now, configured = utc_now(), worker.configuration.jobs.values()
+    rows = [JobRow(job.name, job.hash, job.policy.enabled, now) for job in configured]
+    texts = [Definition(job.hash, job.text, now) for job in configured]
+    worker.ground.writer.call(lambda connection: jobs.configure(connection, rows, texts))
+
+
+def _ready(worker: Worker) -> DaemonReady:
+    configuration: Configuration = worker.configuration
+    ticks = [tick for name in worker.schedules if (tick := worker.clock.next_fire(name))]
+    return DaemonReady(
+        node=worker.node.id,
+        jobs=len(configuration.jobs),
+        accounts=len(configuration.accounts),
+        database=worker.ground.database.location,
+        next_tick=min(ticks, default=None),
+    )
+
+
+def stop(worker: Worker, why: str) -> None:
+    """Takes no new work, waits `drain_timeout` for what runs, cuts off the rest, and leaves.
+
+    What is cut off loses its right to write and is attempted again at the next start.
+    """
+    drain_s = worker.configuration.worker.drain_timeout
+    events = worker.ground.events
+    events.emit(DaemonStopping(why, worker.pool.busy, worker.pool.waiting, drain_s))
+    worker.clock.stop()
+    inbox, pulse = worker.services
+    inbox.stop()
+    drained = worker.pool.stop(drain_s) or _cut_off(worker)
+    pulse.stop()
+    _leave(worker)
+    events.emit(DaemonStopped(drained))
+
+
+def _cut_off(worker: Worker) -> bool:
+    why = ShuttingDown("the daemon left before the run ended")
+    worker.executor.interrupt(why)
+    ended = worker.pool.stop(_LAST_WORDS_S)
+    worker.executor.abandon_all(why)
+    return ended
+
+
+def _leave(worker: Worker) -> None:
+    ground = worker.ground
+    ground.writer.call(lambda connection: nodes.stop(connection, worker.node.id, utc_now()))
+    ground.writer.stop()
+    for parts in worker.accounts.values():
+        parts.close()
+    for database in (*worker.others.values(), ground.database):
+        database.close()

@@ -1,0 +1,44 @@
+"""A thread that does one thing again and again, until it is told to stop."""
+
+import threading
+from collections.abc import Callable
+
+
+class Periodic:
+    """Calls `once` every `period_s` seconds, measured from the end of one call to the start of the next.
+
+    An error of one pass is told to `on_error` and the next pass comes as if nothing had happened.
+    """
+
+    def __init__(
+        self, name: str, period_s: float, once: Callable[[], object], on_error: Callable[[str, Exception], None]
+    ) -> None:
+        self.once = once
+        self._name, self._period_s, self._on_error = name, period_s, on_error
+        self._wake = threading.Event()
+        self._ending = False
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread; the first pass comes at once."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Makes the next pass come now."""
+        self._wake.set()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Ends the thread after the pass it is in."""
+        self._ending = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _loop(self) -> None:
+        while not self._ending:
+            try:
+                self.once()
+            except Exception as error:  # noqa: BLE001  the thread must outlive whatever one pass meets
+                self._on_error(self._name, error)
+            self._wake.wait(self._period_s)
+            self._wake.clear()

@@ -1,0 +1,60 @@
+"""What a tick, a finished run or a person asks for, as a row of the ledger that nobody recorded yet (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from jobs.contract import Json
+from worker.config.load import JobDefinition
+from worker.model.moments import new_id
+from worker.model.records import Reason, Run, RunState, Trigger
+from worker.model.schedules import After
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run:
+    return Run(
+        id=new_id(),
+        job=job.name,
+        cause=cause,
+        trigger=trigger,
+        state=RunState.QUEUED,
+        created_at=now,
+        definition_hash=job.hash,
+    )
+
+
+def of_tick(job: JobDefinition, at: datetime, now: datetime, trigger: Trigger = Trigger.TICK) -> Run:
+    """Returns the run of one tick."""
+    return replace(_run(job, trigger, f"tick:{_instant(at)}", now), tick=at)
+
+
+def of_gap(job: JobDefinition, first: datetime, last: datetime, ticks: int, now: datetime) -> Run:
+    """Returns the one row that tells of all the ticks of a gap."""
+    run = _run(job, Trigger.CATCH_UP, f"tick:{_instant(first)}", now)
+    until = last if ticks > 1 else None
+    ended = {"state": RunState.MISSED, "reason": Reason.DOWNTIME, "finished_at": now}
+    return replace(run, tick=first, tick_until=until, ticks=ticks, **ended)
+
+
+def of_parent(job: JobDefinition, parent: Run, state: RunState, now: datetime) -> Run:
+    """Returns the run that follows a parent's end; skipped where the parent did not end as asked."""
+    run = _run(job, Trigger.AFTER, f"after:{parent.id}", now)
+    schedule = job.policy.schedule
+    wanted = schedule.when if isinstance(schedule, After) else "finished"
+    if wanted in ("finished", state):
+        return run
+    return skipped(run, Reason.UPSTREAM, now)
+
+
+def of_request(job: JobDefinition, request: int, now: datetime, params: Mapping[str, Json]) -> Run:
+    """Returns the run a person asked for."""
+    return replace(_run(job, Trigger.MANUAL, f"manual:{request}", now), params=dict(params), priority=10)
+
+
+def skipped(run: Run, reason: Reason, now: datetime) -> Run:
+    """Returns the run as one that never happens."""
+    return replace(run, state=RunState.SKIPPED, reason=reason, finished_at=now)

@@ -1,0 +1,107 @@
+"""One transaction that records candidates: claims them, takes their locks, decides run or skip with a reason."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model.records import Reason, Run, RunState, Trigger
+from worker.runs.book import Book
+from worker.runs.candidates import skipped
+from worker.store import accounts, jobs, locks, runs
+
+_QUEUES_ALWAYS = (Trigger.MANUAL, Trigger.CATCH_UP)  # a person, or a policy, asked for exactly these
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the decision looks at, read inside the transaction."""
+
+    jobs: Mapping[str, jobs.JobRow]
+    unusable: frozenset[str]  # accounts that are blocked or wait for a login
+    holders: Mapping[str, int]  # who holds which lock
+
+
+def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now: datetime) -> list[Run]:
+    """Records the candidates that are news and returns them as recorded; ticks seen before are dropped in silence.
+
+    The lock on the jobs' rows, taken in name order, makes nodes that claim at the same instant wait for each other.
+    """
+    names = sorted({run.job for run in candidates})
+    situation = Situation(
+        jobs=jobs.locked(connection, names),
+        unusable=frozenset(accounts.unusable(connection)),
+        holders=locks.holders(connection, [locks.job_lock(name) for name in names]),
+    )
+    news = [run for run in candidates if not _accounted(run, situation)]
+    judged = _judge_all(book, news, situation, now)
+    recorded = runs.claim(connection, [run for run in judged if not _told_again(connection, run)])
+    jobs.ticked(connection, _latest_ticks(news))
+    return _lock(connection, book, recorded, now)
+
+
+def _accounted(run: Run, situation: Situation) -> bool:
+    row = situation.jobs.get(run.job)
+    return run.tick is not None and row is not None and row.last_tick is not None and run.tick <= row.last_tick
+
+
+def _latest_ticks(news: Iterable[Run]) -> dict[str, datetime]:
+    latest: dict[str, datetime] = {}
+    for run in news:
+        tick = run.tick_until or run.tick
+        if tick is not None:
+            latest[run.job] = max(tick, latest.get(run.job, tick))
+    return latest
+
+
+def _judge_all(book: Book, news: Iterable[Run], situation: Situation, now: datetime) -> list[Run]:
+    judged: list[Run] = []
+    begun: set[str] = set()  # jobs that an earlier candidate of this batch will hold
+    for run in news:
+        reason = _why_not(book, run, situation, begun) if run.state is RunState.QUEUED else None
+        judged.append(skipped(run, reason, now) if reason else run)
+        if judged[-1].state is RunState.QUEUED:
+            begun.add(run.job)
+    return judged
+
+
+def _why_not(book: Book, run: Run, situation: Situation, begun: set[str]) -> Reason | None:
+    job, row = book.get(run.job), situation.jobs.get(run.job)
+    if job is None:
+        return Reason.REMOVED
+    if run.trigger is not Trigger.MANUAL:
+        if not job.policy.enabled:
+            return Reason.DISABLED
+        if row is not None and row.paused_at is not None:
+            return Reason.PAUSED
+    if job.accounts & situation.unusable:
+        return Reason.ACCOUNT
+    busy = locks.job_lock(run.job) in situation.holders or run.job in begun
+    if busy and job.policy.overlap == "skip" and run.trigger not in _QUEUES_ALWAYS:
+        return Reason.OVERLAP
+    return None
+
+
+def _told_again(connection: sa.Connection, run: Run) -> bool:
+    """Adds a skipped tick to the job's latest row where that tells of the same reason; True where it did."""
+    if run.state is not RunState.SKIPPED or run.tick is None:
+        return False
+    return runs.extend_skip(connection, run)
+
+
+def _lock(connection: sa.Connection, book: Book, recorded: Sequence[Run], now: datetime) -> list[Run]:
+    """Takes the free job locks; a run that lost its lock to another node in this instant is skipped or waits."""
+    queued = [run for run in recorded if run.state is RunState.QUEUED]
+    if not queued:
+        return list(recorded)
+    holders = locks.take(connection, [(locks.job_lock(run.job), run.id) for run in queued], now)
+    late = [run for run in queued if holders[locks.job_lock(run.job)] != run.id and _skips(book, run)]
+    runs.skip(connection, [run.id for run in late], Reason.OVERLAP, now)
+    skips = {run.id: skipped(run, Reason.OVERLAP, now) for run in late}
+    return [skips.get(run.id, run) for run in recorded]
+
+
+def _skips(book: Book, run: Run) -> bool:
+    job = book.get(run.job)
+    return job is not None and job.policy.overlap == "skip" and run.trigger not in _QUEUES_ALWAYS

@@ -1,0 +1,167 @@
+"""What a job is handed: accounts, cursors, and units of work that are fenced when they commit."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+
+import orjson
+import sqlalchemy as sa
+
+from jobs.contract import Api, Counts, Cursor, Interrupted, Json, RejectLimit, Window
+from worker.calls.session import AccountApi, BoundApi, RunRef
+from worker.model.errors import AttemptLost
+from worker.model.moments import elapsed_s
+from worker.model.records import Reject, Run
+from worker.runs.outcome import TimedOut
+from worker.store import attempts, cursors, rejects
+from worker.store.database import Database
+from worker.vault.redact import redact
+
+_LONGEST_RECORD = 100_000  # characters kept of a rejected record
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What runs work with: the databases and the accounts of this node."""
+
+    own: Database
+    others: Mapping[str, Database]
+    accounts: Mapping[str, AccountApi]
+    now: Callable[[], datetime]
+
+
+class Leash:
+    """Says when an attempt must end: at its timeout, or when somebody interrupts it."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._ends_at = elapsed_s() + timeout_s
+        self._timeout_s = timeout_s
+        self._why: Interrupted | None = None
+        self._lock = threading.Lock()
+
+    def remaining_s(self) -> float:
+        """Returns the seconds left before the timeout; not above zero once it passed."""
+        return self._ends_at - elapsed_s()
+
+    def interrupt(self, why: Interrupted) -> None:
+        """Makes the next check raise `why`; the first interruption stands."""
+        with self._lock:
+            self._why = self._why or why
+
+    def check(self) -> None:
+        """Raises Interrupted once the attempt must end."""
+        if self._why is not None:
+            raise self._why
+        if self.remaining_s() <= 0:
+            raise TimedOut(f"the run passed its timeout of {self._timeout_s:g} s; raise the job's `timeout`")
+
+
+@dataclass
+class RunUnit:
+    """The part of a unit of work that a job sees; what it gathers is stored when the unit commits."""
+
+    connection: sa.Connection
+    delta: Counts = field(default_factory=Counts)
+    rejects: list[tuple[Json, str]] = field(default_factory=list)
+    moves: dict[str, Json] = field(default_factory=dict)
+
+    def reject(self, record: Json, reason: str) -> None:
+        """Keeps a record that could not be stored, with the reason."""
+        self.rejects.append((record, reason))
+        self.delta.rejected += 1
+
+    def advance(self, value: Json, name: str = "") -> None:
+        """Moves the cursor when the unit commits."""
+        self.moves[name] = value
+
+    def count(self, *, read: int = 0, written: int = 0, unchanged: int = 0, deleted: int = 0) -> None:
+        """Adds to the counts."""
+        self.delta.read += read
+        self.delta.written += written
+        self.delta.unchanged += unchanged
+        self.delta.deleted += deleted
+
+
+class RunContext:
+    """One attempt's context; implements jobs.contract.Context."""
+
+    def __init__(self, run: Run, resources: Resources, max_rejects: RejectLimit, leash: Leash) -> None:
+        self.job, self.run_id, self.attempt = run.job, run.id, run.attempt
+        self.window = Window(run.window_since, run.window_until or run.created_at)
+        self.params: Mapping[str, Json] = run.params
+        self.max_rejects = max_rejects
+        self.counts = Counts()
+        self._resources = resources
+        self._leash = leash
+        self._apis: dict[str, BoundApi] = {}
+        self._versions: dict[str, int] = {}  # of each cursor as this attempt last saw it
+        self._expected: int | None = None
+
+    def api(self, account: str) -> Api:
+        """Returns access to a configured account."""
+        if account not in self._apis:
+            run = RunRef(self.job, self.run_id, self.attempt, self._leash.check, self._leash.remaining_s)
+            self._apis[account] = self._resources.accounts[account].bind(run)
+        return self._apis[account]
+
+    def cursor(self, name: str = "") -> Cursor:
+        """Returns the cursor as last committed."""
+        with self._resources.own.read() as connection:
+            found = cursors.get(connection, self.job, name)
+        self._versions[name] = found.version
+        return found
+
+    def expect(self, total: int) -> None:
+        """Says how many records the run will read."""
+        self._expected = total
+
+    def check(self) -> None:
+        """Raises Interrupted once the run must end."""
+        self._leash.check()
+
+    @contextmanager
+    def unit(self, database: str | None = None) -> Iterator[RunUnit]:
+        """Opens one transaction; where it is not the worker's own database, the ledger follows right after it.
+
+        The records of the calls that brought the data are waited for first: what a call brought is never found
+        without the call's row. Raises AttemptLost where this attempt lost its right to write.
+        """
+        for api in self._apis.values():
+            api.settle()
+        place = self._resources.own if database is None else self._resources.others[database]
+        with place.write() as connection:
+            unit = RunUnit(connection)
+            yield unit
+            versions = self._store(unit, connection) if database is None else {}
+        if database is not None:
+            with self._resources.own.write() as connection:
+                versions = self._store(unit, connection)
+        self._versions |= versions
+        self._add(unit.delta)
+
+    def _store(self, unit: RunUnit, connection: sa.Connection) -> dict[str, int]:
+        unit.delta.pages = 1 if unit.delta.read else 0
+        unit.delta.expected = self._expected
+        if not attempts.add(connection, self.run_id, self.attempt, unit.delta):
+            raise AttemptLost(f"attempt {self.attempt} of run {self.run_id} lost its right to write")
+        now = self._resources.now()
+        rejects.keep(connection, [self._reject(record, reason, now) for record, reason in unit.rejects])
+        return {name: self._advance(connection, name, value, now) for name, value in unit.moves.items()}
+
+    def _advance(self, connection: sa.Connection, name: str, value: Json, now: datetime) -> int:
+        if name not in self._versions:
+            self._versions[name] = cursors.get(connection, self.job, name).version
+        return cursors.advance(connection, self.job, name, value, self._versions[name], self.run_id, now)
+
+    def _reject(self, record: Json, reason: str, now: datetime) -> Reject:
+        text = redact(orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS).decode())
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return Reject(self.job, digest, self.run_id, redact(reason), text[:_LONGEST_RECORD], now, now)
+
+    def _add(self, delta: Counts) -> None:
+        names = [item.name for item in fields(Counts) if item.name != "expected"]
+        sums = {name: getattr(self.counts, name) + getattr(delta, name) for name in names}
+        self.counts = replace(self.counts, **sums, expected=self._expected)

@@ -1,0 +1,125 @@
+"""One run, from claimed to finished, as a pipeline: start, perform, judge, end, report."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from jobs.registry import job_type
+from worker.model.events import Events, RunFinished, RunRetrying, RunStarted
+from worker.model.moments import elapsed_s
+from worker.model.records import AttemptState, RunState
+from worker.runs.book import Book
+from worker.runs.context import Leash, Resources, RunContext
+from worker.runs.dispatch import Dispatch
+from worker.runs.ending import end
+from worker.runs.outcome import Outcome, ShuttingDown, TimedOut, judge
+from worker.runs.starting import Started, start
+from worker.store.writer import Writer
+
+
+@dataclass
+class Underway:
+    """An attempt this node performs now."""
+
+    started: Started
+    leash: Leash
+    context: RunContext
+    began_s: float = field(default_factory=elapsed_s)
+
+
+class Executor:
+    """Performs runs on this node; knows which are underway."""
+
+    def __init__(
+        self, node_id: int, book: Callable[[], Book], writer: Writer, resources: Resources, dispatch: Dispatch
+    ) -> None:
+        self._node_id, self._book, self._writer = node_id, book, writer
+        self._resources, self._dispatch = resources, dispatch
+        self._events: Events = dispatch.events
+        self._underway: dict[tuple[int, int], Underway] = {}  # by run and attempt
+        self._lock = threading.Lock()
+
+    def execute(self, run_id: int) -> None:
+        """Performs one attempt of a run, if it is to be run here and now."""
+        started = self._start(run_id)
+        if started is None:
+            return
+        underway = self._take_up(started)
+        with structlog.contextvars.bound_contextvars(job=started.run.job, run=run_id, attempt=started.run.attempt):
+            error = self._perform(underway)
+        self.finish(underway, self._judge(started, error))
+
+    def underway(self) -> list[Underway]:
+        """Returns the attempts this node performs now."""
+        with self._lock:
+            return list(self._underway.values())
+
+    def interrupt(self, why: ShuttingDown) -> None:
+        """Asks every attempt underway to end at its next check."""
+        for underway in self.underway():
+            underway.leash.interrupt(why)
+
+    def abandon_overdue(self, grace_s: float) -> None:
+        """Takes the right to write from attempts that did not heed their timeout, and ends them as timed out."""
+        for underway in self.underway():
+            if underway.leash.remaining_s() < -grace_s:
+                self.finish(underway, self._judge(underway.started, TimedOut("the run did not end at its timeout")))
+
+    def abandon_all(self, why: ShuttingDown) -> None:
+        """Takes the right to write from whatever is still underway; those runs are attempted again."""
+        for underway in self.underway():
+            self.finish(underway, self._judge(underway.started, why))
+
+    def finish(self, underway: Underway, outcome: Outcome) -> None:
+        """Records the outcome, unless the attempt had lost its right to write, and lets go what waited for it."""
+        run = underway.started.run
+        with self._lock:
+            self._underway.pop((run.id, run.attempt), None)
+        now, book = self._resources.now(), self._book()
+        ended = self._writer.call(lambda connection: end(connection, book, run, outcome, now))
+        if ended.mine:
+            self._report(underway, outcome)
+        if ended.handed is not None:
+            self._dispatch.submit(ended.handed)
+        self._dispatch.settle(ended.recorded)
+
+    def _start(self, run_id: int) -> Started | None:
+        book, now = self._book(), self._resources.now()
+        return self._writer.call(lambda connection: start(connection, book, run_id, self._node_id, now))
+
+    def _take_up(self, started: Started) -> Underway:
+        run, policy = started.run, self._book().jobs[started.run.job].policy
+        leash = Leash(policy.timeout)
+        underway = Underway(started, leash, RunContext(run, self._resources, policy.max_rejects, leash))
+        with self._lock:
+            self._underway[run.id, run.attempt] = underway
+        due = run.tick or run.created_at
+        late_s = round(max((self._resources.now() - due).total_seconds(), 0.0), 3)
+        self._events.emit(RunStarted(run.job, run.id, run.attempt, run.trigger, late_s))
+        return underway
+
+    def _perform(self, underway: Underway) -> BaseException | None:
+        definition = self._book().jobs[underway.started.run.job]
+        try:
+            job_type(definition.type)(definition.options).run(underway.context)
+        except BaseException as error:  # noqa: BLE001  whatever a job raises, its run must end with a row
+            return error
+        return None
+
+    def _judge(self, started: Started, error: BaseException | None) -> Outcome:
+        return judge(error, started.failures, self._book().jobs[started.run.job].policy.retry)
+
+    def _report(self, underway: Underway, outcome: Outcome) -> None:
+        run = underway.started.run
+        message = outcome.error[1] if outcome.error else None
+        if outcome.wait_s is not None and outcome.attempt is not AttemptState.LOST:
+            wait_s = round(outcome.wait_s, 3)
+            self._events.emit(RunRetrying(run.job, run.id, run.attempt, wait_s, message or ""))
+            return
+        state = outcome.attempt if outcome.run is RunState.QUEUED else outcome.run
+        took_s = round(elapsed_s() - underway.began_s, 3)
+        counts = underway.context.counts
+        done = (counts.read, counts.written, counts.rejected)
+        self._events.emit(RunFinished(run.job, run.id, run.attempt, state, took_s, *done, outcome.reason, message))

@@ -1,0 +1,83 @@
+"""This node's heart, and the rescue of runs whose node's heart stopped."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from worker.model.events import RunRescued
+from worker.model.records import Attempt, AttemptState, Reason, Run
+from worker.runs.book import Book
+from worker.runs.dispatch import Dispatch
+from worker.runs.ending import Ended, end
+from worker.runs.executor import Executor
+from worker.runs.outcome import Outcome
+from worker.store import attempts, calls, jobs, nodes, runs
+from worker.store.database import Database
+from worker.store.writer import Writer
+
+BEAT_S = 5.0
+LEASE_S = 30.0  # a node that was silent for so long is dead
+_OVERDUE_GRACE_S = 30.0  # how long an attempt may go on after its timeout before it loses its right to write
+_LOST_AT_MOST = 3  # a run that took so many nodes down with it fails
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Beats, rescues, and ends what is overdue; `once` is one pass."""
+
+    node_id: int
+    database: Database
+    writer: Writer
+    book: Callable[[], Book]
+    dispatch: Dispatch
+    executor: Executor
+    now: Callable[[], datetime]
+    next_ticks: Callable[[], Mapping[str, datetime | None]]
+
+    def once(self) -> None:
+        """Makes one pass; raises StoreError where the database cannot be reached."""
+        self.writer.call(self._beat)
+        self.rescue()
+        self.executor.abandon_overdue(_OVERDUE_GRACE_S)
+
+    def _beat(self, connection: sa.Connection) -> None:
+        nodes.beat(connection, self.node_id, self.database.lease_now(connection))
+        jobs.announce(connection, self.next_ticks())
+
+    def rescue(self, *, alone: bool = False) -> int:
+        """Puts runs of dead nodes back into the queue and returns how many.
+
+        `alone` says that no other daemon can be alive: it holds on SQLite, where the file's lock was taken.
+        """
+        now, book = self.now(), self.book()
+        found = self.writer.call(lambda connection: self._rescue(connection, book, now, alone=alone))
+        for run, node, ended in found:
+            self.dispatch.events.emit(RunRescued(run.job, run.id, run.attempt, node))
+            self.dispatch.settle(ended.recorded)
+        return len(found)
+
+    def _rescue(
+        self, connection: sa.Connection, book: Book, now: datetime, *, alone: bool
+    ) -> list[tuple[Run, int, Ended]]:
+        alive = {self.node_id} if alone else self._alive(connection)
+        calls.abandon(connection, alive)
+        orphans = [one for one in attempts.running(connection) if one.node_id not in alive]
+        ended = [(runs.get(connection, one.run_id), one) for one in orphans]
+        return [
+            (run, one.node_id, end(connection, book, run, self._verdict(connection, one), now))
+            for run, one in ended
+            if run is not None
+        ]
+
+    def _alive(self, connection: sa.Connection) -> set[int]:
+        since = self.database.lease_now(connection) - timedelta(seconds=LEASE_S)
+        return {self.node_id, *(node.id for node in nodes.living(connection, since))}
+
+    def _verdict(self, connection: sa.Connection, attempt: Attempt) -> Outcome:
+        error = ("node_died", "the process that ran this attempt died")
+        died = [one for one in attempts.of_run(connection, attempt.run_id) if one.error_kind == error[0]]
+        if len(died) + 1 >= _LOST_AT_MOST:
+            return Outcome(AttemptState.FAILED, Reason.NODE_DIED, error)
+        return Outcome(AttemptState.LOST, Reason.NODE_DIED, error, wait_s=0.0)

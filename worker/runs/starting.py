@@ -1,0 +1,54 @@
+"""The transaction that starts an attempt: it takes the job's lock and becomes the run's only writer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model.records import Attempt, AttemptState, Reason, Run, RunState
+from worker.runs.book import Book
+from worker.runs.ending import close
+from worker.runs.outcome import Outcome
+from worker.store import attempts, locks, runs
+
+
+@dataclass(frozen=True)
+class Started:
+    """An attempt that may begin its work; `run.attempt` is its number."""
+
+    run: Run
+    failures: int  # failed attempts of this run before it
+
+
+def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now: datetime) -> Started | None:
+    """Starts the next attempt of a queued run; None where it is not to be run here and now.
+
+    Asked again after an unknown commit, with the same `now`, it finds its own attempt and returns it.
+    """
+    run = runs.get(connection, run_id)
+    if run is None or run.state.ended:
+        return None
+    before = attempts.of_run(connection, run_id)
+    if run.state is RunState.RUNNING:
+        return _begun(run, before) if before and _is_ours(before[-1], node_id, now) else None
+    job = book.get(run.job)
+    if job is None:
+        close(connection, book, run, RunState.SKIPPED, now, Outcome(AttemptState.SKIPPED, Reason.REMOVED))
+        return None
+    lock = locks.job_lock(run.job)
+    if locks.take(connection, [(lock, run_id)], now)[lock] != run_id:
+        return None
+    number = run.attempt + 1
+    attempts.begin(connection, run_id, number, node_id, now)
+    runs.begin(connection, run_id, number, now, job.hash)
+    begun = runs.get(connection, run_id)
+    return _begun(begun, before) if begun else None
+
+
+def _is_ours(attempt: Attempt, node_id: int, now: datetime) -> bool:
+    return (attempt.node_id, attempt.started_at, attempt.state) == (node_id, now, AttemptState.RUNNING)
+
+
+def _begun(run: Run, before: list[Attempt]) -> Started:
+    failed = [one for one in before if one.state is AttemptState.FAILED and one.number < run.attempt]
+    return Started(run, len(failed))

@@ -1,0 +1,79 @@
+"""Table `attempts`: one execution of a run on one node; its key (run, number) fences every write."""
+
+from collections.abc import Collection
+from dataclasses import fields
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from jobs.contract import Counts
+from worker.model.records import Attempt, AttemptState
+from worker.store.dialect import insert_new
+from worker.store.tables import attempts
+
+_COUNTS = tuple(item.name for item in fields(Counts))
+
+
+def _attempt(row: sa.RowMapping) -> Attempt:
+    values = dict(row)
+    counts = Counts(**{name: values.pop(name) for name in _COUNTS})
+    values["state"] = AttemptState(values["state"])
+    return Attempt(**values, counts=counts)
+
+
+def _mine(run_id: int, number: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        attempts.c.run_id == run_id, attempts.c.number == number, attempts.c.state == AttemptState.RUNNING
+    )
+
+
+def begin(connection: sa.Connection, run_id: int, number: int, node_id: int, now: datetime) -> None:
+    """Opens an attempt."""
+    row = {
+        "run_id": run_id,
+        "number": number,
+        "node_id": node_id,
+        "state": AttemptState.RUNNING,
+        "started_at": now,
+    }
+    insert_new(connection, attempts, [row])
+
+
+def add(connection: sa.Connection, run_id: int, number: int, delta: Counts) -> bool:
+    """Adds to a running attempt's counts; False where the attempt lost its right to write. This is the fence."""
+    sums = {name: attempts.c[name] + getattr(delta, name) for name in _COUNTS if name != "expected"}
+    expected = sa.func.coalesce(sa.literal(delta.expected, sa.BigInteger), attempts.c.expected)
+    change = sa.update(attempts).where(_mine(run_id, number)).values(**sums, expected=expected)
+    return connection.execute(change).rowcount == 1
+
+
+def end(
+    connection: sa.Connection,
+    run_id: int,
+    number: int,
+    state: AttemptState,
+    now: datetime,
+    error: tuple[str, str] | None = None,
+) -> bool:
+    """Ends a running attempt; `error` is (kind, message). False where it had ended: the caller lost its right."""
+    kind, message = error or (None, None)
+    change = (
+        sa.update(attempts)
+        .where(_mine(run_id, number))
+        .values(state=state, ended_at=now, error_kind=kind, error=message)
+    )
+    return connection.execute(change).rowcount == 1
+
+
+def of_run(connection: sa.Connection, run_id: int) -> list[Attempt]:
+    """Returns a run's attempts, first to last."""
+    query = sa.select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
+    return [_attempt(row) for row in connection.execute(query).mappings()]
+
+
+def running(connection: sa.Connection, nodes: Collection[int] | None = None) -> list[Attempt]:
+    """Returns the attempts that run, on the given nodes or on any."""
+    query = sa.select(attempts).where(attempts.c.state == AttemptState.RUNNING).order_by(attempts.c.run_id)
+    if nodes is not None:
+        query = query.where(attempts.c.node_id.in_(nodes))
+    return [_attempt(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,84 @@
+"""Tables `jobs` and `definitions`: what is configured, and how far each schedule has been accounted for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.store.dialect import insert_new, upsert
+from worker.store.tables import definitions, jobs
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """One row of `jobs`."""
+
+    name: str
+    definition_hash: str
+    enabled: bool
+    since: datetime  # ticks before this are none of ours
+    configured: bool = True
+    paused_by: str | None = None
+    paused_at: datetime | None = None
+    last_tick: datetime | None = None
+    next_tick: datetime | None = None
+
+    @property
+    def accounted(self) -> datetime:
+        """The moment up to which every tick has a row."""
+        return max(self.last_tick, self.since) if self.last_tick else self.since
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a job's configuration said, found again by its hash."""
+
+    hash: str
+    text: str
+    first_seen: datetime
+
+
+def configure(connection: sa.Connection, rows: Sequence[JobRow], texts: Sequence[Definition]) -> None:
+    """Makes the table say what the configuration says; pauses and last ticks are kept.
+
+    `since` is kept too, except for jobs that were away or not enabled: the ticks of that time are none of ours.
+    """
+    names = [row.name for row in rows]
+    asleep = sa.or_(~jobs.c.configured, ~jobs.c.enabled)
+    back = {row.name: row.since for row in rows}
+    for name in connection.scalars(sa.select(jobs.c.name).where(jobs.c.name.in_(names), asleep)).all():
+        connection.execute(sa.update(jobs).where(jobs.c.name == name).values(since=back[name]))
+    gone = sa.update(jobs).where(jobs.c.name.not_in(names)).values(configured=False, next_tick=None)
+    connection.execute(gone)
+    insert_new(connection, definitions, [vars(text) for text in texts])
+    kept = ("since", "paused_by", "paused_at", "last_tick")
+    upsert(connection, jobs, [vars(row) for row in rows], keep=kept)
+
+
+def listing(connection: sa.Connection) -> list[JobRow]:
+    """Returns every job that is configured, by name."""
+    query = sa.select(jobs).where(jobs.c.configured).order_by(jobs.c.name)
+    return [JobRow(**row) for row in connection.execute(query).mappings()]
+
+
+def locked(connection: sa.Connection, names: Sequence[str]) -> dict[str, JobRow]:
+    """Returns the rows of the given jobs, locked in name order until the transaction ends."""
+    query = sa.select(jobs).where(jobs.c.name.in_(names)).order_by(jobs.c.name).with_for_update()
+    return {row["name"]: JobRow(**row) for row in connection.execute(query).mappings()}
+
+
+def ticked(connection: sa.Connection, ticks: Mapping[str, datetime]) -> None:
+    """Moves each job's last tick forward, never back; in name order, so that two nodes never wait for each other."""
+    for name, tick in sorted(ticks.items()):
+        newer = sa.or_(jobs.c.last_tick.is_(None), jobs.c.last_tick < tick)
+        connection.execute(sa.update(jobs).where(jobs.c.name == name, newer).values(last_tick=tick))
+
+
+def announce(connection: sa.Connection, ticks: Mapping[str, datetime | None]) -> None:
+    """Records when each job is due next, for people who look."""
+    query = sa.select(jobs.c.name, jobs.c.next_tick).where(jobs.c.configured)
+    told = {row.name: row.next_tick for row in connection.execute(query)}
+    for name in sorted(told.keys() & ticks.keys()):
+        if told[name] != ticks[name]:
+            connection.execute(sa.update(jobs).where(jobs.c.name == name).values(next_tick=ticks[name]))

@@ -1,0 +1,31 @@
+"""Table `nodes`: worker processes, and the heartbeats that tell the living from the dead."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model.records import Node
+from worker.store.dialect import insert_new
+from worker.store.tables import nodes
+
+
+def register(connection: sa.Connection, node: Node) -> None:
+    """Adds this process."""
+    values = {column.name: getattr(node, column.name) for column in nodes.columns}
+    insert_new(connection, nodes, [values])
+
+
+def beat(connection: sa.Connection, node_id: int, lease_now: datetime) -> None:
+    """Says that the node lives; `lease_now` is by the lease clock."""
+    connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(heartbeat_at=lease_now))
+
+
+def stop(connection: sa.Connection, node_id: int, now: datetime) -> None:
+    """Says that the node left."""
+    connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(stopped_at=now))
+
+
+def living(connection: sa.Connection, since: datetime) -> list[Node]:
+    """Returns the nodes that have not left and whose heart beat at or after `since` (lease clock)."""
+    query = sa.select(nodes).where(nodes.c.stopped_at.is_(None), nodes.c.heartbeat_at >= since)
+    return [Node(**row) for row in connection.execute(query.order_by(nodes.c.id)).mappings()]

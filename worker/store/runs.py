@@ -1,0 +1,199 @@
+"""Table `runs`: the ledger, one row for each tick or request, whatever became of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from jobs.contract import Counts
+from worker.model.records import Reason, Run, RunState, Trigger
+from worker.store.dialect import insert_new
+from worker.store.tables import attempts, calls, locks, runs
+
+_COUNTS = tuple(item.name for item in fields(Counts))
+_OPEN = (RunState.QUEUED, RunState.RUNNING)
+
+
+def _row(run: Run) -> dict[str, Any]:
+    row = asdict(run)
+    return {**row, **row.pop("counts")}
+
+
+def _run(row: sa.RowMapping) -> Run:
+    values = dict(row)
+    counts = Counts(**{name: values.pop(name) for name in _COUNTS})
+    values["state"] = RunState(values["state"])
+    values["trigger"] = Trigger(values["trigger"])
+    values["reason"] = Reason(values["reason"]) if values["reason"] else None
+    return Run(**values, counts=counts)
+
+
+def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
+    """Inserts the runs whose (job, cause) has no row yet, and returns those: all others lost the race, in silence.
+
+    The ids tell whose row stands, so that asking again after an unknown commit gives the same answer.
+    """
+    insert_new(connection, runs, [_row(run) for run in candidates])
+    ids = [run.id for run in candidates]
+    won = set(connection.scalars(sa.select(runs.c.id).where(runs.c.id.in_(ids))))
+    return [run for run in candidates if run.id in won]
+
+
+def get(connection: sa.Connection, run_id: int) -> Run | None:
+    """Returns one run."""
+    row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+    return _run(row) if row else None
+
+
+def by_cause(connection: sa.Connection, job: str, cause: str) -> Run | None:
+    """Returns the run that one tick or request became."""
+    query = sa.select(runs).where(runs.c.job == job, runs.c.cause == cause)
+    row = connection.execute(query).mappings().first()
+    return _run(row) if row else None
+
+
+def listing(
+    connection: sa.Connection,
+    job: str | None = None,
+    states: Iterable[RunState] = (),
+    limit: int = 50,
+    before: int | None = None,
+) -> list[Run]:
+    """Returns runs, newest first, of one job or of all."""
+    query = sa.select(runs).order_by(runs.c.id.desc()).limit(limit)
+    if job is not None:
+        query = query.where(runs.c.job == job)
+    if before is not None:
+        query = query.where(runs.c.id < before)
+    if wanted := list(states):
+        query = query.where(runs.c.state.in_(wanted))
+    return [_run(row) for row in connection.execute(query).mappings()]
+
+
+def due(connection: sa.Connection, now: datetime, limit: int = 1000) -> list[int]:
+    """Returns the ids of queued runs that may start now: their time has come and no other run holds their job."""
+    held_by_other = (
+        sa.select(locks.c.name)
+        .where(locks.c.name == sa.literal("job:") + runs.c.job, locks.c.run_id != runs.c.id)
+        .exists()
+    )
+    query = (
+        sa.select(runs.c.id)
+        .where(
+            runs.c.state == RunState.QUEUED,
+            sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= now),
+            ~held_by_other,
+        )
+        .order_by(runs.c.priority.desc(), runs.c.id)
+        .limit(limit)
+    )
+    return list(connection.scalars(query))
+
+
+def begin(connection: sa.Connection, run_id: int, number: int, now: datetime, definition_hash: str) -> bool:
+    """Moves a queued run to running with attempt `number`; False where it is not queued or not at that number."""
+    job = sa.select(runs.c.job).where(runs.c.id == run_id).scalar_subquery()
+    covered = sa.select(sa.func.max(runs.c.window_until)).where(
+        runs.c.job == job, runs.c.state == RunState.SUCCEEDED
+    )
+    change = (
+        sa.update(runs)
+        .where(runs.c.id == run_id, runs.c.state == RunState.QUEUED, runs.c.attempt == number - 1)
+        .values(
+            state=RunState.RUNNING,
+            attempt=number,
+            started_at=sa.func.coalesce(
+                runs.c.started_at, sa.bindparam("now", now, type_=runs.c.started_at.type)
+            ),
+            window_since=sa.func.coalesce(runs.c.window_since, covered.scalar_subquery()),
+            window_until=sa.func.coalesce(runs.c.window_until, runs.c.tick, runs.c.created_at),
+            not_before=None,
+            reason=None,
+            definition_hash=definition_hash,
+        )
+    )
+    return connection.execute(change).rowcount == 1
+
+
+def requeue(
+    connection: sa.Connection,
+    run_id: int,
+    number: int,
+    not_before: datetime | None,
+    reason: Reason | None = None,
+) -> bool:
+    """Puts a running run back into the queue for its next attempt."""
+    change = (
+        sa.update(runs)
+        .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING, runs.c.attempt == number)
+        .values(state=RunState.QUEUED, not_before=not_before, reason=reason)
+    )
+    return connection.execute(change).rowcount == 1
+
+
+def finish(
+    connection: sa.Connection,
+    run_id: int,
+    state: RunState,
+    now: datetime,
+    reason: Reason | None = None,
+    error: tuple[str, str] | None = None,
+) -> bool:
+    """Ends an open run with the totals of all its attempts; `error` is (kind, message). False where it had ended."""
+    totals = {
+        name: sa.select(sa.func.coalesce(sa.func.sum(attempts.c[name]), 0))
+        .where(attempts.c.run_id == run_id)
+        .scalar_subquery()
+        for name in _COUNTS
+        if name != "expected"
+    }
+    made = sa.select(sa.func.count()).select_from(calls).where(calls.c.run_id == run_id).scalar_subquery()
+    change = (
+        sa.update(runs)
+        .where(runs.c.id == run_id, runs.c.state.in_(_OPEN))
+        .values(
+            **totals,
+            calls=made,
+            state=state,
+            finished_at=now,
+            not_before=None,
+            reason=reason,
+            error_kind=error[0] if error else None,
+            error=error[1] if error else None,
+        )
+    )
+    return connection.execute(change).rowcount == 1
+
+
+def skip(connection: sa.Connection, ids: Sequence[int], reason: Reason, now: datetime) -> None:
+    """Ends queued runs that never happen."""
+    change = sa.update(runs).where(runs.c.id.in_(ids), runs.c.state == RunState.QUEUED)
+    if ids:
+        connection.execute(change.values(state=RunState.SKIPPED, reason=reason, finished_at=now))
+
+
+def extend_skip(connection: sa.Connection, run: Run) -> bool:
+    """Adds a skipped tick to the job's latest row, where that row is a skip for the same reason; else False."""
+    latest = sa.select(runs).where(runs.c.job == run.job).order_by(runs.c.id.desc()).limit(1)
+    row = connection.execute(latest).mappings().first()
+    if row is None or row["tick"] is None or (row["state"], row["reason"]) != (RunState.SKIPPED, run.reason):
+        return False
+    change = sa.update(runs).where(runs.c.id == row["id"])
+    connection.execute(
+        change.values(tick_until=run.tick, ticks=runs.c.ticks + 1, finished_at=run.finished_at)
+    )
+    return True
+
+
+def waiting(connection: sa.Connection, job: str) -> int | None:
+    """Returns the id of the job's queued run that has waited longest."""
+    query = sa.select(sa.func.min(runs.c.id)).where(runs.c.job == job, runs.c.state == RunState.QUEUED)
+    return connection.scalar(query)
+
+
+def open_jobs(connection: sa.Connection) -> list[tuple[int, str]]:
+    """Returns (id, job) of every run that has not ended."""
+    query = sa.select(runs.c.id, runs.c.job).where(runs.c.state.in_(_OPEN)).order_by(runs.c.id)
+    return [(row.id, row.job) for row in connection.execute(query)]

@@ -1,0 +1,65 @@
+"""The worker's own database, opened, brought up to date and checked against the key ring; and the others."""
+
+import sqlalchemy as sa
+
+from worker.config.load import Configuration
+from worker.model.errors import KeyRingError
+from worker.model.moments import utc_now
+from worker.store import keyring, schema
+from worker.store.database import Database, open_database
+from worker.vault.cipher import Cipher
+from worker.vault.keyring import KeyRing
+from worker.vault.secret import Secret
+from worker.vault.sources import resolve
+from worker.wiring.secrets import Secrets
+
+
+def _open(url: str, password: Secret | None) -> Database:
+    return open_database(url, password.reveal() if password else None)
+
+
+def open_own(configuration: Configuration) -> Database:
+    """Opens the worker's own database as it stands; raises SecretError or StoreUnreachable."""
+    reference = configuration.database.password
+    return _open(configuration.database.url, resolve(reference, "database.password") if reference else None)
+
+
+def open_others(configuration: Configuration, secrets: Secrets) -> dict[str, Database]:
+    """Opens the databases that jobs write to; raises StoreUnreachable."""
+    return {
+        name: _open(options.url, secrets.passwords.get(name)) for name, options in configuration.databases.items()
+    }
+
+
+def prepare(database: Database, ring: KeyRing) -> Cipher:
+    """Brings the schema up to date, checks the key ring against the database and returns the cipher for it.
+
+    Raises SchemaMismatch, or KeyRingError that names the key id; then nothing was changed but the schema.
+    """
+    schema.upgrade(database)
+    with database.write() as connection:
+        cipher = Cipher(ring, keyring.ensure_installation(connection, utc_now()))
+        _check(connection, cipher, ring)
+        _remember(connection, cipher, ring)
+    return cipher
+
+
+def _check(connection: sa.Connection, cipher: Cipher, ring: KeyRing) -> None:
+    for row in keyring.rows(connection):
+        known = row.key_id in ring.kids
+        if not known and row.state == "active":
+            raise KeyRingError(
+                f"the key ring does not hold the key {row.key_id} that this database is sealed with; "
+                f"it holds {', '.join(ring.kids)}. Put the old key ring back; nothing was changed."
+            )
+        if known and not cipher.verify_check_value(row.key_id, row.check_value):
+            raise KeyRingError(
+                f"the key ring holds another key under the id {row.key_id} than the one this database is sealed with. "
+                "Put the old key ring back; nothing was changed."
+            )
+
+
+def _remember(connection: sa.Connection, cipher: Cipher, ring: KeyRing) -> None:
+    for key_id in ring.kids:
+        state = "active" if key_id == ring.active else "old"
+        keyring.remember(connection, key_id, state, cipher.check_value(key_id), utc_now())
