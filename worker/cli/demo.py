@@ -1,0 +1,149 @@
+"""The verb that shows the product at its main job: a sandbox and a real daemon as child processes."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from jobs.contract import WorkerError
+from worker.cli import demofiles
+from worker.cli.demoview import Progress
+from worker.cli.democheck import FarEnd, verdict
+from worker.cli.opening import opened
+from worker.cli.output import out
+
+_CHURN_EVERY_S = 0.5
+_STARTS_WITHIN_S = 20.0
+_SETTLES_WITHIN_S = 40.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command(epilog="Example: [bold]worker demo --keep[/bold]")(demo)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo writes its files.")] = Path("demo"),
+    seconds: Annotated[float, typer.Option(min=5, help="How long data keeps changing at the far end.")] = 25.0,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of each resource at the far end.")] = 300,
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave sandbox and daemon running until Ctrl-C.")] = False,
+) -> None:
+    """Run the main job against a sandbox on this machine, show it live, and check the result row by row."""
+    with ExitStack() as stack:
+        far_end = stack.enter_context(_sandbox(rows))
+        config = demofiles.write(folder, far_end)
+        daemon = stack.enter_context(_daemon(config))
+        _explain(config, far_end)
+        passed = _watch(config, FarEnd(far_end["url"]), daemon, seconds)
+        _tell_more(config, passed=passed)
+        if keep:
+            _until_interrupted(daemon)
+    if not passed:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _sandbox(rows: int) -> Iterator[dict[str, str]]:
+    """Yields what a sandbox in a child process tells of itself; its tokens live ten seconds."""
+    command = [sys.executable, "-m", "worker", "sandbox", "--json", "--rows", str(rows), "--token-lifetime", "10"]
+    with _child(command, stdout=subprocess.PIPE) as process:
+        if process.stdout is None:
+            raise AssertionError("its output is a pipe")
+        told = b""
+        for line in process.stdout:
+            told += line
+            if line == b"}\n":
+                break
+        if not told:
+            raise WorkerError("the sandbox did not start; see its message above")
+        yield orjson.loads(told)
+
+
+@contextmanager
+def _daemon(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with _child([sys.executable, "-m", "worker", "run", "--config", str(config)]) as process:
+        yield process
+
+
+@contextmanager
+def _child(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:  # noqa: ANN401  Popen's own
+    """Yields a child process in a session of its own, so that Ctrl-C reaches it through us alone; then ends it."""
+    with subprocess.Popen(command, start_new_session=True, **options) as process:  # noqa: S603  our own command
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _explain(config: Path, far_end: dict[str, str]) -> None:
+    out.print("[bold]Integration Worker[/bold] syncs two APIs into SQLite under service accounts.\n")
+    out.print(f"  far end   {far_end['url']}  (Tangoe-style and ServiceNow-style, tokens live 10 s)")
+    out.print(f"  config    {config}, {config.parent}/jobs.d/*.toml")
+    out.print(f"  database  {config.parent}/worker.db, log {config.parent}/worker.log\n", soft_wrap=True)
+
+
+def _watch(config: Path, far_end: FarEnd, daemon: subprocess.Popen[bytes], seconds: float) -> bool:
+    _wait_for_database(config, daemon)
+    with opened(config) as (configuration, database):
+        progress = Progress(database, sorted(configuration.jobs))
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            _is_alive(daemon)
+            far_end.churn(3)
+            progress.show_news()
+            time.sleep(_CHURN_EVERY_S)
+        out.print("\n[dim]nothing changes any more at the far end; each job runs once more, then rows are compared[/dim]")
+        ends = time.monotonic() + _SETTLES_WITHIN_S
+        quiet = progress.quiet_since()
+        while not progress.all_succeeded_since(quiet) and time.monotonic() < ends:
+            _is_alive(daemon)
+            progress.show_news()
+            time.sleep(_CHURN_EVERY_S)
+        progress.show_news()
+        return verdict(database, far_end, progress)
+
+
+def _wait_for_database(config: Path, daemon: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + _STARTS_WITHIN_S
+    while time.monotonic() < ends:
+        _is_alive(daemon)
+        try:
+            with opened(config) as (_, database):
+                Progress(database, [])
+                return
+        except WorkerError:
+            time.sleep(0.1)
+    raise WorkerError(f"the daemon was not ready within {_STARTS_WITHIN_S:g} s; see {config.parent}/worker.log")
+
+
+def _is_alive(daemon: subprocess.Popen[bytes]) -> None:
+    if daemon.poll() is not None:
+        raise WorkerError(f"the daemon ended with exit code {daemon.returncode}; its message stands above")
+
+
+def _tell_more(config: Path, *, passed: bool) -> None:
+    option = f"--config {os.path.relpath(config)}"
+    out.print("\nlook further:")
+    for command in ("history", "jobs", "calls -n 20", "account list", "check"):
+        out.print(f"  .venv/bin/worker {command} {option}", highlight=False)
+    out.print("\n[bold green]the demo passed[/bold green]" if passed else "\n[bold red]the demo failed[/bold red]")
+
+
+def _until_interrupted(daemon: subprocess.Popen[bytes]) -> None:
+    out.print("\nsandbox and daemon go on; Ctrl-C ends them")
+    try:
+        daemon.wait()
+    except KeyboardInterrupt:
+        out.print("ending")
