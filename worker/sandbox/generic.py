@@ -1,11 +1,13 @@
 """A REST API like many others: `/generic/v1/items?style=page|offset|link|next_url|token|none`."""
 
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlencode
 
+import orjson
 from aiohttp import web
 
-from worker.sandbox.answers import Refusal, json_answer, number, origin
+from worker.sandbox.answers import Page, Refusal, bytes_answer, json_answer, number, origin
 from worker.sandbox.state import State, identified, state_of
 from worker.sandbox.table import Row, Table
 
@@ -30,7 +32,8 @@ def _admit(request: web.Request) -> State:
 
 async def items(request: web.Request) -> web.Response:
     """Answers with one page in the style asked for."""
-    table = _admit(request).world.table("items")
+    state = _admit(request)
+    table = state.world.table("items")
     style = request.query.get("style", "none")
     if style not in STYLES:
         raise _refuse(400, "invalid_parameter", f"style must be one of {', '.join(STYLES)}; found {style!r}")
@@ -39,10 +42,17 @@ async def items(request: web.Request) -> web.Response:
         offset, size = _place(request, style, len(table))
     except ValueError as error:
         raise _refuse(400, "invalid_parameter", str(error)) from None
+    key = ("items", table.version, request.raw_path, request.host)
+    make = partial(_page, request, style, table, (start, offset, size))
+    body, headers = state.pages.get(key, make)
+    return bytes_answer(body, headers=headers)
+
+
+def _page(request: web.Request, style: str, table: Table, place: tuple[int | None, int, int]) -> Page:
+    start, offset, size = place
     total = len(table) - (start or 0)
-    rows = _rows(table, start, offset, size)
-    following = offset + size if style != "none" and offset + size < total else None
-    body: Row = {"data": {"items": rows}}
+    following = offset + size if offset + size < total else None
+    body: Row = {"data": {"items": _rows(table, start, offset, size)}}
     headers = {}
     if style == "page":
         body |= {"page": offset // size + 1, "per_page": size, "total": total, "pages": -(-total // size)}
@@ -54,7 +64,7 @@ async def items(request: web.Request) -> web.Response:
         body["next"] = None if following is None else _url(request, {"cursor": f"c{following}"})
     elif style == "token":
         body["next_token"] = None if following is None else f"c{following}"
-    return json_answer(body, headers=headers)
+    return orjson.dumps(body), headers
 
 
 async def item(request: web.Request) -> web.Response:

@@ -62,6 +62,7 @@ class Sandbox(Controls):
             self._port = ready.result()
         except BaseException:
             self._thread.join()
+            self._thread = None
             raise
         return self
 
@@ -70,9 +71,8 @@ class Sandbox(Controls):
         loop, over, thread = self._loop, self._over, self._thread
         if thread is None:
             return
-        self._loop = (
-            None  # who asks from here on acts in its own thread instead of waiting for a loop that ends
-        )
+        # Who asks from here on acts in the asking thread instead of waiting for a loop that ends.
+        self._loop = None
         if loop is not None and over is not None:
             loop.call_soon_threadsafe(over.set)
         thread.join()
