@@ -1,6 +1,6 @@
 """The trail: one row for each HTTP request, opened before it is sent and closed when its outcome is known."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -41,6 +41,13 @@ def set_issued(connection: sa.Connection, call_id: int, generation: int) -> None
     connection.execute(statement, {"call_id": call_id, "generation_issued": generation})
 
 
+def abandon(connection: sa.Connection, living: Collection[int]) -> None:
+    """Closes the calls of processes that died before the outcome was known: their answer never came."""
+    error = "no answer was recorded: the process that sent it died"
+    lost = sa.and_(calls.c.ms.is_(None), calls.c.error.is_(None), calls.c.node_id.not_in(living))
+    connection.execute(sa.update(calls).where(lost).values(error=error))
+
+
 def listing(
     connection: sa.Connection,
     run_id: int | None = None,
@@ -48,7 +55,7 @@ def listing(
     limit: int = 100,
     before: int | None = None,
 ) -> list[Call]:
-    """Returns calls, newest first, of a run or an account or of all; `before` is the id where the last page ended."""
+    """Returns calls, newest first, of a run, an account or all; `before` is the id where the last page ended."""
     statement = sa.select(calls).order_by(calls.c.id.desc()).limit(limit)
     if run_id is not None:
         statement = statement.where(calls.c.run_id == run_id)

@@ -32,9 +32,7 @@ class _Inflater:
         """Yields what the data inflates to; raises BadBody."""
         full = False
         while data or full:  # a full chunk may leave more behind inside the stream
-            if data and (
-                self._stream is None or self._stream.eof
-            ):  # gzip may have several members (RFC 1952)
+            if data and (self._stream is None or self._stream.eof):  # gzip may have several members (RFC 1952)
                 self._stream = zlib.decompressobj(self._window(data))
             chunk, data = self._step(data)
             full = len(chunk) == _CHUNK
@@ -52,9 +50,7 @@ class _Inflater:
         return chunk, self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
 
     def _window(self, data: bytes) -> int:
-        raw = (
-            self._coding == "deflate" and data[0] & 0x0F != zlib.DEFLATED
-        )  # some send deflate without zlib's header
+        raw = self._coding == "deflate" and data[0] & 0x0F != zlib.DEFLATED  # some send deflate without zlib's header
         return -zlib.MAX_WBITS if raw else _GZIP_OR_ZLIB
 
     def finish(self) -> None:
@@ -92,9 +88,7 @@ class Intake:
         codings = [name.strip().lower() for name in self._raw.headers.get("content-encoding", "").split(",")]
         codings = [name for name in codings if name not in _PLAIN]
         if len(codings) > _LAYERS or not set(codings) <= set(_KNOWN):
-            raise BadBody(
-                f"its body is encoded as {', '.join(codings)[:100]}, though only gzip was asked for"
-            )
+            raise BadBody(f"its body is encoded as {', '.join(codings)[:100]}, though only gzip was asked for")
         return codings[::-1]
 
     def _inflated(self, layers: list[_Inflater]) -> Iterator[bytes]:

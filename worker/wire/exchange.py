@@ -19,7 +19,7 @@ _PRIVATE = frozenset({"set-cookie", "set-cookie2"})  # a session's secret, which
 
 
 class Exchange:
-    """Sends one parcel once. `status` and `wire`, the body's bytes as sent, tell how far it came, also after a failure."""
+    """Sends one parcel once; `status` and `wire` tell how far it came, also after a failure."""
 
     def __init__(self, call: Call, limits: Limits, watch: Watch) -> None:
         self.status: int | None = None

@@ -49,14 +49,7 @@ def _told(cause: BaseException, watch: Watch, limits: Limits) -> str:
     if isinstance(cause, ssl.SSLError):
         return f"TLS failed: {(cause.reason or 'no reason given').replace('_', ' ').lower()}"
     if isinstance(cause, IncompleteRead):
-        return _broken_off(cause)
+        return f"its body ended after {cause.partial} of {cause.partial + cause.expected} bytes"
     if isinstance(cause, TimeoutError):
         return f"it sent nothing for {limits.read_s:g} s" if watch.sent else "the connection took too long"
     return next((text for kind, text in _WORDS if isinstance(cause, kind)), "")
-
-
-def _broken_off(cause: IncompleteRead) -> str:
-    """Returns how far the body came; `expected` is what was still missing."""
-    if cause.expected is None:
-        return "the answer broke off"
-    return f"its body ended after {cause.partial} of {int(cause.partial) + cause.expected} bytes"

@@ -64,9 +64,7 @@ def headers_of(outgoing: Outgoing, place: str) -> dict[str, str]:
     return headers
 
 
-def with_body(
-    headers: Mapping[str, str], method: str, body: bytes | None, content_type: str
-) -> dict[str, str]:
+def with_body(headers: Mapping[str, str], method: str, body: bytes | None, content_type: str) -> dict[str, str]:
     """Returns the headers with those that describe the body."""
     described = dict(headers)
     if body is not None and content_type:

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.certs import where as certifi_where
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, ProxyManager
 from urllib3.util import Retry
 
@@ -47,7 +46,7 @@ class _Adapter(HTTPAdapter):
         self._pools: dict[str, HTTPConnectionPool] = {}
 
     def get_connection_with_tls_context(
-        self, request: requests.PreparedRequest, *_: Any, **__: Any
+        self, request: requests.PreparedRequest, *_: object, **__: object
     ) -> HTTPConnectionPool:
         """Returns the pool of the parcel's origin."""
         assert isinstance(request, Parcel)  # noqa: S101  # nothing else is ever sent through this adapter
@@ -56,10 +55,10 @@ class _Adapter(HTTPAdapter):
             pool = self._pools[request.target.origin] = self._way.pool(request.target)
         return pool
 
-    def cert_verify(self, *_: Any, **__: Any) -> None:
+    def cert_verify(self, *_: object, **__: object) -> None:
         """Does nothing: the pool's TLS context verifies, and loads its CAs once instead of once a connection."""
 
-    def request_url(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> str:
+    def request_url(self, request: requests.PreparedRequest, *_: object, **__: object) -> str:
         """Returns path and query; a proxy is only ever tunnelled through."""
         assert isinstance(request, Parcel)  # noqa: S101  # see above
         return request.wanted
@@ -82,7 +81,7 @@ class Session(requests.Session):
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002  # its signature is requests'
         """Sees no redirect: to prepare one, requests would inflate its whole body, without bound."""
         return
 
@@ -97,15 +96,13 @@ class Way:
 
     @cached_property
     def _made_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(
-            ssl.PROTOCOL_TLS_CLIENT
-        )  # verifies; asks no SSLKEYLOGFILE and no SSL_CERT_FILE
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies; asks no SSLKEYLOGFILE and no SSL_CERT_FILE
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        bundle = self._ca_bundle or Path(certifi_where())
+        cafile, capath = (self._ca_bundle, None) if self._ca_bundle else _system_trust()
         try:
-            context.load_verify_locations(bundle)
+            context.load_verify_locations(cafile, capath)
         except (OSError, ssl.SSLError):
-            raise Unreachable(f"the CA bundle {bundle} cannot be read as certificates in PEM form") from None
+            raise Unreachable(f"ca_bundle {cafile} cannot be read as certificates in PEM form") from None
         return context
 
     def _context(self) -> ssl.SSLContext:
@@ -122,6 +119,17 @@ class Way:
         manager = ProxyManager(self._proxy, proxy_headers=headers, ssl_context=self._context())
         manager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
         return manager.connection_from_host(target.host, target.port, target.scheme)
+
+
+def _system_trust() -> tuple[Path | None, Path | None]:
+    """Returns the system's certificates as a file or a folder, or those that requests brings where there are none."""
+    places = ssl.get_default_verify_paths()
+    file, folder = Path(places.openssl_cafile), Path(places.openssl_capath)
+    if file.is_file():
+        return file, None
+    if any(folder.glob("*.0")):  # named by hash, as OpenSSL wants them
+        return None, folder
+    return Path(DEFAULT_CA_BUNDLE_PATH), None
 
 
 class Sessions:

@@ -107,7 +107,7 @@ def with_params(target: Target, params: Mapping[str, str | Secret]) -> str:
 
 
 def shown(target: Target, params: Mapping[str, str | Secret], *, bare: bool) -> str:
-    """Returns the URL for rows, logs and errors: no secret in it, `bare` without any query, at most 2,000 characters."""
+    """Returns the URL for rows, logs and errors, at most 2,000 characters without a secret; `bare`: without a query."""
     url = target.origin + target.path
     if not bare and (params or target.query):
         pairs = [*parse_qsl(target.query, keep_blank_values=True), *params.items()]

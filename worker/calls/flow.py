@@ -1,0 +1,134 @@
+"""One request from the asking to the answer: turn, token, send, once more after a rejection, again after trouble."""
+
+import random
+from collections.abc import Callable
+
+from jobs.contract import Answer
+from worker.calls import retry, verdicts
+from worker.calls.limits import TooLong
+from worker.calls.means import Means, RunRef, Signer, about
+from worker.calls.retry import Outcome
+from worker.model.errors import AuthRejected, CallError, CallFailed, CallUnanswered, CallUnsent
+from worker.model.events import CallRetried
+from worker.wire.exchange import place_of
+from worker.wire.outgoing import Outgoing, Reply
+
+_SLICE_S = 0.5  # how late a cancelled run is noticed while it waits
+_TOKEN_S = 60.0  # patience for a token, at most
+_TOO_MANY = 429
+_FAILED = 400
+
+
+class Flow:
+    """The way of one request; used once."""
+
+    def __init__(
+        self, means: Means, signer: Signer, run: RunRef, outgoing: Outgoing, keep: Callable[[Reply], None]
+    ) -> None:
+        self._means = means
+        self._signer = signer
+        self._run = run
+        self._outgoing = outgoing
+        self._keep = keep  # is handed every reply, for its ticket
+        self._tries = 0
+        self._last_call: int | None = None
+        self._generation = 0
+        self._renewed = False  # a call asks for a newer token once
+
+    def answer(self) -> Answer:
+        """Returns the answer, whose status is below 400.
+
+        Raises CallError, AuthRejected and what the keeper raises, StoreError, and Interrupted.
+        """
+        while True:
+            outcome = self._authorised()
+            self._tries += 1
+            wait_s = self._wait_before_next(outcome)
+            if wait_s is None:
+                return self._concluded(outcome)
+            self._pause(wait_s)
+
+    def _authorised(self) -> Outcome:
+        """Sends, and where the token was rejected sends once more with a newer one."""
+        outcome = self._sent(rejected=None)
+        if self._renewed or not self._is_rejected(outcome):
+            return outcome
+        self._renewed = True
+        return self._sent(rejected=self._generation)
+
+    def _sent(self, rejected: int | None) -> Outcome:
+        self._run.check()
+        self._take_turn()
+        patience_s = max(min(_TOKEN_S, self._run.remaining_s()), 0.0)
+        token = self._means.keeper.token(rejected=rejected, deadline_s=patience_s)
+        self._generation = token.generation
+        subject = about(self._means.account, self._run, self._outgoing.method, self._last_call, token.generation)
+        try:
+            reply = self._means.line.send(self._signer.sign(self._outgoing, token), subject)
+        except CallError as error:
+            self._last_call = error.call_id or self._last_call
+            return error
+        self._last_call = reply.call_id
+        self._keep(reply)
+        return reply.answer
+
+    def _take_turn(self) -> None:
+        try:
+            self._means.limiter.take(self._pause, self._run.remaining_s())
+        except TooLong as error:
+            raise CallUnsent(
+                f"{self._place()}: not sent: the account's next call is due in {error}, which is after the run's "
+                "timeout; the run is tried again then.",
+                self._last_call,
+                error.wait_s,
+            ) from None
+
+    def _wait_before_next(self, outcome: Outcome) -> float | None:
+        """Returns the seconds until the same request is sent again, or None where it is not."""
+        why = retry.why_again(self._outgoing.method, outcome)
+        if why is None:
+            return None
+        wait_s = self._asked_wait_s(outcome)
+        if wait_s is None:
+            wait_s = retry.backoff_s(self._tries, self._means.retry, random.random)
+        if isinstance(outcome, Answer) and outcome.status == _TOO_MANY:
+            self._means.limiter.pause(wait_s)
+        if self._tries >= self._means.retry.attempts or wait_s > self._run.remaining_s():
+            return None
+        self._tell(why, wait_s)
+        return wait_s
+
+    def _tell(self, why: str, wait_s: float) -> None:
+        name, call, run = self._means.name, self._last_call or 0, self._run
+        self._means.events.emit(CallRetried(name, call, round(wait_s, 3), why, run.job, run.run_id))
+
+    def _pause(self, seconds: float) -> None:
+        """Waits in slices, so that a run that was cancelled does not wait on."""
+        while seconds > 0:
+            self._run.check()
+            self._means.wait(min(seconds, _SLICE_S))
+            seconds -= _SLICE_S
+
+    def _concluded(self, outcome: Outcome) -> Answer:
+        if isinstance(outcome, CallError):
+            raise outcome
+        place = self._place(outcome)
+        if self._is_rejected(outcome):
+            raise AuthRejected(verdicts.rejected(outcome, place), self._means.name)
+        if outcome.status >= _FAILED:
+            text = verdicts.failed(outcome, place, self._tries)
+            raise CallFailed(text, outcome.status, outcome.call_id, self._asked_wait_s(outcome))
+        if retry.why_again(self._outgoing.method, outcome) is not None:
+            raise CallUnanswered(verdicts.empty(outcome, place), outcome.call_id)
+        return outcome
+
+    def _is_rejected(self, outcome: Outcome) -> bool:
+        statuses = self._means.account.options.reject_statuses
+        return isinstance(outcome, Answer) and verdicts.is_rejected(outcome, statuses)
+
+    def _asked_wait_s(self, outcome: Outcome) -> float | None:
+        return retry.asked_wait_s(outcome.headers, self._means.now()) if isinstance(outcome, Answer) else None
+
+    def _place(self, answer: Answer | None = None) -> str:
+        url = self._outgoing.url.split("?")[0] if answer is None else answer.url
+        return place_of(self._outgoing.method, url, self._means.name)

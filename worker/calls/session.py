@@ -1,0 +1,129 @@
+"""Authenticated access to one account's API, as a job sees it."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import orjson
+
+from jobs.contract import Answer, Json
+from worker.auth.account import Account
+from worker.auth.keeper import Keeper
+from worker.calls.flow import Flow
+from worker.calls.limits import Limiter
+from worker.calls.means import Means, RunRef, Signer
+from worker.calls.paths import absolute
+from worker.model.errors import CallRefused
+from worker.model.events import Events
+from worker.model.moments import utc_now
+from worker.store.writer import Ticket
+from worker.wire.line import Line
+from worker.wire.outgoing import Outgoing, Reply
+
+__all__ = ["AccountApi", "BoundApi", "RunRef"]
+
+_HELD = 256  # tickets; a run that reads on while nothing is stored waits for the database here
+_PATIENCE_S = 30.0  # for a row to become durable
+
+
+class AccountApi:
+    """One account's API, shared by all runs: one limiter, one line, one keeper; safe for any number of threads."""
+
+    def __init__(
+        self,
+        account: Account,
+        line: Line,
+        keeper: Keeper,
+        events: Events,
+        now: Callable[[], datetime] = utc_now,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        limiter = Limiter(account.options.rate_limit)
+        self.means = Means(account, line, keeper, limiter, events, now, wait)
+        self.signer = Signer()
+        self.headers = _identity(account)
+        self.base_url = account.options.base_url.rstrip("/")
+
+    def bind(self, run: RunRef) -> "BoundApi":
+        """Returns the access of one attempt of a run."""
+        return BoundApi(self, run)
+
+
+class BoundApi:
+    """An account's API on behalf of one attempt of a run; every call carries its ids. Safe for several threads."""
+
+    def __init__(self, api: AccountApi, run: RunRef) -> None:
+        self._api = api
+        self._run = run
+        self._tickets: deque[Ticket[None]] = deque()
+
+    @property
+    def base_url(self) -> str:
+        """Where relative paths start, without a slash at its end."""
+        return self._api.base_url
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Json = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Returns the answer to one request, whose status is below 400; `path` is relative, or an allowed URL.
+
+        Raises CallError, CredentialError, StoreError and Interrupted; `retry_after_s` of an error says when the run
+        may be tried again, where the far end said so.
+        """
+        outgoing = Outgoing(
+            method=method,
+            url=absolute(self.base_url, path, self._api.means.name),
+            params=params or {},
+            headers=self._headers(headers or {}),
+            body=None if json is None else self._encoded(json, method, path),
+            content_type="application/json",
+        )
+        return Flow(self._api.means, self._api.signer, self._run, outgoing, self._keep).answer()
+
+    def settle(self) -> None:
+        """Waits until the rows of all answers so far are durable; raises StoreError where that takes too long.
+
+        Not inside a write transaction of the worker's own database: those rows wait for it.
+        """
+        while self._tickets:
+            self._tickets[0].wait(_PATIENCE_S)
+            self._tickets.popleft()
+
+    def _keep(self, reply: Reply) -> None:
+        """Keeps the reply's ticket; many calls may share one."""
+        if not self._tickets or self._tickets[-1] is not reply.ticket:
+            self._tickets.append(reply.ticket)
+        while len(self._tickets) > _HELD:
+            self._tickets.popleft().wait(_PATIENCE_S)
+
+    def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Returns the job's headers under those that say who calls, which it cannot replace."""
+        taken = {name.lower() for name in self._api.headers} | {"authorization"}
+        own = {name: value for name, value in given.items() if name.lower() not in taken}
+        return {"Accept": "application/json", **own, **self._api.headers}
+
+    def _encoded(self, document: Json, method: str, path: str) -> bytes:
+        try:
+            return orjson.dumps(document)
+        except TypeError as error:
+            raise CallRefused(
+                f"{method} {path[:200]} (account {self._api.means.name}): not sent, because its body is no JSON: "
+                f"{error}; give text, numbers, lists and objects."
+            ) from None
+
+
+def _identity(account: Account) -> dict[str, str]:
+    """Returns the account's own headers; one that stays empty counts as not given."""
+    options = account.options
+    filled = {
+        name: text.replace("{tenant}", options.tenant).replace("{client_id}", options.client_id)
+        for name, text in options.headers.items()
+    }
+    return {name: text for name, text in filled.items() if text.strip()}
