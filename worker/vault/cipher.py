@@ -27,9 +27,7 @@ from worker.vault.secret import Secret
 Sealed = NewType("Sealed", bytes)
 
 _FORMAT = b"v1"
-_NONCE = (
-    12  # bytes; random ones are safe up to 2^32 values a key (NIST SP 800-38D), and each record has its own
-)
+_NONCE = 12  # bytes; random ones are safe up to 2^32 values a key (NIST SP 800-38D), and each record has its own
 _TAG = 16  # bytes
 _CHECK = b"integration-worker"  # the constant behind a check value
 _FINGERPRINT = 16  # bytes
@@ -66,9 +64,7 @@ class Cipher:
     def check_value(self, kid: str) -> bytes:
         """Returns bytes that later tell whether key `kid` is still the same; raises SealBroken without it."""
         nonce = os.urandom(_NONCE)
-        return nonce + AESGCM(self._key(kid, b"check")).encrypt(
-            nonce, _CHECK, self._bound("keyring", "", 0, kid)
-        )
+        return nonce + AESGCM(self._key(kid, b"check")).encrypt(nonce, _CHECK, self._bound("keyring", "", 0, kid))
 
     def verify_check_value(self, kid: str, value: bytes) -> bool:
         """Tells whether our key `kid` is the one that made `value`, for this installation.
@@ -116,12 +112,7 @@ def kid_of(sealed: bytes) -> str:
     start = len(_FORMAT) + 1
     length = sealed[len(_FORMAT)] if len(sealed) > len(_FORMAT) else 0
     kid = sealed[start : start + length]
-    whole = (
-        sealed.startswith(_FORMAT)
-        and length
-        and len(sealed) >= start + length + _NONCE + _TAG
-        and kid.isascii()
-    )
+    whole = sealed.startswith(_FORMAT) and length and len(sealed) >= start + length + _NONCE + _TAG and kid.isascii()
     if not whole:
         raise SealBroken(
             f"A stored value of {len(sealed)} bytes is no sealed value of format {_FORMAT.decode()}: it was "

@@ -37,9 +37,7 @@ def first_output(
             start_new_session=True,
         )
     except OSError as error:
-        raise SecretError(
-            f"{wanted}: {command[0]} cannot be started ({error.strerror}). Check the file."
-        ) from None
+        raise SecretError(f"{wanted}: {command[0]} cannot be started ({error.strerror}). Check the file.") from None
     with process:
         output = _output(process, f"{wanted}: {command[0]}", timeout_s)
     return decoded(output, f"{wanted}: the output of {command[0]}")
@@ -55,9 +53,7 @@ def _program(name: str, wanted: str, environment: Mapping[str, str]) -> str:
     found = shutil.which(name, path=path)
     if found is None:
         looked = f"program {name} (does not exist or is not executable)"
-        raise SecretMissing(
-            wanted, [looked if "/" in name else f"program {name} in PATH {path} (does not exist)"]
-        )
+        raise SecretMissing(wanted, [looked if "/" in name else f"program {name} in PATH {path} (does not exist)"])
     return found
 
 

@@ -17,9 +17,7 @@ def read_private(path: Path, wanted: str) -> str | None:
     others could exchange the file.
     """
     if path.is_symlink():
-        raise SecretUnsafe(
-            f"{wanted}: {path} is a symbolic link; name the file that it points to, {path.resolve()}."
-        )
+        raise SecretUnsafe(f"{wanted}: {path} is a symbolic link; name the file that it points to, {path.resolve()}.")
     descriptor = _open(path, wanted, os.O_NOFOLLOW)
     if descriptor is None:
         return None
@@ -60,8 +58,7 @@ def _open(path: Path, wanted: str, flags: int) -> int | None:
         return None
     except OSError as error:
         raise SecretError(
-            f"{wanted}: {path} cannot be opened ({error.strerror}). Make it readable for the user who runs "
-            "the worker."
+            f"{wanted}: {path} cannot be opened ({error.strerror}). Make it readable for the user who runs the worker."
         ) from None
 
 
@@ -103,15 +100,11 @@ def _text(descriptor: int, path: Path, wanted: str) -> str:
 def decoded(data: bytes, where: str) -> str:
     """Returns a secret's bytes as text, without a byte order mark; raises SecretError."""
     if len(data) > LARGEST:
-        raise SecretError(
-            f"{where} holds more than {LARGEST} bytes, which is no secret. Name the right place."
-        )
+        raise SecretError(f"{where} holds more than {LARGEST} bytes, which is no secret. Name the right place.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SecretError(
-            f"{where} is not UTF-8 text. Save it again as UTF-8."
-        ) from None  # the error holds the bytes
+        raise SecretError(f"{where} is not UTF-8 text. Save it again as UTF-8.") from None  # the error holds the bytes
 
 
 def _mode(found: os.stat_result) -> str:

@@ -64,7 +64,5 @@ def _base64_forms(raw: bytes) -> set[str]:
         found |= {whole, whole.rstrip("=")}
         for ahead, shared in ((0, 0), (1, 2), (2, 3)):  # bytes before ours; characters that they touch
             text = encode(bytes(ahead) + raw).decode()
-            found.add(
-                text[shared : (ahead + len(raw)) * 8 // 6]
-            )  # the last, partial character is left to what follows
+            found.add(text[shared : (ahead + len(raw)) * 8 // 6])  # the last, partial character is left to what follows
     return found - {""}

@@ -42,9 +42,7 @@ class KeyRing:
             if entry and not entry.startswith("#"):
                 kid, key = _entry(entry, f"{where}, line {number}")
                 if kid in keys:
-                    raise KeyRingError(
-                        f"{where}, line {number}: the key id {kid} is there twice; remove one line."
-                    )
+                    raise KeyRingError(f"{where}, line {number}: the key id {kid} is there twice; remove one line.")
                 keys[kid] = key
         if not keys:
             raise KeyRingError(f"{where} holds no key. {_REMEDY}")
@@ -80,9 +78,7 @@ def load(ref: SecretRef, environment: Mapping[str, str] = os.environ, wanted: st
     try:
         text = read(ref, wanted, environment)
     except SecretMissing as error:
-        raise KeyRingError(
-            f"{error}. Write a new key ring with `worker keys init`, or restore yours."
-        ) from None
+        raise KeyRingError(f"{error}. Write a new key ring with `worker keys init`, or restore yours.") from None
     return KeyRing.parse(text, f"{wanted}: {ref.describe()}")
 
 
@@ -119,9 +115,7 @@ def _write(descriptor: int, path: Path, text: str) -> None:
             os.close(folder)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise KeyRingError(
-            f"{path} could not be written ({error.strerror}). Make room and try again."
-        ) from None
+        raise KeyRingError(f"{path} could not be written ({error.strerror}). Make room and try again.") from None
 
 
 def _entry(entry: str, where: str) -> tuple[str, Secret]:

@@ -13,12 +13,8 @@ from collections.abc import Iterator
 
 from worker.vault.forms import forms
 
-SHORTEST = (
-    8  # characters; masking a shorter word by value would garble every path and every name it is part of
-)
-PAST_VALUES = (
-    4096  # secrets no longer in use but still masked: rotated tokens linger in answers and tracebacks
-)
+SHORTEST = 8  # characters; masking a shorter word by value would garble every path and every name it is part of
+PAST_VALUES = 4096  # secrets no longer in use but still masked: rotated tokens linger in answers and tracebacks
 PAST_CHARACTERS = 1 << 20  # their total length: with all spellings about 20 MB
 _WORD = 4  # bytes
 
@@ -47,10 +43,10 @@ class Known:
 
     def remember(self, value: str) -> None:
         """Masks `value` from now on, and for a good while after its last `release`."""
-        if len(value) < SHORTEST:
-            return
         with self._lock:
             self._settle()
+            if len(value) < SHORTEST:
+                return
             if value in self._past:
                 self._leave_past(value)
             elif value not in self._live:
@@ -59,8 +55,7 @@ class Known:
 
     def release(self, value: str) -> None:
         """Notes that one holder of `value` is gone; takes no lock: the collector may call it anywhere."""
-        if len(value) >= SHORTEST:
-            self._released.append(value)
+        self._released.append(value)
 
     def may_hold(self, data: bytes) -> bool:
         """Tells whether a UTF-8 text could hold a known value: no is certain, yes asks for `spans`."""

@@ -1,6 +1,7 @@
 """A value that never shows itself."""
 
 import hmac
+from collections.abc import Callable
 from typing import NoReturn, Self
 
 from worker.vault.redact import MASK, release, remember
@@ -50,7 +51,7 @@ class Secret:
     def __getstate__(self) -> NoReturn:
         raise TypeError("a Secret has no state to hand out; use reveal()")
 
-    def __del__(self) -> None:
+    def __del__(self, release: Callable[[str], None] = release) -> None:  # at exit the module's names are gone
         release(self._value)
 
 

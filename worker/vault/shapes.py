@@ -34,13 +34,11 @@ _HARMLESS = (
     "skiptoken",
     "fencingtoken",
 )
-_PARAMETERS = frozenset(
-    {"code", "key", "sig", "signature", "ticket", "auth"}
-)  # secret only in a URL or a form
+_PARAMETERS = frozenset({"code", "key", "sig", "signature", "ticket", "auth"})  # secret only in a URL or a form
 _PARAMETER_LENGTH = 16  # characters; a shorter `code=` is a status, a shorter `key=` a field's name
 _HEADERS = ("authorization", "cookie", "apikey", "authtoken", "usertoken")
 
-_NAME_EQUALS = re.compile(r"(?<![\w.\-])([A-Za-z][\w.\-]{0,63})(?:=|%3[Dd])")
+_NAME_EQUALS = re.compile(r"(?:(?<![\w.\-])|(?<=%3F|%3f|%26))([A-Za-z][\w.\-]{0,63})(?:=|%3[Dd])")
 _EQUALLED = re.compile(r""""([^"]*)|'([^']*)|([^\s&"'<>;,\\]+)""")
 _NAME_QUOTED = re.compile(r"""["']([A-Za-z][\w.\- ]{0,63}?)\\*["']\s*:\s*""")
 _QUOTED = re.compile(
@@ -55,9 +53,7 @@ _BEARER = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _BASIC = re.compile(r"\bbasic(?:[ \t]|%20|\+)+([\w+/\-]{4,}={0,2})", re.IGNORECASE | re.ASCII)
-_JWT = re.compile(
-    r"eyJ[\w\-]{5,}\.[\w\-]{2,}(?:\.[\w\-]*){0,3}", re.ASCII
-)  # two parts, three (JWS) or five (JWE)
+_JWT = re.compile(r"eyJ[\w\-]{5,}\.[\w\-]{2,}(?:\.[\w\-]*){0,3}", re.ASCII)  # two parts, three (JWS) or five (JWE)
 _USERINFO = re.compile(r"""://[^\s/?#:@"']*:([^\s/?#"']*)@""")
 
 
@@ -79,9 +75,7 @@ def marked(text: str) -> bool:
     """
     if "=" in text or "@" in text or "'" in text or "%" in text or ("J" in text and "eyJ" in text):
         return True
-    if not (
-        " " in text or "+" in text or "\t" in text
-    ):  # single characters are found ten times as fast as words
+    if not (" " in text or "+" in text or "\t" in text):  # single characters are found ten times as fast as words
         return False
     lower = text.lower()
     return ": " in text or "bearer" in lower or "basic" in lower or "dpop" in lower

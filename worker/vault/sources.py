@@ -35,9 +35,7 @@ def resolve(
     """
     text = read(ref, wanted, environment, run_secrets)
     if ref.command is not None:
-        text = text.split("\n", 1)[0].removesuffix(
-            "\r"
-        )  # like git's and docker's helpers: the rest may be remarks
+        text = text.split("\n", 1)[0].removesuffix("\r")  # like git's and docker's helpers: the rest may be remarks
     if not text:
         raise SecretMissing(wanted, [f"{ref.describe()} (empty)"])
     _refuse_controls(text, f"{wanted}: {ref.describe()}")
@@ -130,11 +128,7 @@ def _refuse_controls(text: str, where: str) -> None:
         if category == "Cs":
             raise SecretError(f"{where} is not UTF-8 text. Save it again as UTF-8.")
         if category == "Cc" and character not in allowed:
-            found = (
-                "more than one line"
-                if character in "\r\n"
-                else f"a control character (U+{ord(character):04X})"
-            )
+            found = "more than one line" if character in "\r\n" else f"a control character (U+{ord(character):04X})"
             raise SecretError(
                 f"{where} holds {found}, at character {at}; expected the bare secret on one line. "
                 "Write it anew, for example with printf %s."

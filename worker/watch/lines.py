@@ -77,10 +77,8 @@ def _console(*, colors: bool) -> Callable[[Any, str, Line], bytes]:
     )
 
     def console(logger: Any, level: str, line: Line) -> bytes:  # noqa: ANN401  # structlog's own signature
-        exception = (
-            {"exception": line.pop("exception").translate(_TEXT_CONTROLS)} if "exception" in line else {}
-        )
-        shown = {key: _one_line(value, _CONTROLS) for key, value in line.items()} | exception
+        exception = {"exception": line.pop("exception").translate(_TEXT_CONTROLS)} if "exception" in line else {}
+        shown = {key.translate(_CONTROLS): _one_line(value, _CONTROLS) for key, value in line.items()} | exception
         return _encoded(str(render(logger, level, shown)))
 
     return console

@@ -62,9 +62,7 @@ def open_outlet(file: Path | None, stream: IO[str]) -> Outlet:
     try:
         return Outlet(os.open(file, _FLAGS, 0o600), owned=True)
     except OSError as error:
-        problem = (
-            f"{file} cannot be opened ({error.strerror}); name one in a folder that the worker may write to"
-        )
+        problem = f"{file} cannot be opened ({error.strerror}); name one in a folder that the worker may write to"
         raise ConfigurationError([Problem(None, None, "log.file", problem)]) from None
 
 
