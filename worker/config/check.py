@@ -1,0 +1,145 @@
+"""One table of the draft checked against its models: every problem noted, with the key that a person typed."""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from worker.config.draft import Draft
+from worker.config.lines import KeyPath, Toml, dotted
+from worker.config.nearest import hint
+from worker.config.sentences import QUOTED, expected, found, sentence
+from worker.config.shape import Kinds, child, is_closed, known_keys, walk
+from worker.model.secretref import SecretRef
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_STRICT = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def inspect(draft: Draft, path: KeyPath, kinds: Kinds, above: Mapping[KeyPath, Kinds]) -> None:
+    """Notes what can be said without a validator: unknown keys, secrets written out, text where a number belongs.
+
+    A single value where only lists are meant is put into a list. `above` holds the kinds of the tables around.
+    """
+    around = dict(above)
+    _list_singles(draft.at(path), kinds)
+    for place, value, allowed in walk(draft.at(path), kinds, path):
+        if not allowed:
+            continue
+        around[place] = allowed
+        if isinstance(value, dict) and is_closed(allowed):
+            for key in value:
+                if key not in known_keys(allowed):
+                    draft.blame((*place, key), _unknown(key, place, around))
+        elif all(kind.base is SecretRef for kind in allowed) and not isinstance(value, dict):
+            draft.blame(place, _no_reference(str(place[-1])))
+        elif isinstance(value, str) and all(kind.base in _STRICT and not kind.parsed for kind in allowed):
+            wanted = " or ".join(_STRICT[kind.base] for kind in allowed)
+            quoted = " without quotes" if draft.place(place).file else ""
+            draft.blame(place, f"expected {wanted}{quoted}, found {found(value, place)}")
+
+
+def _list_singles(value: Toml, kinds: Kinds) -> None:
+    parts: Toml = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in list(parts):
+        allowed = child(kinds, key)
+        if allowed and all(kind.is_list for kind in allowed) and not isinstance(part, list):
+            value[key] = [part]
+        _list_singles(value[key], allowed)
+
+
+def _unknown(key: str, table: KeyPath, around: Mapping[KeyPath, Kinds]) -> str:
+    """Returns the remedy for an unknown key: move it where it slid from, or write it like the nearest known one."""
+    for length in range(len(table) - 1, -1, -1):
+        if key in known_keys(around.get(table[:length], ())):
+            home = f"[{dotted(table[:length])}]" if length else "the top of the file"
+            return f'unknown key "{key}"; it belongs to {home}: write it above the line that begins {dotted(table)}'
+    return f'unknown key "{key}"; {hint(key, known_keys(around[table]))}'
+
+
+def _no_reference(key: str) -> str:
+    return (
+        "expected a reference to where the secret lies, found something else; a secret never stands in the file: "
+        f'write {key} = {{ file = "secrets/{key}" }}, {{ env = "NAME" }} or {{ credential = "{key}" }}'
+    )
+
+
+def validate(draft: Draft, path: KeyPath, model: type[ModelT], keys: set[str] | None = None) -> ModelT | None:
+    """Returns the table at `path` as a model, of which only `keys` are given where they are named; None if refused."""
+    table = draft.at(path)
+    given = {key: table[key] for key in table if key in keys} if keys is not None else table
+    try:
+        return model.model_validate(given)
+    except ValidationError as errors:
+        by_path: dict[KeyPath, list[ErrorDetails]] = {}
+        for error, loc in _flat(errors, ()):
+            by_path.setdefault(_typed(draft, path, loc), []).append(error)
+        for place in [place for place in by_path if _is_news(draft, place, path)]:
+            _note(draft, place, by_path[place])
+    return None
+
+
+def _is_news(draft: Draft, place: KeyPath, table: KeyPath) -> bool:
+    """Tells whether what a model refuses at `place` does not just follow from a problem noted before."""
+    if place == table:
+        return table not in draft.unfinished
+    value = draft.at(place)
+    inside = [(*place, key) for key in value] if isinstance(value, dict) else []
+    return not any(path in draft.places and draft.blamed(path) for path in (place, *inside))
+
+
+def _flat(errors: ValidationError, before: KeyPath) -> Iterator[tuple[ErrorDetails, KeyPath]]:
+    """Yields each error with its location; those of a model that a validator called stand inside one error."""
+    for error in errors.errors(include_url=False):
+        loc = (*before, *error["loc"])
+        cause = (error.get("ctx") or {}).get("error")
+        if isinstance(cause, ValidationError):
+            yield from _flat(cause, loc)
+        else:
+            yield error, loc
+
+
+def _note(draft: Draft, path: KeyPath, errors: list[ErrorDetails]) -> None:
+    """Notes the errors of one place; what several members of a union expected becomes one sentence."""
+    wanted = dict.fromkeys(text for text in map(expected, errors) if text)
+    if len(wanted) > 1:
+        draft.blame(path, f"expected {' or '.join(wanted)}, found {found(draft.at(path), path)}")
+    for error in errors:
+        if error["type"] == "missing":
+            _note_missing(draft, path, str(error["loc"][-1]))
+        elif error["type"].startswith("union_tag"):
+            _note_tag(draft, path, error)
+        elif error["type"] == "extra_forbidden":
+            draft.blame(path, f'"{path[-1]}" does not go together with the other keys of {dotted(path[:-1])}')
+        elif len(wanted) < 2 or not expected(error):  # noqa: PLR2004  two of a union
+            draft.blame(path, sentence(error, draft.at(path), path))
+
+
+def _typed(draft: Draft, table: KeyPath, loc: KeyPath) -> KeyPath:
+    """Returns the path of what a person typed: pydantic's location without the tags of unions."""
+    path = table
+    for part in loc:
+        if draft.at((*path, part)) is not None:
+            path = (*path, part)
+    return path
+
+
+def _note_missing(draft: Draft, table: KeyPath, name: str) -> None:
+    misspelt = [key for key in draft.at(table) or () if draft.blamed((*table, key))]
+    if not get_close_matches(name, misspelt, n=1):
+        draft.blame(table, f"{name} is missing")
+
+
+def _note_tag(draft: Draft, table: KeyPath, error: ErrorDetails) -> None:
+    """Notes a table whose kind is not told, or is none that is known."""
+    context: Mapping[str, Any] = error.get("ctx") or {}
+    key = str(context.get("discriminator", "kind")).strip("'")
+    if key not in draft.at(table):
+        draft.blame(table, f"{key} is missing")
+        return
+    value, known = draft.at((*table, key)), str(context.get("expected_tags", ""))
+    near = f"; {hint(value, re.findall(QUOTED, known))}" if isinstance(value, str) else ""
+    draft.blame((*table, key), f"expected one of {known}, found {found(value, (*table, key))}{near}")

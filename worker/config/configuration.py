@@ -1,0 +1,69 @@
+"""The configuration as the rooms are handed it: whole, validated, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from worker.config.draft import Place
+from worker.config.lines import KeyPath, undotted
+from worker.model.errors import Problem
+from worker.model.options import (
+    AccountOptions,
+    DatabaseOptions,
+    JobOptions,
+    LogOptions,
+    NetworkOptions,
+    PolicyOptions,
+    VaultOptions,
+    WorkerOptions,
+)
+
+
+@dataclass(frozen=True)
+class JobDefinition:
+    """One job as it stands after `[defaults]`, profile and the worker's time zone were put beneath its own keys."""
+
+    name: str
+    policy: JobOptions
+    type: str
+    options: BaseModel  # the job type's own model
+    hash: str  # SHA-256 of `text`, hexadecimal; differs wherever the definition does
+    text: str  # canonical JSON; secrets are references in it
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Every section, and where each key was written."""
+
+    worker: WorkerOptions
+    database: DatabaseOptions
+    vault: VaultOptions
+    log: LogOptions
+    network: NetworkOptions
+    defaults: PolicyOptions
+    accounts: Mapping[str, AccountOptions]
+    databases: Mapping[str, DatabaseOptions]
+    jobs: Mapping[str, JobDefinition]
+    files: tuple[Path, ...]  # the main file first
+    places: Mapping[KeyPath, Place] = field(repr=False, compare=False)
+
+    def where(self, key: str) -> tuple[Path, int] | None:
+        """Returns file and line of a dotted key, or of the nearest table around it; None if no file holds it."""
+        place = self._place(key)
+        return (place.file, place.line) if place and place.file and place.line else None
+
+    def problem(self, key: str, message: str) -> Problem:
+        """Returns a problem with a dotted key, at the place where that was written."""
+        place = self._place(key)
+        if place is None:
+            return Problem(self.files[0], None, key, message)
+        return Problem(place.file, place.line, place.key, message)
+
+    def _place(self, key: str) -> Place | None:
+        path: tuple[Any, ...] = undotted(key)
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path)

@@ -1,0 +1,69 @@
+"""Jobs: `[defaults]` put beneath each, its own keys split between the worker's policy and its type's options."""
+
+import hashlib
+
+import orjson
+from pydantic import BaseModel
+
+from jobs.registry import JobTypeError, job_class
+from worker.config.check import inspect, validate
+from worker.config.configuration import JobDefinition
+from worker.config.draft import Draft, Table
+from worker.config.lines import KeyPath
+from worker.config.shape import Kinds, keys_of, kinds_of
+from worker.model.options import JobOptions
+
+
+def complete(draft: Draft, around: dict[KeyPath, Kinds]) -> None:
+    """Puts `[defaults]` and the worker's zone beneath every job, and notes what no validator has to be asked for."""
+    zone = draft.at(("worker", "timezone")) or "UTC"
+    for name, job in draft.tables("jobs").items():
+        path = ("jobs", name)
+        if isinstance(draft.at(("defaults",)), dict):
+            draft.fill(path, ("defaults",))
+        if "timezone" not in job:
+            draft.put((*path, "timezone"), zone, draft.place(("worker", "timezone")))
+        inspect(draft, path, kinds(draft, name), around)
+
+
+def kinds(draft: Draft, name: str) -> Kinds:
+    """Returns the models that a job's keys belong to: the worker's and its type's; none where that is unknown."""
+    try:
+        options = _options_model(draft.at(("jobs", name, "type")))
+    except JobTypeError:
+        return ()
+    return kinds_of(JobOptions | options) if options else ()
+
+
+def _options_model(type_name: object) -> type[BaseModel] | None:
+    """Returns the options of a job type; None where that is no text. Raises JobTypeError."""
+    return job_class(type_name).options_model if isinstance(type_name, str) else None
+
+
+def effective(draft: Draft) -> dict[str, str]:
+    """Returns the canonical text of every job's definition as it stands in the draft.
+
+    Model defaults are left out, so that two releases of the worker agree on a definition's hash.
+    """
+    return {
+        name: orjson.dumps(job, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+        for name, job in draft.tables("jobs").items()
+    }
+
+
+def define(draft: Draft, name: str, text: str) -> JobDefinition | None:
+    """Returns a job's definition; None, with its problems noted, where it is not valid."""
+    path = ("jobs", name)
+    job: Table = draft.at(path)
+    policy = validate(draft, path, JobOptions, set(keys_of(JobOptions)))
+    try:
+        options_model = _options_model(job.get("type"))
+    except JobTypeError as error:
+        draft.blame((*path, "type"), str(error))
+        return None
+    if options_model is None or path in draft.unfinished:
+        return None
+    options = validate(draft, path, options_model, set(keys_of(options_model)) - set(keys_of(JobOptions)))
+    if policy is None or options is None:
+        return None
+    return JobDefinition(name, policy, policy.type, options, hashlib.sha256(text.encode()).hexdigest(), text)

@@ -1,0 +1,71 @@
+"""TOML files read, each with its lines; what cannot be read is a problem that says what to do."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.config.lines import KeyPath, Toml, line_index
+from worker.config.syntax import syntax_problem
+from worker.model.errors import Problem
+
+LARGEST = 10 * 1024**2  # bytes
+_MAKE_ONE = "make one from the example: cp config.example.toml {name}"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One TOML file as it was written."""
+
+    file: Path
+    data: dict[str, Toml]
+    lines: dict[KeyPath, int]
+
+
+def read_document(file: Path) -> Document | Problem:
+    """Returns the file's content, or what is wrong with it."""
+    raw = _bytes(file)
+    if isinstance(raw, Problem):
+        return raw
+    text = _text(file, raw)
+    return text if isinstance(text, Problem) else parsed(file, text)
+
+
+def parsed(file: Path, text: str) -> Document | Problem:
+    """Returns the TOML in a text, or the problem of its first fault."""
+    try:
+        return Document(file, tomllib.loads(text), line_index(text))
+    except tomllib.TOMLDecodeError as error:
+        return syntax_problem(file, text, str(error))
+    except RecursionError:
+        return Problem(file, None, "", "this nests tables or lists too deep to be read; write [tables] with headers")
+
+
+def _bytes(file: Path) -> bytes | Problem:
+    try:
+        size = file.stat().st_size
+        if size > LARGEST:
+            message = f"expected at most {LARGEST >> 20} MB of TOML, found {size >> 20} MB; is it the right file?"
+            return Problem(file, None, "", message)
+        return file.read_bytes()
+    except FileNotFoundError:
+        return Problem(file, None, "", f"there is no such file; {_MAKE_ONE.format(name=file.name)}")
+    except IsADirectoryError:
+        return Problem(file, None, "", f"expected a file, found a folder; name a file, or include {file.name}/*.toml")
+    except OSError as error:
+        return Problem(file, None, "", f"this cannot be read: {error.strerror}; check its owner and mode")
+
+
+def _text(file: Path, raw: bytes) -> str | Problem:
+    if raw.startswith(_UTF_16):
+        return Problem(file, None, "", "expected text in UTF-8, found UTF-16; save the file as UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")  # editors on Windows write a byte order mark; it carries nothing
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"expected text in UTF-8, found the byte 0x{raw[error.start]:02x}; save the file as UTF-8"
+        return Problem(file, line, "", message)
+    if not text.strip():
+        remedy = f"{_MAKE_ONE.format(name=file.name)}, or delete it where nothing needs it"
+        return Problem(file, None, "", f"the file is empty; {remedy}")
+    return text

@@ -1,0 +1,98 @@
+"""The configuration while it is made: plain TOML values, the place of each, and the problems found so far."""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worker.config.lines import KeyPath, Toml, dotted
+from worker.model.errors import Problem
+
+Table = dict[str, Toml]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value was written: file and line as a person opens them, key as it stands there."""
+
+    file: Path | None  # None: the environment
+    line: int | None  # from 1
+    key: str
+
+
+@dataclass
+class Draft:
+    """One table of everything, joined from all files, with the place of each key."""
+
+    main: Path
+    data: Table = field(default_factory=dict)
+    places: dict[KeyPath, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    unfinished: set[KeyPath] = field(default_factory=set)  # tables whose profile could not be put beneath them
+
+    def place(self, path: KeyPath) -> Place:
+        """Returns where the value at `path` was written; of what was written nowhere, the nearest table around it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.places:
+                return self.places[path[:length]]
+        return Place(self.main, None, dotted(path))
+
+    def blame(self, path: KeyPath, message: str) -> None:
+        """Notes a problem with the value at `path`; the same problem with the same written key is noted once."""
+        place = self.place(path)
+        problem = Problem(place.file, place.line, place.key, message)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def blamed(self, path: KeyPath) -> bool:
+        """Tells whether a problem was noted where the value at `path` was written."""
+        place = self.place(path)
+        return any((place.file, place.line, place.key) == (p.file, p.line, p.key) for p in self.problems)
+
+    def at(self, path: KeyPath) -> Toml:
+        """Returns the value at `path`; None where there is none."""
+        value: Toml = self.data
+        for part in path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    def tables(self, section: str) -> dict[str, Table]:
+        """Returns the tables of a section by name, without what is no table."""
+        found = self.data.get(section)
+        return {name: table for name, table in found.items() if isinstance(table, dict)} if found else {}
+
+    def put(self, path: KeyPath, value: Toml, place: Place) -> None:
+        """Sets a value with one place for it and all it holds; tables on the way are made."""
+        table = self.data
+        for part in path[:-1]:
+            table = table.setdefault(str(part), {})
+        table[str(path[-1])] = value
+        self.places[path] = place
+
+    def fill(self, target: KeyPath, source: KeyPath) -> None:
+        """Puts what the source table holds beneath the target's own keys.
+
+        Own values win, tables are joined; tables whose `kind` differs are not, since their keys mean other things.
+        """
+        own, given = self.at(target), self.at(source)
+        for key, value in given.items():
+            if key not in own:
+                own[key] = deepcopy(value)
+                self._adopt((*target, key), (*source, key), value)
+            elif isinstance(own[key], dict) and isinstance(value, dict) and _same_kind(own[key], value):
+                self.fill((*target, key), (*source, key))
+
+    def _adopt(self, target: KeyPath, source: KeyPath, value: Toml) -> None:
+        self.places[target] = self.place(source)
+        if isinstance(value, dict):
+            parts: Toml = value.items()
+        else:
+            parts = enumerate(value) if isinstance(value, list) else ()
+        for key, part in parts:
+            self._adopt((*target, key), (*source, key), part)
+
+
+def _same_kind(own: Table, given: Table) -> bool:
+    return "kind" not in own or own["kind"] == given.get("kind")

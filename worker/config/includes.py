@@ -1,0 +1,91 @@
+"""All files of a configuration joined into one draft: the main one, then what it includes."""
+
+import glob
+from pathlib import Path
+
+from worker.config.documents import Document, read_document
+from worker.config.draft import Draft, Place
+from worker.config.lines import KeyPath, dotted
+from worker.model.errors import Problem
+
+NAMED = ("accounts", "databases", "profiles", "jobs")  # sections that hold tables by name
+
+
+def join(main: Path) -> tuple[Draft, tuple[Path, ...], bool]:
+    """Returns the draft, the files it was made of in their order, and whether every file could be read."""
+    draft = Draft(main)
+    document = read_document(main)
+    if isinstance(document, Problem):
+        draft.problems.append(document)
+        return draft, (main,), False
+    _adopt(draft, document, tuple(document.data))
+    whole = True
+    files = [main]
+    for file in _included(draft, main):
+        files.append(file)
+        found = read_document(file)
+        if isinstance(found, Problem):
+            draft.problems.append(found)
+            whole = False
+        else:
+            _adopt_included(draft, found)
+    return draft, tuple(files), whole
+
+
+def _included(draft: Draft, main: Path) -> list[Path]:
+    """Returns the files that `include` names, each once, in the order of its patterns and sorted within one."""
+    patterns = draft.data.pop("include", [])
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        draft.blame(("include",), 'expected a list of paths such as ["jobs.d/*.toml"], found something else')
+        return []
+    found: dict[Path, Path] = {}
+    for index, pattern in enumerate(patterns):
+        files = sorted(glob.glob(str(main.parent / pattern), recursive=True))  # noqa: PTH207 - may be absolute
+        if not files and not glob.has_magic(pattern):
+            message = f'there is no file "{pattern}" beside {main.name}; correct the path or take it out'
+            draft.blame(("include", index), message)
+        for file in map(Path, files):
+            found.setdefault(file.resolve(), file)
+    return [file for resolved, file in found.items() if resolved != main.resolve()]
+
+
+def _adopt_included(draft: Draft, document: Document) -> None:
+    allowed = f"[{'.*], ['.join(NAMED)}.*]"
+    for key in document.data:
+        if key not in NAMED:
+            message = f"an included file holds only {allowed}; move this to {draft.main.name}"
+            _blame_line(draft, document, (key,), message)
+    _adopt(draft, document, NAMED)
+
+
+def _adopt(draft: Draft, document: Document, sections: tuple[str, ...]) -> None:
+    """Takes a document's sections into the draft; a name that another file has taken is a problem."""
+    left_out: set[KeyPath] = set()
+    for section in sections:
+        value = document.data.get(section, {})
+        if section not in NAMED:
+            draft.data[section] = value
+        elif isinstance(value, dict):
+            left_out |= {(section, name) for name in value if not _add(draft, document, section, name)}
+        else:
+            _blame_line(draft, document, (section,), f"expected tables such as [{section}.NAME], found something else")
+    for path, line in document.lines.items():
+        if path[0] in sections and path[:2] not in left_out:
+            draft.places.setdefault(path, Place(document.file, line, dotted(path)))
+
+
+def _add(draft: Draft, document: Document, section: str, name: str) -> bool:
+    """Adds one named table; False where the name is taken."""
+    tables = draft.data.setdefault(section, {})
+    if name not in tables:
+        tables[name] = document.data[section][name]
+        return True
+    first = draft.place((section, name))
+    message = f"the name is taken by {first.file}:{first.line}; give one of the two another name"
+    _blame_line(draft, document, (section, name), message)
+    return False
+
+
+def _blame_line(draft: Draft, document: Document, path: KeyPath, message: str) -> None:
+    draft.problems.append(Problem(document.file, document.lines.get(path), dotted(path), message))

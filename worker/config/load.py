@@ -1,0 +1,118 @@
+"""TOML files to a configuration, or to a list of everything that is wrong with them."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from worker.config import definitions, profiles
+from worker.config.check import inspect, validate
+from worker.config.configuration import Configuration, JobDefinition
+from worker.config.draft import Draft
+from worker.config.environment import override
+from worker.config.includes import NAMED, join
+from worker.config.lines import KeyPath
+from worker.config.paths import absolute
+from worker.config.references import check_names, check_order
+from worker.config.sentences import found
+from worker.config.shape import Kinds, kinds_of
+from worker.config.whole import Whole
+from worker.model.errors import ConfigurationError, Problem
+from worker.model.options import NAME, OWN_DATABASE, AccountOptions, DatabaseOptions, Sections
+
+__all__ = ["Configuration", "JobDefinition", "load"]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_WHOLE = kinds_of(Whole)
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
+    """Returns the configuration in a TOML file and those it includes; raises ConfigurationError with every problem."""
+    draft, files, readable = join(path)
+    if draft.problems and not draft.data:
+        raise ConfigurationError(draft.problems)
+    override(draft, environment)
+    _set_defaults(draft)
+    _check_tables(draft)
+    profiles.spread(draft)
+    units = _units(draft)
+    texts = definitions.effective(draft)
+    for at, kinds in units:
+        absolute(draft, at, kinds)
+        if readable:  # else what is referred to may stand in the file that cannot be read
+            check_names(draft, at, kinds)
+    return _result(draft, files, texts)
+
+
+def _result(draft: Draft, files: tuple[Path, ...], texts: Mapping[str, str]) -> Configuration:
+    """Returns the validated draft; raises ConfigurationError."""
+    sections: dict[str, Any] = {name: _section(draft, name) for name in Sections.model_fields}
+    accounts = _validated(draft, "accounts", AccountOptions)
+    databases = _validated(draft, "databases", DatabaseOptions)
+    defined = {name: definitions.define(draft, name, text) for name, text in texts.items()}
+    jobs = {name: job for name, job in defined.items() if job}
+    check_order(draft)
+    if draft.problems:
+        raise ConfigurationError(_in_order(draft.problems, files))
+    return Configuration(
+        **sections, accounts=accounts, databases=databases, jobs=jobs, files=files, places=draft.places
+    )
+
+
+def _set_defaults(draft: Draft) -> None:
+    """Makes every section a table, and names the database's file, which lies beside the main file."""
+    for name in Sections.model_fields:
+        if name != "vault":
+            draft.data.setdefault(name, {})
+    database = draft.data["database"]
+    if isinstance(database, dict) and "url" not in database:
+        database["url"] = OWN_DATABASE
+
+
+def _check_tables(draft: Draft) -> None:
+    """Notes names that are none, and takes out what is no table."""
+    for section in NAMED:
+        for name, table in list(draft.data.get(section, {}).items()):
+            path = (section, name)
+            if not isinstance(table, dict):
+                draft.blame(path, f"expected a table [{section}.NAME], found {found(table, path)}")
+                del draft.data[section][name]
+            elif not re.fullmatch(NAME, name):
+                draft.blame(path, "expected a name of at most 63 small letters, digits, _ . and -, found another")
+
+
+def _units(draft: Draft) -> list[tuple[KeyPath, Kinds]]:
+    """Returns every part of the draft with the kinds of its keys, after noting what needs no validator."""
+    inspect(draft, (), _WHOLE, {})
+    definitions.complete(draft, {(): _WHOLE})
+    jobs = draft.tables("jobs")
+    return [((), _WHOLE), *((("jobs", name), definitions.kinds(draft, name)) for name in jobs)]
+
+
+def _section(draft: Draft, name: str) -> BaseModel | None:
+    """Returns a section of fixed shape; None, with its problems noted, where it is not valid."""
+    if name not in draft.data:
+        remedy = 'say where the key ring lies: keys = { file = "worker.keys" }'
+        draft.blame((name,), f"the table [{name}] is missing; {remedy}")
+        return None
+    model: Any = Sections.model_fields[name].annotation
+    section: BaseModel | None = validate(draft, (name,), model)
+    return section
+
+
+def _validated(draft: Draft, section: str, model: type[ModelT]) -> dict[str, ModelT]:
+    found_valid = {name: validate(draft, (section, name), model) for name in draft.tables(section)}
+    return {name: options for name, options in found_valid.items() if options is not None}
+
+
+def _in_order(problems: Iterable[Problem], files: tuple[Path, ...]) -> list[Problem]:
+    """Returns the problems as a person mends them: file after file, line after line."""
+    order = {file: number for number, file in enumerate(files)}
+
+    def rank(problem: Problem) -> tuple[int, int]:
+        return order.get(problem.file, len(order)) if problem.file else -1, problem.line or 0
+
+    return sorted(problems, key=rank)

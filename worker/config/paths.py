@@ -1,0 +1,37 @@
+"""Relative paths made absolute: taken from the folder of the file that names them."""
+
+from pathlib import Path
+
+from worker.config.draft import Draft
+from worker.config.lines import KeyPath, Toml
+from worker.config.shape import Kinds, walk
+from worker.model.options import DatabaseOptions
+
+_SQLITE = "sqlite:///"
+
+
+def absolute(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
+    """Makes every path absolute that stands in the table at `path`, those in SQLite URLs included."""
+    for at, value, allowed in walk(draft.at(path), kinds, path):
+        if isinstance(value, str) and value and any(kind.base is Path for kind in allowed):
+            _set(draft, at, str(_folder(draft, at) / Path(value).expanduser()))
+        elif isinstance(value, dict) and any(kind.base is DatabaseOptions for kind in allowed):
+            _absolute_url(draft, (*at, "url"))
+
+
+def _absolute_url(draft: Draft, at: KeyPath) -> None:
+    """Makes a SQLite file's path absolute; other URLs, URIs and databases in memory stay as they are."""
+    url = draft.at(at)
+    if not isinstance(url, str) or not url.startswith(_SQLITE):
+        return
+    path, mark, query = url.removeprefix(_SQLITE).partition("?")
+    if path and path != ":memory:" and not path.startswith("file:"):
+        _set(draft, at, f"{_SQLITE}{_folder(draft, at) / path}{mark}{query}")
+
+
+def _folder(draft: Draft, at: KeyPath) -> Path:
+    return (draft.place(at).file or draft.main).absolute().parent
+
+
+def _set(draft: Draft, at: KeyPath, value: Toml) -> None:
+    draft.at(at[:-1])[at[-1]] = value

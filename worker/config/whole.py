@@ -1,0 +1,30 @@
+"""The whole configuration as one model, asked for its keys and for its JSON Schema; jobs vary with their type."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from worker.model.options import AccountOptions, DatabaseOptions, Name, Options, Sections
+from worker.model.schedules import OneOrMany
+
+
+class Profile(Options):
+    """A known API as data: what its accounts have in common, and the resources that jobs name."""
+
+    description: str = ""
+    account: dict[str, Any] = Field(default_factory=dict, description="Defaults of [accounts.*] that name it.")
+    resources: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Sources by name; {name} in one is what a job writes behind the slash."
+    )
+
+
+class Whole(Sections):
+    """Every key that may stand at the top of the main file."""
+
+    include: Annotated[tuple[str, ...], OneOrMany()] = Field(
+        default=(), description="Further files, as paths or patterns beside this one: jobs.d/*.toml"
+    )
+    databases: dict[Name, DatabaseOptions] = Field(default_factory=dict)
+    profiles: dict[Name, Profile] = Field(default_factory=dict)
+    accounts: dict[Name, AccountOptions] = Field(default_factory=dict)
+    jobs: dict[Name, Any] = Field(default_factory=dict)
