@@ -1,0 +1,164 @@
+"""Incremental reading: what is asked for, what may come, and how far the cursor may move.
+
+The range asked for is closed and starts at the cursor less the look-back; what is read twice meets the upsert's
+key. No upper bound is sent. The cursor moves to the greatest time seen that is not after the run's `window.until`:
+a record stamped in the future does not carry it along.
+"""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from jobs.contract import BadAnswer, Context, Duration, GiveUp, Json
+from jobs.options import Options
+from jobs.paths import descent
+
+Format = Literal["iso", "servicenow", "epoch", "epoch_ms"]
+_PLACE = "{cursor}"
+_TOLERANCE = timedelta(seconds=1)  # what is sent is cut to whole seconds
+
+
+class CursorOptions(Options):
+    """How a source is asked for what changed since the last run."""
+
+    field: str = Field(min_length=1, description="The record's time of change; dotted for one inside.")
+    param: str = Field(min_length=1, description="The parameter that asks for what changed since.")
+    lookback: Duration = Field(default=0.0, description="Read again so far back, for changes that showed up late.")
+    format: Format = Field(
+        default="iso", description="iso: 2026-01-31T08:00:00Z, servicenow: 2026-01-31 08:00:00, both UTC."
+    )
+    template: str = Field(default=_PLACE, description="The parameter's value; {cursor} is where the time goes in.")
+    initial: str = Field(default="", description="Where the first run starts, in ISO 8601; empty: everything.")
+    sorted: bool = Field(
+        default=False,
+        description="The server sorts by the field, oldest first: the cursor moves with every page.",
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _has_a_place(cls, template: str) -> str:
+        if _PLACE not in template:
+            raise ValueError(f"expected a text that holds {_PLACE}, found {template!r}")
+        return template
+
+    @field_validator("initial")
+    @classmethod
+    def _is_a_time(cls, initial: str) -> str:
+        read_time(initial, "iso")
+        return initial
+
+
+def read_time(value: Json, kind: Format) -> datetime | None:
+    """Returns an aware UTC time, None for null and empty; a time without a zone is UTC. Raises ValueError."""
+    if value is None or value == "":
+        return None
+    if kind in ("epoch", "epoch_ms"):
+        return datetime.fromtimestamp(float(value) / (1000 if kind == "epoch_ms" else 1), UTC)
+    if not isinstance(value, str):
+        raise ValueError(f"expected a time in ISO 8601, found a {type(value).__name__}")  # noqa: TRY004 - one error
+    moment = datetime.fromisoformat(value)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def write_time(moment: datetime, kind: Format) -> str:
+    """Returns a time as a server takes it, cut to whole seconds (`epoch_ms`: to milliseconds)."""
+    if kind == "epoch":
+        return str(int(moment.timestamp()))
+    if kind == "epoch_ms":
+        return str(int(moment.timestamp() * 1000))
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ" if kind == "iso" else "%Y-%m-%d %H:%M:%S")
+
+
+class Watermark:
+    """How far one run's reading has got; `moved` tells whether the cursor has to follow."""
+
+    def __init__(self, options: CursorOptions, cursor: datetime | None, until: datetime) -> None:
+        self._options = options
+        self._get = descent(tuple(options.field.split(".")))
+        self._until = until
+        self._cursor = cursor
+        self._newest = cursor  # of what was seen, within the window
+        self._latest: datetime | None = None  # of what was seen, wherever
+        self._since = cursor - timedelta(seconds=options.lookback) if cursor else read_time(options.initial, "iso")
+
+    @classmethod
+    def of(cls, options: CursorOptions, context: Context) -> "Watermark":
+        """Returns the watermark a run starts from; raises GiveUp for a stored cursor that is no time."""
+        value = context.cursor().value
+        try:
+            return cls(options, read_time(value, "iso"), context.window.until)
+        except ValueError:
+            raise GiveUp(
+                f"the cursor of {context.job} is {value!r}; expected a time in ISO 8601. Set or reset the cursor."
+            ) from None
+
+    def params(self) -> dict[str, str]:
+        """Returns the parameter that asks for what changed since; none on a first run without a start."""
+        if self._since is None:
+            return {}
+        wanted = write_time(self._since, self._options.format)
+        return {self._options.param: self._options.template.replace(_PLACE, wanted)}
+
+    def value(self) -> str | None:
+        """Returns the cursor to move to, as ISO 8601 in UTC; None where it stays."""
+        if self._newest is None or self._newest == self._cursor:
+            return None
+        return self._newest.isoformat().replace("+00:00", "Z")
+
+    def take(self, records: list[Json], place: str) -> tuple[list[Json], list[tuple[Json, str]]]:
+        """Notes the times of a page, and parts its records from those whose time cannot be read.
+
+        A record without a time is kept. Raises BadAnswer where the server did not filter or sort as asked.
+        """
+        kept, rejects, times = records, list[tuple[Json, str]](), list[datetime]()
+        try:
+            times = [at for record in records if (at := self._time(record)) is not None]
+        except (ValueError, TypeError, OverflowError, OSError):
+            kept, rejects, times = self._parted(records)
+        if times:
+            self._note(times, place)
+        return kept, rejects
+
+    def _time(self, record: Json) -> datetime | None:
+        return read_time(self._get(record), self._options.format)
+
+    def _parted(self, records: list[Json]) -> tuple[list[Json], list[tuple[Json, str]], list[datetime]]:
+        kept, rejects, times = list[Json](), list[tuple[Json, str]](), list[datetime]()
+        for record in records:
+            try:
+                at = self._time(record)
+            except (ValueError, TypeError, OverflowError, OSError):
+                expected = f"expected a time of the format {self._options.format}"
+                rejects.append((record, f"{self._options.field} is {self._get(record)!r:.60}; {expected}"))
+                continue
+            kept.append(record)
+            if at is not None:
+                times.append(at)
+        return kept, rejects, times
+
+    def _note(self, times: list[datetime], place: str) -> None:
+        self._check_filter(min(times), place)
+        if self._options.sorted:
+            self._check_order(times, place)
+        self._latest = times[-1]
+        within = [at for at in times if at <= self._until]
+        if within and (self._newest is None or max(within) > self._newest):
+            self._newest = max(within)
+
+    def _check_filter(self, oldest: datetime, place: str) -> None:
+        if self._since is not None and oldest < self._since - _TOLERANCE:
+            raise BadAnswer(
+                f"{place} gave a record whose {self._options.field} is {write_time(oldest, 'iso')}, though only "
+                f"those since {write_time(self._since, 'iso')} were asked for: the server left the filter out. "
+                f"Check cursor.param ({self._options.param}), cursor.template and cursor.field."
+            )
+
+    def _check_order(self, times: list[datetime], place: str) -> None:
+        before = [self._latest] if self._latest else []
+        if any(later < earlier for earlier, later in pairwise([*before, *times])):
+            raise BadAnswer(
+                f"{place} gave records that are not in the order of {self._options.field}, oldest first. "
+                "Ask the server to sort by it, or set cursor.sorted = false."
+            )

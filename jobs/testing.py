@@ -1,0 +1,209 @@
+"""A context for tests of one's own jobs: scripted answers, a real SQLite in memory, everything recorded.
+
+with MemoryContext(answers=[[{"id": 1}]]) as context:
+    Sync(options).run(context)
+assert context.rows("orders") == ...
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import orjson
+import sqlalchemy as sa
+
+from jobs.contract import Answer, Context, Counts, Cursor, Interrupted, Json, RejectLimit, Unit, Window
+
+BASE_URL = "https://api.test"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that a job made; `path` as the job gave it."""
+
+    account: str
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    json: Json = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where the request goes, its parameters included."""
+        url = self.path if "://" in self.path else f"{BASE_URL}/{self.path.lstrip('/')}"
+        return f"{url}?{urlencode(self.params)}" if self.params else url
+
+
+Reply = Answer | Exception | Json
+"""An answer, an error to be raised, or a document that comes with status 200."""
+
+
+def answer(document: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Returns an answer whose body is this document as JSON."""
+    return Answer(status, {"content-type": "application/json"} | dict(headers or {}), orjson.dumps(document), BASE_URL)
+
+
+@dataclass
+class MemoryUnit:
+    """One transaction of a MemoryContext; rejects, cursors and counts are taken over when it commits."""
+
+    connection: sa.Connection
+    cursors: dict[str, Cursor]
+    counts: Counts
+    rejects: list[tuple[Json, str]] = field(default_factory=list)
+
+    def reject(self, record: Json, reason: str) -> None:
+        """Keeps a record that could not be stored, with the reason."""
+        self.rejects.append((record, reason))
+        self.counts.rejected += 1
+
+    def advance(self, value: Json, name: str = "") -> None:
+        """Moves a cursor."""
+        self.cursors[name] = Cursor(value, self.cursors.get(name, Cursor()).version + 1)
+
+    def count(self, *, read: int = 0, written: int = 0, unchanged: int = 0, deleted: int = 0) -> None:
+        """Adds to the counts."""
+        self.counts.read += read
+        self.counts.written += written
+        self.counts.unchanged += unchanged
+        self.counts.deleted += deleted
+
+
+def _whole_day() -> Window:
+    return Window(None, datetime(2100, 1, 1, tzinfo=UTC))
+
+
+@dataclass
+class MemoryContext:
+    """A Context that needs no worker: give it answers, run a job with it, look at what became of them.
+
+    `answers` is a list, used up one a request, or a function from request to reply. `write` opens a transaction
+    on a database of one's own in place of the one in memory. `interrupt_after` makes `check` raise after so many
+    checks.
+    """
+
+    answers: Sequence[Reply] | Callable[[Request], Reply] = ()
+    job: str = "job"
+    run_id: int = 1
+    attempt: int = 1
+    window: Window = field(default_factory=_whole_day)
+    params: Mapping[str, Json] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    max_rejects: RejectLimit = field(default_factory=lambda: RejectLimit(share=0.01))
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    write: Callable[[], AbstractContextManager[sa.Connection]] | None = None
+    interrupt_after: int | None = None
+    requests: list[Request] = field(default_factory=list)
+    rejects: list[tuple[Json, str]] = field(default_factory=list)
+    checks: int = 0
+
+    def __post_init__(self) -> None:
+        self.engine = _memory()
+        self._script = self.answers if callable(self.answers) else _one_by_one(self.answers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.dispose()
+
+    def api(self, account: str) -> "MemoryApi":
+        """Returns an API that answers from the script."""
+        return MemoryApi(self, account)
+
+    def cursor(self, name: str = "") -> Cursor:
+        """Returns a cursor as last committed."""
+        return self.cursors.get(name, Cursor())
+
+    @contextmanager
+    def unit(self, database: str | None = None) -> Iterator[Unit]:  # noqa: ARG002 - there is one database here
+        """Opens one transaction; an error inside it leaves nothing behind."""
+        with (self.write or self.engine.begin)() as connection:
+            unit = MemoryUnit(connection, dict(self.cursors), copy(self.counts))
+            yield unit
+        self.cursors, self.counts = unit.cursors, replace(unit.counts, pages=unit.counts.pages + 1)
+        self.rejects += unit.rejects
+
+    def expect(self, total: int) -> None:
+        """Takes note of how many records the run will read."""
+        self.counts.expected = total
+
+    def check(self) -> None:
+        """Raises Interrupted when the test asked for it."""
+        self.checks += 1
+        if self.interrupt_after is not None and self.checks > self.interrupt_after:
+            raise Interrupted("the test interrupts the run here")
+
+    def ask(self, request: Request) -> Answer:
+        """Records a request and returns what the script answers; raises the error that it holds instead."""
+        self.requests.append(request)
+        reply = self._script(request)
+        if isinstance(reply, Exception):
+            raise reply
+        return replace(reply if isinstance(reply, Answer) else answer(reply), url=request.url)
+
+    def rows(self, table: str, order_by: str = "1") -> list[dict[str, Any]]:
+        """Returns the rows of a table, without the system's columns."""
+        with (self.write or self.engine.begin)() as connection:
+            found = connection.execute(sa.select(sa.text("*")).select_from(sa.table(table)).order_by(sa.text(order_by)))
+            return [
+                {name: value for name, value in row.items() if name not in ("_run_id", "_synced_at")}
+                for row in found.mappings()
+            ]
+
+
+@dataclass(frozen=True)
+class MemoryApi:
+    """An account's API that answers from its context's script."""
+
+    context: MemoryContext
+    account: str
+    base_url: str = BASE_URL
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Json = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Returns the script's answer."""
+        return self.context.ask(Request(self.account, method, path, dict(params or {}), json, dict(headers or {})))
+
+
+def _one_by_one(replies: Sequence[Reply]) -> Callable[[Request], Reply]:
+    left = iter(replies)
+
+    def script(request: Request) -> Reply:
+        for reply in left:
+            return reply
+        raise AssertionError(f"the script holds no answer for the request to {request.url}")
+
+    return script
+
+
+def _memory() -> sa.Engine:
+    """Returns an engine whose transactions cover DDL too, which sqlite3's own BEGIN leaves out."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+
+    @sa.event.listens_for(engine, "connect")
+    def _no_begin_of_its_own(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's connection
+        connection.isolation_level = None
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def as_context(context: MemoryContext) -> Context:
+    """Returns the same context; a type checker sees here that it keeps the contract."""
+    return context
