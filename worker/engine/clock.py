@@ -113,18 +113,16 @@ class Clock:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._scheduler.changed.clear()
             self._pass()
             self._scheduler.changed.wait(self._wait_s())
+            self._scheduler.changed.clear()  # here: what set it is seen by the check above or by the next pass
 
     def _pass(self) -> None:
         now = self._now()
         with self._lock:
             if self._handover.full:
                 return  # nothing is lost: the jobs stay due
-            turns = [
-                turn for job in self._store.get_due_jobs(now) if (turn := self._turn(job, now)) is not None
-            ]
+            turns = [turn for job in self._store.get_due_jobs(now) if (turn := self._turn(job, now)) is not None]
             for turn in turns:
                 self._outlet.submit_job(turn.job, turn.times)
             gaps = [Gap(turn.job.id, turn.gap) for turn in turns if turn.gap is not None]

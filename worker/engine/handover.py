@@ -88,9 +88,7 @@ class Handover:
             self._failures = 0
         except Exception as error:  # noqa: BLE001  whatever it was, the ticks are kept and the listener is told
             self._failures += 1
-            self._callbacks.failed(
-                f"{len(batch) - taken} due ticks could not be handed over and are kept", error
-            )
+            self._callbacks.failed(f"{len(batch) - taken} due ticks could not be handed over and are kept", error)
         with self._changed:
             del self._waiting[:taken]
         return taken

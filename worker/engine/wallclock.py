@@ -6,7 +6,8 @@ runs a job whose minute or hour begins with a star: at every instant at which th
 its times.
 
 cronsim says which dates and times a cron means; the walk from one instant to the next is ours, because
-cronsim's own goes astray where clocks change by half an hour or at midnight (Lord Howe, Beirut, Havana).
+cronsim's own goes astray where clocks change by half an hour or at midnight (Lord Howe, Beirut, Havana), and
+looks back in time when it is asked from the second passage of an hour.
 """
 
 from bisect import bisect_right
@@ -36,9 +37,7 @@ class WallClock:
     def __init__(self, rule: Rule, zone: ZoneInfo) -> None:
         self._rule = rule
         self._zone = zone
-        self._past_midnight = [
-            timedelta(hours=at.hour, minutes=at.minute, seconds=at.second) for at in rule.times
-        ]
+        self._past_midnight = [timedelta(hours=at.hour, minutes=at.minute, seconds=at.second) for at in rule.times]
         self._on = lru_cache(maxsize=8)(self._compute)  # a busy cron asks for the same date all day
         self.next_after = lru_cache(maxsize=64)(self._search)  # jobs that share a schedule ask alike
 
@@ -60,8 +59,8 @@ class WallClock:
         """Returns the rule's instants of one date, in order."""
         if not self._rule.falls(day):
             return ()
-        midnight, end = (datetime.combine(d, time(), self._zone) for d in (day, day + _DAY))
-        if midnight.utcoffset() == end.utcoffset():
+        midnight = datetime.combine(day, time(), self._zone)
+        if midnight.utcoffset() == datetime.combine(day + _DAY, time(fold=1), self._zone).utcoffset():
             start = midnight.astimezone(UTC)
             return tuple(sorted({start + past for past in self._past_midnight}))
         passages = _passages if self._rule.wild else _first_passage

@@ -56,9 +56,7 @@ _FIELDS = (
     _Field("minute", 0, 59),
     _Field("hour", 0, 23),
     _DAY_OF_MONTH,
-    _Field(
-        "month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-    ),
+    _Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
     _DAY_OF_WEEK,
 )
 
@@ -132,9 +130,7 @@ def _item(field: _Field, item: str, name: str) -> str:
         return f"{field.value(nth[1])}{nth[2].upper()}"
     match = _ITEM.fullmatch(item)
     if match is None:
-        raise ValueError(
-            f"{field.name}: expected *, 5, 1-5, */15, 10-50/10, H or a list of these, found {item!r}"
-        )
+        raise ValueError(f"{field.name}: expected *, 5, 1-5, */15, 10-50/10, H or a list of these, found {item!r}")
     step = _step(field, match)
     if match["star"]:
         return item

@@ -15,6 +15,7 @@ at the first instant after the gap; one that it brings twice fires at its first 
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Annotated, Any, Literal, Self
 
@@ -43,23 +44,26 @@ _LONGEST_S = 366 * 86400.0
 _LONGEST_MONTH = 31
 
 
+@dataclass(frozen=True)
 class OneOrMany:
-    """Marks a tuple option for which a single value may be written."""
+    """Marks a tuple option for which a single value may be written; `least` is how many values it needs."""
+
+    least: int = 1
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Puts a single value into a list before the tuple is validated."""
         return core_schema.no_info_before_validator_function(self._listed, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Tells editors that both are right."""
         many = handler(schema)
-        return {"anyOf": [many["items"], many]}
+        return {"anyOf": [many["items"], {**many, "minItems": self.least}]}
 
-    @staticmethod
-    def _listed(value: object) -> object:
-        return value if isinstance(value, list | tuple) else (value,)
+    def _listed(self, value: object) -> object:
+        values = value if isinstance(value, list | tuple) else (value,)
+        if len(values) < self.least:  # a length constraint on the tuple would speak up beside a bad item, too
+            raise ValueError(f"expected {self.least} value or more, found none")
+        return values
 
 
 def _time_of_day(value: object) -> object:
@@ -73,9 +77,7 @@ def _time_of_day(value: object) -> object:
 TimeOfDay = Annotated[
     time,
     BeforeValidator(_time_of_day),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", "examples": ["02:30"]}
-    ),
+    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", "examples": ["02:30"]}),
 ]
 """A wall-clock time in the job's zone."""
 
@@ -94,9 +96,7 @@ DayWords = Annotated[
 
 
 def _day_of_month(value: object) -> object:
-    if value == "last" or (
-        isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LONGEST_MONTH
-    ):
+    if value == "last" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LONGEST_MONTH):
         return value
     raise ValueError(f'expected a day of the month from 1 to 31, or "last", found {_shown(value)}')
 
@@ -104,9 +104,7 @@ def _day_of_month(value: object) -> object:
 DayOfMonth = Annotated[
     int | Literal["last"],
     BeforeValidator(_day_of_month),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": _LONGEST_MONTH}, {"const": "last"}]}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": _LONGEST_MONTH}, {"const": "last"}]}),
 ]
 """A day of each month; in a month too short for it, that month's last day."""
 
@@ -116,9 +114,7 @@ def _instant(value: object) -> object:
         value = _parsed(value)
     if isinstance(value, datetime) and value.utcoffset() is not None:
         return value
-    raise ValueError(
-        f"expected a date, a time and a zone such as 2026-12-01T02:00:00Z, found {_shown(value)}"
-    )
+    raise ValueError(f"expected a date, a time and a zone such as 2026-12-01T02:00:00Z, found {_shown(value)}")
 
 
 def _parsed(text: str) -> object:
@@ -143,9 +139,7 @@ class _Form(BaseModel):
 class Cron(RootModel[str]):
     """A cron string, in the job's zone."""
 
-    model_config = ConfigDict(
-        frozen=True, json_schema_extra={"examples": ["*/10 6-20 * * mon-fri", "H 2 * * *"]}
-    )
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": ["*/10 6-20 * * mon-fri", "H 2 * * *"]})
 
     @field_validator("root")
     @classmethod
@@ -177,15 +171,15 @@ class Every(_Form):
 class At(_Form):
     """Times of day, on some days or on every day."""
 
-    at: Annotated[tuple[TimeOfDay, ...], Field(min_length=1), OneOrMany()]
-    days: Annotated[tuple[DayWords, ...], OneOrMany()] = Field(default=(), description="Absent: every day.")
+    at: Annotated[tuple[TimeOfDay, ...], OneOrMany()]
+    days: Annotated[tuple[DayWords, ...], OneOrMany(least=0)] = Field(default=(), description="Absent: every day.")
 
 
 class Monthly(_Form):
     """Times of day, on some days of each month."""
 
-    monthly: Annotated[tuple[DayOfMonth, ...], Field(min_length=1), OneOrMany()]
-    at: Annotated[tuple[TimeOfDay, ...], Field(min_length=1), OneOrMany()]
+    monthly: Annotated[tuple[DayOfMonth, ...], OneOrMany()]
+    at: Annotated[tuple[TimeOfDay, ...], OneOrMany()]
 
 
 class Once(_Form):
@@ -197,7 +191,7 @@ class Once(_Form):
 class After(_Form):
     """When a run of one of these jobs has ended so."""
 
-    after: Annotated[tuple[JobRef, ...], Field(min_length=1), OneOrMany()]
+    after: Annotated[tuple[JobRef, ...], OneOrMany()]
     when: Literal["succeeded", "failed", "finished"] = "succeeded"
 
 

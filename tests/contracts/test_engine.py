@@ -1,0 +1,160 @@
+"""What every engine keeps; a new one joins by adding its maker to ENGINES."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from worker.engine.base import Engine
+from worker.engine.pool import LocalPool
+
+Execute = Callable[[int], None]
+OnError = Callable[[int, BaseException], None]
+ENGINES: list[Callable[[int, Execute, OnError], Engine]] = [LocalPool]
+PATIENCE_S = 10.0  # how long a test waits for what must happen
+
+
+class Work:
+    """Runs that wait until a test lets them go, and keep who came."""
+
+    def __init__(self) -> None:
+        self.began: list[int] = []
+        self.ended: list[int] = []
+        self.errors: list[tuple[int, BaseException]] = []
+        self.failing: dict[int, BaseException] = {}
+        self.changed = threading.Condition()
+        self.gate = threading.Event()
+
+    def execute(self, run_id: int) -> None:
+        """Begins, waits at the gate, ends or raises."""
+        with self.changed:
+            self.began.append(run_id)
+            self.changed.notify_all()
+        self.gate.wait(PATIENCE_S)
+        if run_id in self.failing:
+            raise self.failing[run_id]
+        with self.changed:
+            self.ended.append(run_id)
+            self.changed.notify_all()
+
+    def on_error(self, run_id: int, error: BaseException) -> None:
+        """Keeps an error."""
+        with self.changed:
+            self.errors.append((run_id, error))
+            self.changed.notify_all()
+
+    def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Waits until something is so; fails the test if it never is."""
+        with self.changed:
+            assert self.changed.wait_for(happened, PATIENCE_S)
+
+
+@pytest.fixture
+def work() -> Work:
+    """What the engine is given to execute."""
+    return Work()
+
+
+@pytest.fixture(params=ENGINES, ids=lambda maker: maker.__name__)
+def engine(request: pytest.FixtureRequest, work: Work) -> Iterator[Engine]:
+    """An engine of two threads, started; stopped at the end."""
+    made: Engine = request.param(2, work.execute, work.on_error)
+    made.start()
+    yield made
+    work.gate.set()
+    assert made.stop(PATIENCE_S)
+
+
+def test_what_is_submitted_is_executed(engine: Engine, work: Work) -> None:
+    """Each submitted run is executed once."""
+    work.gate.set()
+    for run_id in range(1, 201):
+        engine.submit(run_id)
+    work.wait_for(lambda: len(work.ended) == 200)
+    assert sorted(work.began) == list(range(1, 201))
+
+
+def test_no_more_at_once_than_its_size(engine: Engine, work: Work) -> None:
+    """Runs beyond its size wait; the engine tells how many are busy and waiting."""
+    for run_id in (1, 2, 3, 4, 5):
+        engine.submit(run_id)
+    work.wait_for(lambda: len(work.began) == 2)
+    assert (engine.busy, engine.waiting) == (2, 3)
+    work.gate.set()
+    work.wait_for(lambda: len(work.ended) == 5)
+    assert sorted(work.began[:2]) == [1, 2]
+
+
+def test_a_repeat_changes_nothing(engine: Engine, work: Work) -> None:
+    """A run that waits or is executed is not taken a second time."""
+    for run_id in (1, 2, 3):
+        engine.submit(run_id)
+    work.wait_for(lambda: len(work.began) == 2)
+    for run_id in (1, 2, 3):
+        engine.submit(run_id)
+    assert engine.waiting == 1
+    work.gate.set()
+    work.wait_for(lambda: len(work.ended) == 3)
+    assert sorted(work.began) == [1, 2, 3]
+
+
+def test_a_run_that_ended_may_come_again(engine: Engine, work: Work) -> None:
+    """Its next attempt is executed like the first."""
+    work.gate.set()
+    engine.submit(1)
+    with work.changed:  # submitted in vain until the engine has seen its end
+        while not work.changed.wait_for(lambda: len(work.ended) >= 2, timeout=0.001):
+            engine.submit(1)
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), SystemExit(3), KeyboardInterrupt()])
+def test_errors_are_told_and_cost_nothing(engine: Engine, work: Work, error: BaseException) -> None:
+    """What a run raises is told with its id; the engine goes on at its full size."""
+    work.failing = dict.fromkeys(range(1, 11), error)
+    work.gate.set()
+    for run_id in range(1, 11):
+        engine.submit(run_id)
+    work.wait_for(lambda: len(work.errors) == 10)
+    assert dict(work.errors) == work.failing
+    work.gate.clear()
+    engine.submit(101)
+    engine.submit(102)
+    work.wait_for(lambda: {101, 102} <= set(work.began))
+
+
+def test_stop_waits_for_what_runs(engine: Engine, work: Work) -> None:
+    """A stop lets executed runs end, begins no other, and answers True."""
+    for run_id in (1, 2, 3):
+        engine.submit(run_id)
+    work.wait_for(lambda: len(work.began) == 2)
+    answers: list[bool] = []
+    stopper = threading.Thread(target=lambda: answers.append(engine.stop(PATIENCE_S)))
+    stopper.start()
+    assert engine.stop(0.0) is False  # both are at the gate: the stop has begun, nothing has ended
+    work.gate.set()
+    stopper.join(PATIENCE_S)
+    assert answers == [True]
+    assert sorted(work.ended) == [1, 2]
+    assert engine.busy == 0
+
+
+def test_stop_is_bounded(engine: Engine, work: Work) -> None:
+    """A run that does not end holds up a stop for the time given, and the answer says so."""
+    engine.submit(1)
+    work.wait_for(lambda: work.began == [1])
+    assert engine.stop(0.02) is False
+    assert engine.busy == 1
+
+
+def test_nothing_begins_after_a_stop(engine: Engine, work: Work) -> None:
+    """What is submitted to a stopped engine stays where it is stored."""
+    work.gate.set()
+    assert engine.stop(PATIENCE_S)
+    engine.submit(1)
+    assert work.began == []
+
+
+def test_an_engine_stops_that_was_never_started(work: Work) -> None:
+    """A stop needs no start before it."""
+    for maker in ENGINES:
+        assert maker(2, work.execute, work.on_error).stop(0.1)

@@ -1,0 +1,337 @@
+"""Schedules become the right instants, in every zone and over every change of clocks from 2020 to 2037."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from cronsim import CronSim
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worker.engine.schedule import Occurrences, Span, occurrences
+from worker.model.schedules import After, At, Cron, Every, Manual, Monthly, Once, Schedule
+
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  hypothesis wants naive bounds
+START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2037, 12, 30, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+# Both hemispheres; changes of half an hour and of two, at midnight, backwards in winter, and none at all
+ZONES = (
+    "Africa/Cairo", "Africa/Casablanca", "America/Havana", "America/New_York", "America/Nuuk", "America/Santiago",
+    "America/Scoresbysund", "Antarctica/Troll", "Asia/Beirut", "Asia/Kathmandu", "Asia/Tehran", "Atlantic/Azores",
+    "Australia/Lord_Howe", "Australia/Sydney", "Europe/Berlin", "Europe/Dublin", "Pacific/Chatham", "UTC",
+)  # fmt: skip
+
+
+def due(schedule: Schedule, zone: str = "UTC", name: str = "job") -> Occurrences:
+    """Returns the occurrences of a schedule that a clock drives."""
+    found = occurrences(schedule, ZoneInfo(zone), name)
+    assert found is not None
+    return found
+
+
+def utc(text: str) -> datetime:
+    """Returns an instant written without its zone."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@cache
+def changes(zone: str) -> list[datetime]:
+    """Returns days on which the zone's clocks change, or one ordinary day."""
+    tz = ZoneInfo(zone)
+    days = [START + n * DAY for n in range((END - START).days)]
+    found = [day for day in days if day.astimezone(tz).utcoffset() != (day + DAY).astimezone(tz).utcoffset()]
+    return found or [START]
+
+
+def schedules() -> st.SearchStrategy[Schedule]:
+    """Draws schedules of every form that a clock drives."""
+    times = st.lists(st.times().map(lambda t: t.replace(microsecond=0)), min_size=1, max_size=3).map(tuple)
+    words = st.sampled_from(["mon", "weekday", "last fri", "1st mon", "sat-mon"])
+    every = st.floats(60, 200_000).map(lambda s: round(s, 3))
+    return st.one_of(
+        crons().map(Cron),
+        every.map(lambda s: Every(every=s, offset=s / 3)),
+        st.builds(At, at=times, days=st.lists(words, max_size=2).map(tuple)),
+        st.builds(Monthly, at=times, monthly=st.sampled_from([(1, "last"), (31,), (13, 29), ("last",)])),
+    )
+
+
+def crons() -> st.SearchStrategy[str]:
+    """Draws crons whose fields meet changes of clocks."""
+    return st.tuples(
+        st.sampled_from(["*", "*/15", "0", "30", "15,45", "0-10/5", "59", "H", "*/7"]),
+        st.sampled_from(["*", "*/2", "0", "1", "2", "3", "23", "1-3", "22-2", "0,2,3", "0-23"]),
+        st.sampled_from(["*", "*", "*", "1", "*/2", "28-31", "13"]),
+        st.sampled_from(["*", "*", "*", "mar-may", "oct-apr"]),
+        st.sampled_from(["*", "*", "sun", "mon-fri", "sat-mon", "0", "7", "5,sat"]),
+    ).map(" ".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    schedule=schedules(),
+    zone=st.sampled_from(ZONES),
+    pick=st.integers(0, 40),
+    shift=st.timedeltas(min_value=-DAY, max_value=DAY),
+)
+def test_instants_increase_strictly(schedule: Schedule, zone: str, pick: int, shift: timedelta) -> None:
+    """From any moment the next instant is later, no instant lies between, and the walk agrees with itself."""
+    days = changes(zone)
+    moment = days[pick % len(days)] + shift
+    found = due(schedule, zone)
+    walk = found.between(moment, moment + 20 * DAY, 30)
+    assert all(earlier < later for earlier, later in zip([moment, *walk], walk, strict=False))
+    assert all(at.tzinfo is UTC for at in walk)
+    for at in walk[:5]:
+        assert found.next_after(at - timedelta(microseconds=1)) == at
+    if walk:
+        assert found.next_after(moment + (walk[0] - moment) / 2) == walk[0]
+        until = walk[-1] + timedelta(microseconds=5)
+        assert found.span(moment, until) == Span(walk[0], walk[-1], len(walk))
+    else:
+        assert found.span(moment, moment + 20 * DAY) is None
+
+
+@settings(max_examples=80, deadline=None)
+@given(cron=crons(), zone=st.sampled_from(ZONES), pick=st.integers(0, 40), late=st.integers(-1440, 1440))
+def test_crons_agree_with_a_slow_oracle(cron: str, zone: str, pick: int, late: int) -> None:
+    """Around changes of clocks a cron fires exactly when an oracle that looks at each minute says so."""
+    days = changes(zone)
+    since = days[pick % len(days)] + late * MINUTE
+    until = since + 2 * DAY
+    expected = Oracle(cron.replace("H", "17"), ZoneInfo(zone)).between(since, until)
+    assert due(Cron(cron.replace("H", "17")), zone).between(since, until, 100_000) == expected
+
+
+class Oracle:
+    """Cron, read and walked minute by minute, sharing nothing with the code under test."""
+
+    BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+    DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+    MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+    def __init__(self, cron: str, zone: ZoneInfo) -> None:
+        self.parts = cron.split()
+        self.zone = zone
+        self.sets = [self.numbers(index, part) for index, part in enumerate(self.parts)]
+        self.wild = self.parts[0][0] == "*" or self.parts[1][0] == "*"
+
+    def numbers(self, index: int, part: str) -> set[int]:
+        """Returns the values of one field."""
+        low, high = self.BOUNDS[index]
+        found: set[int] = set()
+        for item in part.split(","):
+            words, _, step = item.partition("/")
+            first, _, last = (f"{low}-{high}" if words == "*" else words).partition("-")
+            begin = self.number(index, first)
+            finish = self.number(index, last or first)
+            around = [*range(low, high + 1)] * 2
+            start = around.index(begin)
+            run = around[start : start + (finish - begin) % (high - low + 1) + 1]
+            found.update(run[:: int(step or 1)])
+        return found
+
+    def number(self, index: int, word: str) -> int:
+        """Returns a name's or a numeral's value."""
+        if index == 4:
+            return self.DAYS.index(word) if word.isalpha() else int(word) % 7
+        return self.MONTHS.index(word) + 1 if word.isalpha() else int(word)
+
+    def falls(self, day: date) -> bool:
+        """Tells whether the cron fires on a date."""
+        in_month, in_week = day.day in self.sets[2], day.isoweekday() % 7 in self.sets[4]
+        both = self.parts[2][0] == "*" or self.parts[4][0] == "*"
+        return day.month in self.sets[3] and ((in_month and in_week) if both else (in_month or in_week))
+
+    def between(self, since: datetime, until: datetime) -> list[datetime]:
+        """Returns the instants after `since`, up to `until`, from a walk that begins and ends days apart."""
+        start = since.replace(second=0, microsecond=0) - 2 * DAY
+        minutes = [start + n * MINUTE for n in range(6 * 1440)]
+        shown = [(at, at.astimezone(self.zone).replace(tzinfo=None)) for at in minutes]
+        fired = self.real_time(shown) if self.wild else self.by_the_wall(shown)
+        return sorted(at for at in fired if since < at <= until)
+
+    def matches(self, wall: datetime) -> bool:
+        """Tells whether the cron names that time of that date."""
+        return wall.minute in self.sets[0] and wall.hour in self.sets[1] and self.falls(wall.date())
+
+    def real_time(self, shown: list[tuple[datetime, datetime]]) -> set[datetime]:
+        """Fires whenever the clock shows a time that matches."""
+        return {at for at, wall in shown if self.matches(wall)}
+
+    def by_the_wall(self, shown: list[tuple[datetime, datetime]]) -> set[datetime]:
+        """Fires once for each time of each date: at its first passage, or at the end of its gap."""
+        first = {wall: at for at, wall in reversed(shown)}
+        walls = [shown[0][1] + n * MINUTE for n in range(6 * 1440 - 180)]
+        wanted = [wall for wall in walls if self.matches(wall)]
+        return {first[wall] if wall in first else self.after_gap(shown, wall) for wall in wanted}
+
+    @staticmethod
+    def after_gap(shown: list[tuple[datetime, datetime]], wall: datetime) -> datetime:
+        """Returns the first minute after a gap."""
+        return next(
+            at for (_, before), (at, after) in pairwise(shown) if before < wall < after and after - before > MINUTE
+        )
+
+
+@settings(max_examples=25, deadline=None)
+@given(zone=st.sampled_from(sorted(available_timezones())), at=st.times().map(lambda t: t.replace(microsecond=0)))
+def test_a_daily_job_runs_once_a_day(zone: str, at: time) -> None:
+    """In any zone, from 2020 to 2037, a daily job fires exactly once on each local date."""
+    found = due(At(at=(at,)), zone).between(START, END, 10_000)
+    dates = [instant.astimezone(ZoneInfo(zone)).date() for instant in found]
+    assert len(dates) in {(END - START).days, (END - START).days + 1}
+    assert dates == [dates[0] + n * DAY for n in range(len(dates))]
+
+
+@settings(max_examples=40, deadline=None)
+@given(cron=crons(), since=MOMENTS)
+def test_without_changes_of_clocks_cronsim_agrees(cron: str, since: datetime) -> None:
+    """In UTC the walk is cronsim's own."""
+    plain = cron.replace("H", "17").replace("22-2", "22")
+    found = due(Cron(plain))
+    theirs = CronSim(plain.replace("sat-mon", "6,0,1").replace("oct-apr", "10-12,1-4"), since)
+    ours: datetime | None = since
+    for _ in range(10):
+        assert ours is not None
+        ours = found.next_after(ours)
+        assert ours == next(theirs)
+
+
+@pytest.mark.parametrize(
+    ("zone", "gap_ends", "at"),
+    [
+        ("Europe/Berlin", "2026-03-29 01:00", "02:30"),
+        ("America/New_York", "2026-03-08 07:00", "02:00"),
+        ("Australia/Sydney", "2026-10-03 16:00", "02:59:59"),
+        ("Australia/Lord_Howe", "2026-10-03 15:30", "02:15"),
+        ("America/Havana", "2026-03-08 05:00", "00:30"),
+        ("Antarctica/Troll", "2026-03-29 01:00", "02:30"),
+    ],
+)
+def test_a_time_in_the_gap_fires_at_its_end(zone: str, gap_ends: str, at: str) -> None:
+    """A time that spring leaves out fires at the first instant after the gap, to the second, that day alone."""
+    found = due(At(at=(time.fromisoformat(at),)), zone)
+    end = utc(gap_ends)
+    assert found.next_after(end - timedelta(hours=3)) == end
+    following = found.next_after(end)
+    assert following is not None
+    assert following.astimezone(ZoneInfo(zone)).time() == time.fromisoformat(at)
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "length"),
+    [
+        ("Europe/Berlin", "2026-10-25 00:30", 60),
+        ("America/New_York", "2026-11-01 05:30", 60),
+        ("Australia/Sydney", "2026-04-04 15:30", 60),
+        ("Australia/Lord_Howe", "2026-04-04 14:45", 30),
+    ],
+)
+def test_a_time_in_the_fold_fires_at_its_first_passage(zone: str, first: str, length: int) -> None:
+    """A time that autumn brings twice fires once, also for who asks between the passages."""
+    passage = utc(first)
+    wall = passage.astimezone(ZoneInfo(zone)).time()
+    assert (passage + length * MINUTE).astimezone(ZoneInfo(zone)).time() == wall
+    found = due(At(at=(wall,)), zone)
+    assert found.next_after(passage - MINUTE) == passage
+    assert found.next_after(passage) == passage + DAY + length * MINUTE
+    assert found.next_after(passage + MINUTE) == passage + DAY + length * MINUTE
+
+
+def test_a_starred_cron_runs_in_real_time() -> None:
+    """A half-hourly cron neither stops nor doubles its pace while clocks change."""
+    found = due(Cron("*/30 * * * *"), "Europe/Berlin")
+    for start in (utc("2026-10-24 22:00"), utc("2026-03-28 22:00")):
+        expected = [start + n * 30 * MINUTE for n in range(1, 13)]
+        assert found.between(start, start + timedelta(hours=6), 100) == expected
+
+
+def test_a_fold_over_midnight_keeps_the_order_of_instants() -> None:
+    """Where clocks went from 00:01 back to 23:01 of the day before, a minutely cron misses and swaps nothing."""
+    start = utc("2010-11-07 01:00")
+    expected = [start + n * MINUTE for n in range(1, 181)]
+    assert due(Cron("* * * * *"), "America/St_Johns").between(start, start + 180 * MINUTE, 1000) == expected
+
+
+@given(every=st.integers(1, 86400), offset=st.integers(0, 86399), since=MOMENTS)
+def test_every_is_anchored_to_the_epoch(every: int, offset: int, since: datetime) -> None:
+    """All nodes and all restarts agree on the instants: their distance from the epoch is a multiple."""
+    at = due(Every(every=float(every), offset=float(offset % every))).next_after(since)
+    assert at is not None
+    assert (int(at.timestamp()) - offset % every) % every == 0
+    assert since < at <= since + timedelta(seconds=every)
+
+
+def test_a_span_counts_years_of_seconds_at_once() -> None:
+    """A long gap of a fast schedule is told without walking it."""
+    found = due(Every(every=1.0))
+    until = START + 3650 * DAY
+    assert found.span(START, until) == Span(START + timedelta(seconds=1), until, 3650 * 86400)
+
+
+def test_between_keeps_its_limit() -> None:
+    """No more instants are built than asked for, and the earliest come first."""
+    found = due(Every(every=60.0))
+    assert found.between(START, END, 3) == [START + n * MINUTE for n in (1, 2, 3)]
+    assert found.between(START, START, 3) == []
+
+
+def test_once_is_due_once() -> None:
+    """A single instant is due strictly before it has come, and never after."""
+    at = utc("2026-12-01 02:00")
+    found = due(Once(once=at.astimezone(BERLIN)))
+    assert found.next_after(at - MINUTE) == at
+    assert found.next_after(at) is None
+    assert found.span(at, END) is None
+
+
+@pytest.mark.parametrize("schedule", [Manual(), After(after=("other",))])
+def test_what_no_clock_drives_has_no_occurrences(schedule: Schedule) -> None:
+    """Jobs that wait for a person or another job are never on the clock."""
+    assert occurrences(schedule, BERLIN, "job") is None
+
+
+def test_a_long_day_of_month_means_the_last() -> None:
+    """Day 31 fires on the last day of a shorter month, once, also beside `last`."""
+    found = due(Monthly(monthly=(31, "last"), at=(time(2, 30),)))
+    days = [(at.month, at.day) for at in found.between(utc("2026-01-01"), utc("2026-06-30 12:00"), 100)]
+    assert days == [(1, 31), (2, 28), (3, 31), (4, 30), (5, 31), (6, 30)]
+
+
+def test_a_rare_cron_is_found() -> None:
+    """29 February falls on a Sunday every 28 years, over the year 2100 after 40."""
+    found = due(Cron("0 0 29 2 */7"))  # begins with a star: day and weekday
+    assert found.next_after(utc("2024-01-01")) == utc("2032-02-29")
+    assert found.next_after(utc("2032-02-29")) == utc("2060-02-29")
+    assert found.next_after(utc("2088-03-01")) == utc("2128-02-29")
+
+
+def test_jobs_that_share_a_schedule_share_the_work() -> None:
+    """One walker serves every job of an expression and a zone; H still parts the jobs."""
+    assert due(Cron("0 2 * * *"), name="a") is due(Cron("0 2 * * *"), name="b")
+    assert due(Cron("H 2 * * *"), name="a") is not due(Cron("H 2 * * *"), name="b")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (Every(every=900.0), "every 15 minutes"),
+        (Every(every=60.0), "every minute"),
+        (Every(every=900.0, offset=120.0), "every 15 minutes, 2 minutes past"),
+        (Every(every=1.5), "every 1.5 seconds"),
+        (Every(every=86400.0), "every day"),
+        (Once(once=utc("2026-12-01 02:00")), "once at 2026-12-01 02:00:00 UTC"),
+        (At(at=(time(2, 30), time(14, 0, 5))), "at 02:30, 14:00:05 Europe/Berlin every day"),
+        (At(at=(time(2, 30),), days=("mon", "last fri")), "at 02:30 Europe/Berlin on mon, last fri"),
+        (Monthly(monthly=(1, "last"), at=(time(2, 30),)), "at 02:30 Europe/Berlin on day 1, last of each month"),
+        (Cron("30 2 * * mon-fri"), "at 02:30 on Monday through Friday, Europe/Berlin"),
+    ],
+)
+def test_schedules_describe_themselves(schedule: Schedule, words: str) -> None:
+    """A listing shows a schedule in words."""
+    assert due(schedule, "Europe/Berlin").describe() == words
