@@ -11,7 +11,7 @@ revision = "0001"
 down_revision = None
 
 moment = sa.Text().with_variant(sa.DateTime(timezone=True), "postgresql")
-document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+document = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
 
 
 def upgrade() -> None:
@@ -179,11 +179,7 @@ def _runs() -> None:
     op.create_table(
         "attempts",
         sa.Column(
-            "run_id",
-            sa.BigInteger,
-            sa.ForeignKey("runs.id", ondelete="CASCADE"),
-            primary_key=True,
-            autoincrement=False,
+            "run_id", sa.BigInteger, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
         ),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("node_id", sa.BigInteger, nullable=False),

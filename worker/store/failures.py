@@ -23,9 +23,7 @@ def passes(error: BaseException) -> bool:
     if isinstance(error, sa.exc.DBAPIError):
         return error.connection_invalidated or (error.orig is not None and passes(error.orig))
     if isinstance(error, sqlite3.Error):
-        code: int | None = getattr(
-            error, "sqlite_errorcode", None
-        )  # unset where the driver, not SQLite, complains
+        code: int | None = getattr(error, "sqlite_errorcode", None)  # unset where the driver, not SQLite, complains
         return code is not None and code & 0xFF in _SQLITE_PASSING
     state = getattr(error, "sqlstate", None)
     return isinstance(state, str) and state.startswith(_POSTGRES_PASSING)

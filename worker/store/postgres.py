@@ -6,9 +6,7 @@ import sqlalchemy as sa
 from worker.model.errors import StoreError
 
 CONNECT_TIMEOUT_S = 10
-TCP_USER_TIMEOUT_MS = (
-    15_000  # unanswered data: keepalives alone leave a query hanging behind a silent partition
-)
+TCP_USER_TIMEOUT_MS = 15_000  # unanswered data: keepalives alone leave a query hanging behind a silent partition
 POOL_SIZE = 10
 POOL_OVERFLOW = 30
 
@@ -36,8 +34,7 @@ def make_engine(url: sa.URL) -> sa.Engine:
         )
     except ModuleNotFoundError as error:
         raise StoreError(
-            "PostgreSQL needs the driver psycopg, which is not installed: "
-            "pip install 'integration-worker[postgres]'."
+            "PostgreSQL needs the driver psycopg, which is not installed: pip install 'integration-worker[postgres]'."
         ) from error
 
 

@@ -21,7 +21,8 @@ def listing(
     connection: sa.Connection, run_id: int | None = None, job: str | None = None, limit: int = 100
 ) -> list[Reject]:
     """Returns rejects of a run, of a job or of all, those of the latest runs first."""
-    wanted = sa.select(rejects).order_by(rejects.c.run_id.desc(), rejects.c.last_seen.desc()).limit(limit)
+    order = (rejects.c.run_id.desc(), rejects.c.last_seen.desc(), rejects.c.record_hash)
+    wanted = sa.select(rejects).order_by(*order).limit(limit)
     if run_id is not None:
         wanted = wanted.where(rejects.c.run_id == run_id)
     if job is not None:

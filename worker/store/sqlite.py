@@ -40,9 +40,7 @@ def make_file(path: Path) -> None:
     Raises StoreUnreachable.
     """
     if not path.parent.is_dir():
-        raise StoreUnreachable(
-            f"{path}: the folder {path.parent} does not exist; make it, or change database.url."
-        )
+        raise StoreUnreachable(f"{path}: the folder {path.parent} does not exist; make it, or change database.url.")
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:

@@ -6,10 +6,13 @@ PostgreSQL as timestamptz.
 
 from datetime import UTC, datetime
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from jobs.contract import Json
 
 
 class Moment(TypeDecorator[datetime]):
@@ -47,9 +50,30 @@ class Moment(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
 
+class Document(TypeDecorator[Json]):
+    """Any JSON value: JSONB on PostgreSQL, text elsewhere.
+
+    SQLAlchemy's JSON would be a numeric column on SQLite, which turns the text of a number into another number.
+    """
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Json]:
+        """Returns JSONB on PostgreSQL and text elsewhere."""
+        return dialect.type_descriptor(postgresql.JSONB() if dialect.name == "postgresql" else sa.Text())
+
+    def process_bind_param(self, value: Json, dialect: Dialect) -> Json:
+        """Returns what the driver is given."""
+        return value if dialect.name == "postgresql" else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: Json, dialect: Dialect) -> Json:
+        """Returns the decoded value."""
+        return value if value is None or dialect.name == "postgresql" else orjson.loads(value)
+
+
 metadata = sa.MetaData()
 Id = sa.BigInteger
-Document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
 def _counts() -> list[sa.Column[int]]:
@@ -137,9 +161,7 @@ runs = sa.Table(
 attempts = sa.Table(
     "attempts",
     metadata,
-    sa.Column(
-        "run_id", Id, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    ),
+    sa.Column("run_id", Id, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("node_id", Id, nullable=False),
     sa.Column("state", sa.Text, nullable=False),

@@ -29,8 +29,7 @@ class Turnstile:
     def __enter__(self) -> None:
         if self._owner == threading.get_ident():
             raise StoreError(
-                "A write transaction was asked for inside another one of the same thread; "
-                "use the connection at hand."
+                "A write transaction was asked for inside another one of the same thread; use the connection at hand."
             )
         self._pass(self._queue())
         self._owner = threading.get_ident()

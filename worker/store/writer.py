@@ -158,7 +158,10 @@ class Writer:
             pause_s = min(pause_s * 2, LAST_PAUSE_S)
 
     def _commit(self, batch: Sequence[Ticket[Any]]) -> None:
-        """Runs a batch in one transaction; where one fails, each in its own. Raises StoreUnreachable."""
+        """Runs a batch in one transaction; one that fails is halved until the bad operation stands alone.
+
+        Raises StoreUnreachable.
+        """
         try:
             with self._database.write() as connection:
                 results = [ticket.run(connection) for ticket in batch]
@@ -168,8 +171,9 @@ class Writer:
             if len(batch) == 1:
                 batch[0].settle(None, error)
                 return
-            for ticket in batch:
-                self._commit([ticket])
+            half = len(batch) // 2
+            self._commit(batch[:half])
+            self._commit(batch[half:])
             return
         for ticket, result in zip(batch, results, strict=True):
             ticket.settle(result)
