@@ -40,7 +40,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001  typer hands the flag over b
 def _worker(
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
+    ] = False,  # noqa: FBT002  an option, never given by position
 ) -> None:
     pass
 

@@ -85,7 +85,12 @@ def _summarise(configuration: Configuration, *, secrets: bool) -> None:
     out.print(f"[green]ok[/green]  {files}")
     out.print(f"    database {configuration.database.url}", soft_wrap=True)
     out.print(f"    secrets  {'all found' if secrets else 'not looked for'}\n")
-    accounts = [Column("account"), Column("profile"), Column("grant"), Column("base_url", "base URL", grow=True)]
+    accounts = [
+        Column("account"),
+        Column("profile"),
+        Column("grant"),
+        Column("base_url", "base URL", grow=True),
+    ]
     listing(_accounts(configuration), accounts, as_json=False, empty="No account is configured.")
     out.print()
     jobs = [

@@ -14,8 +14,8 @@ import typer
 
 from jobs.contract import WorkerError
 from worker.cli import demofiles
-from worker.cli.demoview import Progress
 from worker.cli.democheck import FarEnd, verdict
+from worker.cli.demoview import Progress
 from worker.cli.opening import opened
 from worker.cli.output import out
 
@@ -53,7 +53,17 @@ def demo(
 @contextmanager
 def _sandbox(rows: int) -> Iterator[dict[str, str]]:
     """Yields what a sandbox in a child process tells of itself; its tokens live ten seconds."""
-    command = [sys.executable, "-m", "worker", "sandbox", "--json", "--rows", str(rows), "--token-lifetime", "10"]
+    command = [
+        sys.executable,
+        "-m",
+        "worker",
+        "sandbox",
+        "--json",
+        "--rows",
+        str(rows),
+        "--token-lifetime",
+        "10",
+    ]
     with _child(command, stdout=subprocess.PIPE) as process:
         if process.stdout is None:
             raise AssertionError("its output is a pipe")
@@ -89,7 +99,7 @@ def _child(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byte
 
 def _explain(config: Path, far_end: dict[str, str]) -> None:
     out.print("[bold]Integration Worker[/bold] syncs two APIs into SQLite under service accounts.\n")
-    out.print(f"  far end   {far_end['url']}  (Tangoe-style and ServiceNow-style, tokens live 10 s)")
+    out.print(f"  far end   {far_end['url']}  (Tangoe-style and ServiceNow-style, tokens live 10 s)", soft_wrap=True)
     out.print(f"  config    {config}, {config.parent}/jobs.d/*.toml")
     out.print(f"  database  {config.parent}/worker.db, log {config.parent}/worker.log\n", soft_wrap=True)
 
@@ -104,7 +114,9 @@ def _watch(config: Path, far_end: FarEnd, daemon: subprocess.Popen[bytes], secon
             far_end.churn(3)
             progress.show_news()
             time.sleep(_CHURN_EVERY_S)
-        out.print("\n[dim]nothing changes any more at the far end; each job runs once more, then rows are compared[/dim]")
+        out.print(
+            "\n[dim]nothing changes any more at the far end; each job runs once more, then rows are compared[/dim]"
+        )
         ends = time.monotonic() + _SETTLES_WITHIN_S
         quiet = progress.quiet_since()
         while not progress.all_succeeded_since(quiet) and time.monotonic() < ends:
@@ -134,10 +146,11 @@ def _is_alive(daemon: subprocess.Popen[bytes]) -> None:
 
 
 def _tell_more(config: Path, *, passed: bool) -> None:
+    worker = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "worker" else "python -m worker"
     option = f"--config {os.path.relpath(config)}"
     out.print("\nlook further:")
     for command in ("history", "jobs", "calls -n 20", "account list", "check"):
-        out.print(f"  .venv/bin/worker {command} {option}", highlight=False)
+        out.print(f"  {worker} {command} {option}", soft_wrap=True)
     out.print("\n[bold green]the demo passed[/bold green]" if passed else "\n[bold red]the demo failed[/bold red]")
 
 

@@ -63,9 +63,7 @@ def _runs(progress: Progress) -> bool:
     rows = [{"job": job, "state": state, "runs": count} for (job, state), count in sorted(outcomes.items())]
     listing(rows, [Column("job"), Column("state"), Column("runs", right=True)], as_json=False, empty="none")
     jobs = {job for job, _ in outcomes}
-    return bool(jobs) and all(
-        outcomes[job, RunState.SUCCEEDED] and not outcomes[job, RunState.FAILED] for job in jobs
-    )
+    return bool(jobs) and all(outcomes[job, RunState.SUCCEEDED] and not outcomes[job, RunState.FAILED] for job in jobs)
 
 
 def _calls(database: Database) -> int:
@@ -108,7 +106,8 @@ def _rows(database: Database, far_end: FarEnd) -> bool:
 
 
 def _stored(database: Database, table: str, key: str, changed: str) -> list[tuple[str, datetime]]:
-    wanted = sa.select(sa.column(key), sa.column(changed)).select_from(sa.table(table))
+    columns: list[sa.ColumnClause[str]] = [sa.column(key), sa.column(changed)]
+    wanted = sa.select(*columns).select_from(sa.table(table))
     with database.read() as connection:
         if not sa.inspect(connection).has_table(table):
             return []

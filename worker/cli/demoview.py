@@ -42,7 +42,7 @@ class Progress:
         for run in ended:
             if run.id not in self._told:
                 self._told.add(run.id)
-                out.print(_line(run))
+                out.print(_line(run), soft_wrap=True)
         self.ended = ended
 
     def quiet_since(self) -> datetime:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jobs.contract import WorkerError
-from worker.cli.output import JsonFlag, out, print_json
+from worker.cli.output import JsonFlag, out, print_plain_json
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
     )
 
 
-def sandbox(  # noqa: PLR0913  each is an option a person types
+def sandbox(
     rows: Annotated[int, typer.Option(min=0, help="Rows of each main resource.")] = 200,
     churn: Annotated[float, typer.Option(min=0, help="Changed rows per second.")] = 0.0,
     token_lifetime: Annotated[float, typer.Option(min=0, help="Seconds an access token lives.")] = 3600.0,
@@ -35,7 +35,7 @@ def sandbox(  # noqa: PLR0913  each is an option a person types
     def announce(running: Sandbox) -> None:
         told = _told(running.url, options)
         if as_json:
-            print_json({**told, "pid": os.getpid()})
+            print_plain_json({**told, "pid": os.getpid()})
         else:
             _print(told)
 

@@ -114,7 +114,18 @@ def _attempt_row(attempt: Attempt) -> dict[str, Any]:
 
 def _print_run(run: Run) -> None:
     row = run_row(run)
-    shown = ("id", "job", "cause", "state", "why", "tick", "tick_until", "window_since", "window_until", "started_at")
+    shown = (
+        "id",
+        "job",
+        "cause",
+        "state",
+        "why",
+        "tick",
+        "tick_until",
+        "window_since",
+        "window_until",
+        "started_at",
+    )
     counts = ("finished_at", "read", "written", "unchanged", "rejected", "definition_hash")
     for key in (*shown, *counts):
         value = row[key]

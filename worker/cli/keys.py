@@ -21,7 +21,9 @@ def _keys() -> None:
 
 @app.command(epilog="Example: [bold]worker keys init --file /etc/worker/worker.keys[/bold]")
 def init(
-    file: Annotated[Path | None, typer.Option(help="Where to write it; default: the file the configuration names.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Where to write it; default: the file the configuration names.")
+    ] = None,
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Write a new key ring, readable by its owner only; never overwrites one."""

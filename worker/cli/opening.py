@@ -14,7 +14,8 @@ from worker.store.database import Database
 from worker.wiring.databases import open_own
 
 ConfigPath = Annotated[
-    Path, typer.Option("--config", "-c", envvar="WORKER_CONFIG", help="The configuration file.", show_envvar=True)
+    Path,
+    typer.Option("--config", "-c", envvar="WORKER_CONFIG", help="The configuration file.", show_envvar=True),
 ]
 DEFAULT_CONFIG = Path("config.toml")
 

@@ -36,6 +36,9 @@ _STYLES = {
 }
 
 
+_TENTHS_BELOW_S = 10.0
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a listing: its title, and how a row's value becomes text."""
@@ -57,8 +60,12 @@ def listing(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, as_
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        justify = "right" if column.right else "left"
-        table.add_column(column.title or column.key, justify=justify, no_wrap=not column.grow, overflow="fold")
+        table.add_column(
+            column.title or column.key,
+            justify="right" if column.right else "left",
+            no_wrap=not column.grow,
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*(_cell(column, row.get(column.key)) for column in columns))
     out.print(table)
@@ -73,8 +80,14 @@ def _cell(column: Column, value: Any) -> Text:  # noqa: ANN401  a row's value ma
 
 def print_json(value: object) -> None:
     """Prints a document, secrets masked; times are ISO 8601 in UTC."""
+    print_plain_json(redact_value(value))
+
+
+def print_plain_json(value: object) -> None:
+    """Prints a document as it is, for what is no secret of anybody: the sandbox's credentials."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
-    sys.stdout.write(orjson.dumps(redact_value(value), default=str, option=options).decode() + "\n")
+    sys.stdout.write(orjson.dumps(value, default=str, option=options).decode() + "\n")
+    sys.stdout.flush()
 
 
 def fail(message: str) -> None:
@@ -93,7 +106,7 @@ def span(seconds: float) -> str:
     """Returns a length of time in its largest fitting unit."""
     for limit, size, unit in ((120, 1, "s"), (7200, 60, "m"), (172_800, 3600, "h")):
         if seconds < limit:
-            return f"{seconds / size:.1f}s" if unit == "s" and seconds < 10 else f"{seconds / size:.0f}{unit}"
+            return f"{seconds / size:.1f}s" if seconds < _TENTHS_BELOW_S else f"{seconds / size:.0f}{unit}"
     return f"{seconds / 86_400:.0f}d"
 
 

@@ -9,7 +9,15 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from jobs.contract import Counts, Json
 from worker.cli.history import run_row
@@ -34,10 +42,14 @@ def add_to(app: typer.Typer) -> None:
 
 def trigger(
     job: Annotated[str, typer.Argument(help="The job to run.")],
-    param: Annotated[list[str] | None, typer.Option(help="A parameter of the run, as key=value; may be repeated.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(help="A parameter of the run, as key=value; may be repeated.")
+    ] = None,
     config: ConfigPath = DEFAULT_CONFIG,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Watch the run until it ends; exit 1 unless it succeeds.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Watch the run until it ends; exit 1 unless it succeeds.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Ask the daemon to run a job now."""

@@ -32,6 +32,7 @@ class JobDefinition:
     options: BaseModel  # the job type's own model
     hash: str  # SHA-256 of `text`, hexadecimal; differs wherever the definition does
     text: str  # canonical JSON; secrets are references in it
+    accounts: frozenset[str] = frozenset()  # those it runs under
 
 
 @dataclass(frozen=True)

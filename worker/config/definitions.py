@@ -10,7 +10,7 @@ from worker.config.check import inspect, validate
 from worker.config.configuration import JobDefinition
 from worker.config.draft import Draft, Table
 from worker.config.lines import KeyPath
-from worker.config.shape import Kinds, keys_of, kinds_of
+from worker.config.shape import Kinds, keys_of, kinds_of, walk
 from worker.model.options import JobOptions
 
 
@@ -66,4 +66,14 @@ def define(draft: Draft, name: str, text: str) -> JobDefinition | None:
     options = validate(draft, path, options_model, set(keys_of(options_model)) - set(keys_of(JobOptions)))
     if policy is None or options is None:
         return None
-    return JobDefinition(name, policy, policy.type, options, hashlib.sha256(text.encode()).hexdigest(), text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return JobDefinition(name, policy, policy.type, options, digest, text, _accounts(job, options_model, path))
+
+
+def _accounts(job: Table, options_model: type[BaseModel], path: KeyPath) -> frozenset[str]:
+    named = walk(job, kinds_of(options_model), path)
+    return frozenset(
+        value
+        for _, value, allowed in named
+        if isinstance(value, str) and {kind.refers_to for kind in allowed} == {"accounts"}
+    )

@@ -11,7 +11,11 @@ class Periodic:
     """
 
     def __init__(
-        self, name: str, period_s: float, once: Callable[[], object], on_error: Callable[[str, Exception], None]
+        self,
+        name: str,
+        period_s: float,
+        once: Callable[[], object],
+        on_error: Callable[[str, Exception], None],
     ) -> None:
         self.once = once
         self._name, self._period_s, self._on_error = name, period_s, on_error

@@ -1,29 +1,29 @@
 """Every error the worker raises, drawn first.
 
-    WorkerError                     (jobs.contract) the root
-    ├── ConfigurationError          the configuration has problems; exit 78
-    ├── SecretError                 a secret cannot be had
-    │   ├── SecretMissing           none of the places looked at holds it
-    │   └── SecretUnsafe            its file may be read by others
-    ├── KeyRingError                the key ring is missing, malformed or not the one this database was sealed with
-    ├── SealBroken                  sealed bytes do not open: changed, moved, or sealed with a key we do not have
-    ├── StoreError                  the database
-    │   ├── StoreUnreachable        cannot be opened or has gone away
-    │   ├── StoreInUse              another daemon works on this SQLite file
-    │   └── SchemaMismatch          its schema is newer than this program, or not ours
-    ├── CallError                   one HTTP request
-    │   ├── CallRefused             not sent: its origin is not allowed, or its URL is not https
-    │   ├── CallUnsent              surely never left: name not found, connection refused, connect timeout
-    │   ├── CallUnanswered          it may have been acted upon, but no complete answer came
-    │   ├── BodyTooLarge            the answer passes its bound, compressed or inflated
-    │   └── CallFailed              answered with a status of 400 or more
-    ├── CredentialError             an account has no usable token
-    │   ├── TokenUnavailable        not now: the token endpoint is down or asks us to wait
-    │   ├── AccountBlocked          its secrets or its client were refused; tried again when they change
-    │   ├── NeedsLogin              a person has to log in
-    │   ├── TokenUndecryptable      its stored token does not open with the key ring
-    │   └── AuthRejected            the API rejected a fresh token
-    └── AttemptLost                 this attempt lost its right to write
+WorkerError                     (jobs.contract) the root
+├── ConfigurationError          the configuration has problems; exit 78
+├── SecretError                 a secret cannot be had
+│   ├── SecretMissing           none of the places looked at holds it
+│   └── SecretUnsafe            its file may be read by others
+├── KeyRingError                the key ring is missing, malformed or not the one this database was sealed with
+├── SealBroken                  sealed bytes do not open: changed, moved, or sealed with a key we do not have
+├── StoreError                  the database
+│   ├── StoreUnreachable        cannot be opened or has gone away
+│   ├── StoreInUse              another daemon works on this SQLite file
+│   └── SchemaMismatch          its schema is newer than this program, or not ours
+├── CallError                   one HTTP request
+│   ├── CallRefused             not sent: its origin is not allowed, or its URL is not https
+│   ├── CallUnsent              surely never left: name not found, connection refused, connect timeout
+│   ├── CallUnanswered          it may have been acted upon, but no complete answer came
+│   ├── BodyTooLarge            the answer passes its bound, compressed or inflated
+│   └── CallFailed              answered with a status of 400 or more
+├── CredentialError             an account has no usable token
+│   ├── TokenUnavailable        not now: the token endpoint is down or asks us to wait
+│   ├── AccountBlocked          its secrets or its client were refused; tried again when they change
+│   ├── NeedsLogin              a person has to log in
+│   ├── TokenUndecryptable      its stored token does not open with the key ring
+│   └── AuthRejected            the API rejected a fresh token
+└── AttemptLost                 this attempt lost its right to write
 """
 
 from dataclasses import dataclass

@@ -46,7 +46,7 @@ class Events:
         for listener in self._listeners:
             try:
                 listener(event)
-            except Exception:  # noqa: BLE001  a listener must never harm what it listens to
+            except Exception:
                 logging.getLogger(__name__).exception("listener failed", extra={"event_name": event.name})
 
 

@@ -21,7 +21,7 @@ def elapsed_s() -> float:
 
 
 class IdMaker:
-    """Makes 63-bit ids that grow with time, unique in this process and, by a random start each millisecond, beyond it."""
+    """Makes 63-bit ids that grow with time, unique here and, by a random start each millisecond, elsewhere."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

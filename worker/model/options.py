@@ -190,7 +190,7 @@ class AccountOptions(Options):
 
     profile: str = ""
     base_url: Annotated[str, AfterValidator(web_url)] = Field(description="https, or http on loopback")
-    origins: Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], OneOrMany()] = Field(
+    origins: Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], OneOrMany(least=0)] = Field(
         default=(), description="Further origins its links may lead to."
     )
     tenant: str = ""

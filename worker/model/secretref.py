@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class SecretRef(BaseModel):
     """A reference to one secret; exactly one of the five places is named.
 
-    `file` is absolute once the configuration is loaded: a relative path is taken from the folder of the TOML file that names it.
+    `file` is absolute once the configuration is loaded: a relative path starts at the folder of the file that names it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -12,6 +12,12 @@ def _split(url: str) -> SplitResult:
         _ = parts.port  # raises where it is no number
     except ValueError as error:
         raise ValueError(f"expected a URL, found none that can be read: {error}") from None
+    return parts
+
+
+def _open(url: str) -> SplitResult:
+    """Returns the parts of a URL that holds no password."""
+    parts = _split(url)
     if parts.password is not None:
         raise ValueError("a URL in the configuration holds no password: take it out")
     return parts
@@ -27,7 +33,7 @@ def is_loopback(host: str) -> bool:
 
 def web_url(url: str) -> str:
     """Returns the URL of an API without a slash at its end; raises ValueError."""
-    parts = _split(url)
+    parts = _open(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected a URL such as https://api.example.com/v1, found none")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -55,7 +61,7 @@ def origin(url: str) -> str:
 
 def proxy_url(url: str) -> str:
     """Returns a proxy's URL, or the empty text; raises ValueError."""
-    if url and (_split(url).scheme not in ("http", "https") or not _split(url).hostname):
+    if url and (_open(url).scheme not in ("http", "https") or not _open(url).hostname):
         raise ValueError("expected a proxy such as http://proxy.example.com:3128, found none")
     return url
 

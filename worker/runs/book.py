@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from worker.config.load import JobDefinition
+from worker.config.configuration import JobDefinition
 from worker.model.schedules import After
 
 

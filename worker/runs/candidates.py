@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from jobs.contract import Json
-from worker.config.load import JobDefinition
+from worker.config.configuration import JobDefinition
 from worker.model.moments import new_id
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.model.schedules import After
@@ -36,8 +36,8 @@ def of_gap(job: JobDefinition, first: datetime, last: datetime, ticks: int, now:
     """Returns the one row that tells of all the ticks of a gap."""
     run = _run(job, Trigger.CATCH_UP, f"tick:{_instant(first)}", now)
     until = last if ticks > 1 else None
-    ended = {"state": RunState.MISSED, "reason": Reason.DOWNTIME, "finished_at": now}
-    return replace(run, tick=first, tick_until=until, ticks=ticks, **ended)
+    gap = replace(run, tick=first, tick_until=until, ticks=ticks)
+    return replace(gap, state=RunState.MISSED, reason=Reason.DOWNTIME, finished_at=now)
 
 
 def of_parent(job: JobDefinition, parent: Run, state: RunState, now: datetime) -> Run:

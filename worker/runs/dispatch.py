@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.config.load import JobDefinition
+from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Occurrences, Span
 from worker.model.events import Events, RunSkipped
 from worker.model.records import Run, RunState, Tick, Trigger
@@ -63,9 +63,7 @@ class Dispatch:
                 self.events.emit(RunSkipped(run.job, run.id, run.state, reason, run.ticks))
 
 
-def _of_downtime(
-    job: JobDefinition, since: datetime, until: datetime, occurrences: Occurrences
-) -> Iterator[Run]:
+def _of_downtime(job: JobDefinition, since: datetime, until: datetime, occurrences: Occurrences) -> Iterator[Run]:
     """Yields one row for the ticks that are left out, then a run for each that is made up for."""
     missed = occurrences.span(since, until)
     if missed is None:
@@ -83,4 +81,11 @@ def _made_up(policy: str, since: datetime, missed: Span, occurrences: Occurrence
         return []
     if policy == "last":
         return [missed.last]
-    return list(deque(occurrences.between(since, missed.last, missed.count), _CAUGHT_UP_AT_MOST))
+    return list(deque(_each(occurrences, since, missed.last), _CAUGHT_UP_AT_MOST))
+
+
+def _each(occurrences: Occurrences, since: datetime, until: datetime) -> Iterator[datetime]:
+    tick = occurrences.next_after(since)
+    while tick is not None and tick <= until:
+        yield tick
+        tick = occurrences.next_after(tick)

@@ -33,9 +33,7 @@ def end(connection: sa.Connection, book: Book, run: Run, outcome: Outcome, now: 
     return close(connection, book, run, outcome.run, now, outcome)
 
 
-def close(
-    connection: sa.Connection, book: Book, run: Run, state: RunState, now: datetime, outcome: Outcome
-) -> Ended:
+def close(connection: sa.Connection, book: Book, run: Run, state: RunState, now: datetime, outcome: Outcome) -> Ended:
     """Ends a run for good, passes its job's lock on and claims the jobs that come after."""
     runs.finish(connection, run.id, state, now, outcome.reason, outcome.error)
     locks.release(connection, run.id)

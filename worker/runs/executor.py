@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from jobs.registry import job_type
+from jobs.registry import job_class
 from worker.model.events import Events, RunFinished, RunRetrying, RunStarted
 from worker.model.moments import elapsed_s
 from worker.model.records import AttemptState, RunState
@@ -103,7 +103,7 @@ class Executor:
     def _perform(self, underway: Underway) -> BaseException | None:
         definition = self._book().jobs[underway.started.run.job]
         try:
-            job_type(definition.type)(definition.options).run(underway.context)
+            job_class(definition.type)(definition.options).run(underway.context)
         except BaseException as error:  # noqa: BLE001  whatever a job raises, its run must end with a row
             return error
         return None

@@ -22,9 +22,7 @@ def _attempt(row: sa.RowMapping) -> Attempt:
 
 
 def _mine(run_id: int, number: int) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        attempts.c.run_id == run_id, attempts.c.number == number, attempts.c.state == AttemptState.RUNNING
-    )
+    return sa.and_(attempts.c.run_id == run_id, attempts.c.number == number, attempts.c.state == AttemptState.RUNNING)
 
 
 def begin(connection: sa.Connection, run_id: int, number: int, node_id: int, now: datetime) -> None:

@@ -95,18 +95,14 @@ def due(connection: sa.Connection, now: datetime, limit: int = 1000) -> list[int
 def begin(connection: sa.Connection, run_id: int, number: int, now: datetime, definition_hash: str) -> bool:
     """Moves a queued run to running with attempt `number`; False where it is not queued or not at that number."""
     job = sa.select(runs.c.job).where(runs.c.id == run_id).scalar_subquery()
-    covered = sa.select(sa.func.max(runs.c.window_until)).where(
-        runs.c.job == job, runs.c.state == RunState.SUCCEEDED
-    )
+    covered = sa.select(sa.func.max(runs.c.window_until)).where(runs.c.job == job, runs.c.state == RunState.SUCCEEDED)
     change = (
         sa.update(runs)
         .where(runs.c.id == run_id, runs.c.state == RunState.QUEUED, runs.c.attempt == number - 1)
         .values(
             state=RunState.RUNNING,
             attempt=number,
-            started_at=sa.func.coalesce(
-                runs.c.started_at, sa.bindparam("now", now, type_=runs.c.started_at.type)
-            ),
+            started_at=sa.func.coalesce(runs.c.started_at, sa.bindparam("now", now, type_=runs.c.started_at.type)),
             window_since=sa.func.coalesce(runs.c.window_since, covered.scalar_subquery()),
             window_until=sa.func.coalesce(runs.c.window_until, runs.c.tick, runs.c.created_at),
             not_before=None,
@@ -181,16 +177,14 @@ def extend_skip(connection: sa.Connection, run: Run) -> bool:
     if row is None or row["tick"] is None or (row["state"], row["reason"]) != (RunState.SKIPPED, run.reason):
         return False
     change = sa.update(runs).where(runs.c.id == row["id"])
-    connection.execute(
-        change.values(tick_until=run.tick, ticks=runs.c.ticks + 1, finished_at=run.finished_at)
-    )
+    connection.execute(change.values(tick_until=run.tick, ticks=runs.c.ticks + 1, finished_at=run.finished_at))
     return True
 
 
 def waiting(connection: sa.Connection, job: str) -> int | None:
     """Returns the id of the job's queued run that has waited longest."""
-    query = sa.select(sa.func.min(runs.c.id)).where(runs.c.job == job, runs.c.state == RunState.QUEUED)
-    return connection.scalar(query)
+    query = sa.select(runs.c.id).where(runs.c.job == job, runs.c.state == RunState.QUEUED).order_by(runs.c.id)
+    return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
 def open_jobs(connection: sa.Connection) -> list[tuple[int, str]]:

@@ -26,9 +26,7 @@ def open_own(configuration: Configuration) -> Database:
 
 def open_others(configuration: Configuration, secrets: Secrets) -> dict[str, Database]:
     """Opens the databases that jobs write to; raises StoreUnreachable."""
-    return {
-        name: _open(options.url, secrets.passwords.get(name)) for name, options in configuration.databases.items()
-    }
+    return {name: _open(options.url, secrets.passwords.get(name)) for name, options in configuration.databases.items()}
 
 
 def prepare(database: Database, ring: KeyRing) -> Cipher:

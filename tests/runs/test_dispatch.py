@@ -1,0 +1,175 @@
+"""What becomes of ticks: each has one row, and one that did not run says why."""
+
+import threading
+from datetime import timedelta
+from itertools import chain
+
+from tests.runs.bench import START, Make, definition, disabled
+from worker.engine.schedule import occurrences
+from worker.model.events import RunSkipped
+from worker.model.options import JobOptions
+from worker.model.records import Health, Reason, RunState
+from worker.store import accounts
+
+
+def test_a_due_tick_becomes_one_queued_run_that_is_submitted(make_bench: Make) -> None:
+    """The tick's row carries its instant, and the engine gets its id."""
+    bench = make_bench(definition("orders"))
+
+    bench.fire("orders", 1)
+
+    (run,) = bench.runs()
+    assert (run.state, run.tick) == (RunState.QUEUED, START + timedelta(minutes=1))
+    assert bench.submitted == [run.id]
+
+
+def test_a_tick_that_many_nodes_fire_at_once_has_one_row(make_bench: Make) -> None:
+    """Nodes that lose the race stay silent: no second row, nothing submitted twice."""
+    bench = make_bench(*(definition(f"job-{number}") for number in range(5)))
+    nodes = [bench, *(bench.twin() for _ in range(3))]
+
+    def fire_all(node: object) -> None:
+        for minute in (1, 2, 3):
+            for number in range(5):
+                node.fire(f"job-{number}", minute)  # type: ignore[attr-defined]
+
+    threads = [threading.Thread(target=fire_all, args=(node,)) for node in nodes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    ticks = [(run.job, run.tick) for run in bench.runs() if run.tick_until is None]
+    assert len(ticks) == len(set(ticks))
+    told = sum(run.ticks for run in bench.runs())
+    assert told == 15
+    submitted = list(chain.from_iterable(node.submitted for node in nodes))
+    assert len(submitted) == len(set(submitted)) == 5
+
+
+def test_a_tick_during_a_run_is_skipped_with_the_reason_overlap(make_bench: Make) -> None:
+    """The default policy runs one at a time and says so in the row."""
+    bench = make_bench(definition("orders"))
+    bench.fire("orders", 1)
+
+    bench.fire("orders", 2)
+
+    assert bench.states("orders") == ["queued", "skipped"]
+    assert bench.last("orders").reason is Reason.OVERLAP
+    assert [event for event in bench.heard if isinstance(event, RunSkipped)]
+
+
+def test_ticks_skipped_in_a_row_for_one_reason_are_one_row_with_a_range(make_bench: Make) -> None:
+    """A stuck job does not fill the ledger with a row a minute."""
+    bench = make_bench(definition("orders"))
+
+    for minute in range(1, 6):
+        bench.fire("orders", minute)
+
+    skipped = bench.last("orders")
+    assert len(bench.runs()) == 2
+    assert (skipped.ticks, skipped.tick, skipped.tick_until) == (
+        4,
+        START + timedelta(minutes=2),
+        START + timedelta(minutes=5),
+    )
+
+
+def test_a_queueing_job_runs_its_ticks_one_after_the_other(make_bench: Make) -> None:
+    """With overlap = "queue" each tick runs, in order, never two at once."""
+    order: list[int] = []
+    bench = make_bench(definition("orders", overlap="queue"), act=lambda context: order.append(context.run_id))
+
+    bench.fire("orders", 1, 2, 3)
+    bench.execute_all()
+
+    assert bench.states("orders") == ["succeeded"] * 3
+    assert order == [run.id for run in bench.runs("orders")]
+
+
+def test_a_waiting_run_is_not_started_while_another_of_its_job_runs(make_bench: Make) -> None:
+    """The lock decides, not the engine: a second submit of a waiting run does nothing."""
+    bench = make_bench(definition("orders", overlap="queue"))
+    bench.fire("orders", 1, 2)
+    second = bench.runs("orders")[1]
+
+    bench.executor.execute(second.id)
+
+    assert bench.states("orders") == ["queued", "queued"]
+
+
+def test_jobs_of_a_blocked_account_are_skipped_with_that_reason(make_bench: Make) -> None:
+    """A run that could only fail is not begun."""
+    job = definition("orders")
+    bench = make_bench(type(job)(**{**vars(job), "accounts": frozenset({"erp"})}))
+    bench.writer.call(lambda connection: accounts.set_health(connection, "erp", Health.BLOCKED, "refused", START))
+
+    bench.fire("orders", 1)
+
+    assert bench.last("orders").reason is Reason.ACCOUNT
+    assert bench.submitted == []
+
+
+def test_a_disabled_job_that_follows_another_says_so(make_bench: Make) -> None:
+    """A disabled job leaves a row with its reason where something asked for it."""
+    follower = disabled(definition("reports", {"after": ["orders"]}))
+    bench = make_bench(definition("orders"), follower)
+
+    bench.fire("orders", 1)
+    bench.execute_all()
+
+    assert bench.last("reports").reason is Reason.DISABLED
+
+
+def _miss(bench: object, minutes: int, policy: JobOptions) -> None:
+    bench.now = START + timedelta(minutes=minutes)  # type: ignore[attr-defined]
+    zone = __import__("zoneinfo").ZoneInfo("UTC")
+    due = occurrences(policy.schedule, zone, "orders")
+    assert due is not None
+    bench.dispatch.catch_up({"orders": due}, bench.now)  # type: ignore[attr-defined]
+
+
+def test_after_downtime_the_last_tick_runs_and_the_others_are_told_in_one_row(make_bench: Make) -> None:
+    """catch_up = "last": one run, one row for the gap."""
+    job = definition("orders", catch_up="last")
+    bench = make_bench(job)
+
+    _miss(bench, 10, job.policy)
+
+    gap, run = bench.runs("orders")
+    assert (gap.state, gap.reason, gap.ticks) == (RunState.MISSED, Reason.DOWNTIME, 9)
+    assert (gap.tick, gap.tick_until) == (START + timedelta(minutes=1), START + timedelta(minutes=9))
+    assert (run.state, run.tick) == (RunState.QUEUED, START + timedelta(minutes=10))
+
+
+def test_after_downtime_all_ticks_run_where_asked(make_bench: Make) -> None:
+    """catch_up = "all": each tick a run, none skipped for overlap."""
+    job = definition("orders", catch_up="all")
+    bench = make_bench(job)
+
+    _miss(bench, 4, job.policy)
+    bench.execute_all()
+
+    assert bench.states("orders") == ["succeeded"] * 4
+
+
+def test_after_downtime_no_tick_runs_where_asked(make_bench: Make) -> None:
+    """catch_up = "none": one row tells of all ticks that were missed."""
+    job = definition("orders", catch_up="none")
+    bench = make_bench(job)
+
+    _miss(bench, 4, job.policy)
+
+    (gap,) = bench.runs("orders")
+    assert (gap.state, gap.ticks) == (RunState.MISSED, 4)
+
+
+def test_downtime_is_accounted_for_once(make_bench: Make) -> None:
+    """A second start, or a second node, finds nothing left to make up for."""
+    job = definition("orders")
+    bench = make_bench(job)
+    _miss(bench, 5, job.policy)
+
+    _miss(bench.twin(), 5, job.policy)
+
+    assert sum(run.ticks for run in bench.runs("orders")) == 5

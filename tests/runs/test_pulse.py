@@ -1,0 +1,86 @@
+"""Rescue: a dead node's runs are attempted again, a living node's never."""
+
+from datetime import timedelta
+
+from tests.runs.bench import Bench, Make, definition
+from worker.model.moments import new_id
+from worker.model.records import AttemptState, Call, Purpose, Reason, RunState
+from worker.runs.starting import start
+from worker.store import attempts, calls
+
+
+def _left_running(bench: Bench, silent_for_s: float) -> int:
+    """Leaves a run underway on a node whose heart beat so long ago; returns the node."""
+    node = new_id()
+    bench.register(node, silent_for_s)
+    bench.fire("orders", 1)
+    run_id = bench.submitted.pop()
+    assert bench.writer.call(lambda connection: start(connection, bench.book(), run_id, node, bench.now))
+    return node
+
+
+def test_a_dead_nodes_run_is_attempted_again(make_bench: Make) -> None:
+    """Its attempt is lost, its run waits in the queue and then succeeds."""
+    bench = make_bench(definition("orders"))
+    _left_running(bench, 31.0)
+
+    bench.pulse.once()
+    bench.inbox.once()
+    bench.execute_all()
+
+    run = bench.last("orders")
+    with bench.database.read() as connection:
+        tried = [attempt.state for attempt in attempts.of_run(connection, run.id)]
+    assert run.state is RunState.SUCCEEDED
+    assert tried == [AttemptState.LOST, AttemptState.SUCCEEDED]
+
+
+def test_a_living_nodes_run_is_left_alone(make_bench: Make) -> None:
+    """A node within its lease keeps what it runs."""
+    bench = make_bench(definition("orders"))
+    _left_running(bench, 20.0)
+
+    bench.pulse.once()
+
+    assert bench.last("orders").state is RunState.RUNNING
+
+
+def test_on_a_file_of_its_own_a_daemon_knows_at_once_that_others_are_dead(make_bench: Make) -> None:
+    """Whoever holds the file's lock need not wait for a lease to end."""
+    bench = make_bench(definition("orders"))
+    _left_running(bench, 0.0)
+
+    assert bench.pulse.rescue(alone=True) == 1
+    assert bench.last("orders").state is RunState.QUEUED
+
+
+def test_a_run_that_kills_its_process_again_and_again_fails(make_bench: Make) -> None:
+    """Three deaths are enough: the next start is not taken down too."""
+    bench = make_bench(definition("orders"))
+    _left_running(bench, 31.0)
+    run_id = bench.last("orders").id
+    for _ in range(2):
+        bench.pulse.once()
+        node = new_id()
+        bench.register(node, 31.0)
+        bench.now += timedelta(seconds=1)
+        bench.writer.call(lambda connection, node=node: start(connection, bench.book(), run_id, node, bench.now))
+    bench.pulse.once()
+
+    run = bench.last("orders")
+    assert (run.state, run.reason, run.attempt) == (RunState.FAILED, Reason.NODE_DIED, 3)
+
+
+def test_a_dead_nodes_open_calls_are_closed_as_unanswered(make_bench: Make) -> None:
+    """A call whose answer never came is recorded as such."""
+    bench = make_bench(definition("orders"))
+    node = _left_running(bench, 31.0)
+    call = Call(new_id(), "erp", Purpose.READ, bench.now, "GET", "https://erp.example.com/", node_id=node)
+    bench.writer.call(lambda connection: calls.open_calls(connection, [call]))
+
+    bench.pulse.once()
+
+    with bench.database.read() as connection:
+        (row,) = calls.listing(connection)
+    assert row.error is not None
+    assert "died" in row.error

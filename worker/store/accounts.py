@@ -1,0 +1,65 @@
+"""Table `accounts`: whether each account's credentials can be used, and why not."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model.moments import utc_now
+from worker.model.records import Health
+from worker.store.dialect import insert_new
+from worker.store.tables import accounts, tokens
+
+
+@dataclass(frozen=True)
+class AccountState:
+    """One row of `accounts`; `reason` says why the health is what it is, and what to do."""
+
+    name: str
+    health: Health
+    reason: str | None
+    changed_at: datetime
+    paused_by: str | None = None
+    paused_at: datetime | None = None
+
+
+def get(connection: sa.Connection, name: str) -> AccountState | None:
+    """Returns an account's state, None when it never asked for a token."""
+    row = connection.execute(sa.select(accounts).where(accounts.c.name == name)).mappings().first()
+    return _state(row) if row else None
+
+
+def set_health(
+    connection: sa.Connection, name: str, health: Health, reason: str | None, now: datetime
+) -> None:
+    """Records an account's health; `changed_at` moves only when health or reason does."""
+    insert_new(connection, accounts, [{"name": name, "health": Health.UNKNOWN.value, "changed_at": now}])
+    differs = sa.or_(accounts.c.health != health.value, accounts.c.reason.is_distinct_from(reason))
+    change = sa.update(accounts).where(accounts.c.name == name, differs)
+    connection.execute(change.values(health=health.value, reason=reason, changed_at=now))
+
+
+def listing(connection: sa.Connection) -> list[AccountState]:
+    """Returns every account that ever asked for a token, by name."""
+    return [
+        _state(row) for row in connection.execute(sa.select(accounts).order_by(accounts.c.name)).mappings()
+    ]
+
+
+def unusable(connection: sa.Connection, now: datetime | None = None) -> dict[str, AccountState]:
+    """Returns the accounts under which a job could only fail, by name.
+
+    One that is blocked until an instant that has passed by `now` (default: the wall clock) is left out: its next job
+    tries it again.
+    """
+    bad = [health.value for health in Health if not health.usable]
+    rested = sa.and_(
+        accounts.c.health == Health.BLOCKED.value, tokens.c.next_attempt_at <= (now or utc_now())
+    )
+    query = sa.select(accounts).outerjoin(tokens, tokens.c.account == accounts.c.name)
+    query = query.where(accounts.c.health.in_(bad), rested.is_not(sa.true())).order_by(accounts.c.name)
+    return {row["name"]: _state(row) for row in connection.execute(query).mappings()}
+
+
+def _state(row: sa.RowMapping) -> AccountState:
+    return AccountState(**{**row, "health": Health(row["health"])})
