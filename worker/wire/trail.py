@@ -41,9 +41,7 @@ class _Batch:
         """Stores the rows."""
         with self._lock:
             self._sealed = True
-        rows = list(self._calls.values())
-        calls.open_calls(connection, [call for call in rows if call.ms is None])
-        calls.close_calls(connection, [call for call in rows if call.ms is not None])
+        calls.record(connection, list(self._calls.values()))
 
 
 class Trail:
