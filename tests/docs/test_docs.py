@@ -1,0 +1,77 @@
+"""The documents against the code: what they name exists, and what exists is named."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from worker.config.load import load
+from worker.model import events
+from worker.store.database import Database
+from worker.store.tables import metadata
+
+ROOT = Path(__file__).parents[2]
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def _blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", _text(name), re.DOTALL)
+
+
+@pytest.mark.parametrize("event", events.Event.__subclasses__(), ids=lambda event: event.name)
+def test_every_event_stands_in_the_table_of_events(event: type[events.Event]) -> None:
+    """Its name, its level and each of its fields."""
+    (row,) = (line for line in _text("docs/events.md").splitlines() if line.startswith(f"| `{event.name}` |"))
+
+    assert f"| {event.level} |" in row
+    assert list(re.findall(r"`(\w+)`", row.rsplit("|", 2)[1])) == [item.name for item in fields(event)]
+
+
+def test_every_table_and_view_stands_in_the_page_of_the_database(sqlite_database: Database) -> None:
+    """The page names what there is and nothing else."""
+    named = set(re.findall(r"^\| `(\w+)` \|", _text("docs/database.md"), re.MULTILINE))
+
+    with sqlite_database.read() as connection:
+        views = set(sa.inspect(connection).get_view_names())
+    assert named == set(metadata.tables) | views
+
+
+def test_the_queries_of_the_page_of_the_database_run(sqlite_database: Database) -> None:
+    """Each can be pasted into a SQL prompt."""
+    (block,) = _blocks("docs/database.md", "sql")
+
+    with sqlite_database.read() as connection:
+        for query in filter(str.strip, block.split(";")):
+            connection.execute(sa.text(query))
+
+
+def test_the_configuration_of_the_readme_loads(tmp_path: Path) -> None:
+    """A newcomer who types it from the README has a job."""
+    config, job = _blocks("README.md", "toml")
+    (tmp_path / "jobs.d").mkdir()
+    (tmp_path / "config.toml").write_text(config)
+    (tmp_path / "jobs.d" / "devices.toml").write_text(job)
+
+    configuration = load(tmp_path / "config.toml", {})
+
+    assert set(configuration.jobs) == {"devices"}
+
+
+def test_the_map_of_the_house_names_every_room() -> None:
+    """Each folder of the worker stands in the README's map."""
+    rooms = {path.parent.name for path in (ROOT / "worker").glob("*/__init__.py")}
+    (house,) = _blocks("README.md", "text")
+
+    assert rooms <= set(re.findall(r"^  (\w+)/", house, re.MULTILINE))
+
+
+def test_what_the_documents_link_to_is_there() -> None:
+    """No link of the README or the docs leads nowhere."""
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
