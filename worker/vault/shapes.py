@@ -35,11 +35,11 @@ _HARMLESS = (
     "fencingtoken",
 )
 _PARAMETERS = frozenset({"code", "key", "sig", "signature", "ticket", "auth"})  # secret only in a URL or a form
-_PARAMETER_LENGTH = 16  # characters; a shorter `code=` is a status, a shorter `key=` a field's name
 _HEADERS = ("authorization", "cookie", "apikey", "authtoken", "usertoken")
 
 _NAME_EQUALS = re.compile(r"(?:(?<![\w.\-])|(?<=%3F|%3f|%26))([A-Za-z][\w.\-]{0,63})(?:=|%3[Dd])")
 _EQUALLED = re.compile(r""""([^"]*)|'([^']*)|([^\s&"'<>;,\\]+)""")
+_LONG = re.compile(r"""[^\s&"'<>;,\\]{16,}""")  # a shorter `code=` is a status, a shorter `key=` a field's name
 _NAME_QUOTED = re.compile(r"""["']([A-Za-z][\w.\- ]{0,63}?)\\*["']\s*:\s*""")
 _QUOTED = re.compile(
     r"""b?(\\*["'])(?P<text>.*?)(?:(?<!\\)\1|\Z)|(?!null|None|true|false)(?P<bare>[^\s,{}\[\]"']+)""",
@@ -53,7 +53,7 @@ _BEARER = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _BASIC = re.compile(r"\bbasic(?:[ \t]|%20|\+)+([\w+/\-]{4,}={0,2})", re.IGNORECASE | re.ASCII)
-_JWT = re.compile(r"eyJ[\w\-]{5,}\.[\w\-]{2,}(?:\.[\w\-]*){0,3}", re.ASCII)  # two parts, three (JWS) or five (JWE)
+_JWT = re.compile(r"eyJ[\w\-]{5,}(\.[\w\-]{2,}(?:\.[\w\-]*){0,3})?", re.ASCII)  # three parts (JWS) or five (JWE)
 _USERINFO = re.compile(r"""://[^\s/?#:@"']*:([^\s/?#"']*)@""")
 
 
@@ -96,7 +96,7 @@ def _basic(text: str) -> Iterator[Span]:
 
 
 def _jwt(text: str) -> Iterator[Span]:
-    return (match.span() for match in _JWT.finditer(text))
+    return (match.span() for match in _JWT.finditer(text) if match[1])
 
 
 def _userinfo(text: str) -> Iterator[Span]:
@@ -105,30 +105,33 @@ def _userinfo(text: str) -> Iterator[Span]:
 
 def _parameters(text: str) -> Iterator[Span]:
     """Yields the values of `password=...`, in a query, a form or a sentence."""
-    for name in _NAME_EQUALS.finditer(text):
-        value = _EQUALLED.match(text, name.end())
-        if value and (sensitive(name[1]) or _is_parameter(name[1], value[0])):
-            yield value.span(value.lastindex or 0)
+    for value in _valued(text, _NAME_EQUALS, _EQUALLED, sensitive):
+        yield value.span(value.lastindex or 0)
+    for value in _valued(text, _NAME_EQUALS, _LONG, lambda name: name.lower() in _PARAMETERS):
+        yield value.span()
 
 
 def _fields(text: str) -> Iterator[Span]:
     """Yields the values of `"password": ...`, in JSON, in JSON inside JSON, or in a dictionary's repr."""
-    for name in _NAME_QUOTED.finditer(text):
-        value = _QUOTED.match(text, name.end()) if sensitive(name[1]) else None
-        if value:
-            yield value.span("text" if value["bare"] is None else "bare")
+    for value in _valued(text, _NAME_QUOTED, _QUOTED, sensitive):
+        yield value.span("text" if value["bare"] is None else "bare")
 
 
 def _headers(text: str) -> Iterator[Span]:
     """Yields the values of `Authorization: ...`, up to the end of the line."""
-    for name in _NAME_COLON.finditer(text):
-        value = _LINE.match(text, name.end()) if _is_header(name[1]) else None
+    return (value.span() for value in _valued(text, _NAME_COLON, _LINE, _is_header))
+
+
+def _valued(
+    text: str, names: re.Pattern[str], values: re.Pattern[str], wanted: Callable[[str], bool]
+) -> Iterator[re.Match[str]]:
+    """Yields the values behind wanted names; a name within a value is passed over, so time stays linear."""
+    taken = 0
+    for name in names.finditer(text):
+        value = values.match(text, name.end()) if name.start() >= taken and wanted(name[1]) else None
         if value:
-            yield value.span()
-
-
-def _is_parameter(name: str, value: str) -> bool:
-    return name.lower() in _PARAMETERS and len(value) >= _PARAMETER_LENGTH
+            taken = value.end()
+            yield value
 
 
 def _is_header(name: str) -> bool:
