@@ -1,25 +1,26 @@
-"""Sessions of requests, made so that nothing happens which was not asked for."""
+"""The adapter of requests, without its Session.
+
+What a session adds to an adapter is what a service account must not have: cookies, redirects, .netrc in place of the
+given Authorization, proxies and certificates from the environment, bodies of redirects inflated without bound.
+"""
 
 import ssl
 import threading
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import HTTPConnectionPool, ProxyManager
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse, ProxyManager
 from urllib3.util import Retry
 
 from worker.wire.connections import PlainPool, TlsPool, Unreachable
+from worker.wire.outgoing import Limits
 from worker.wire.target import Target
 
-_IDLE = 16  # sessions kept for the next call; beyond it they are closed
+_KEPT = 32  # idle connections of one origin; one an engine's thread is enough
 
 
 class Parcel(requests.PreparedRequest):
@@ -33,26 +34,39 @@ class Parcel(requests.PreparedRequest):
         self.wanted = wanted  # path and query
         self.method = method
         self.url = target.origin + wanted
-        self.headers = CaseInsensitiveDict(headers)
+        self.headers = headers  # type: ignore[assignment]  # any mapping will do, and a plain one is quick
         self.body = body
 
 
-class _Adapter(HTTPAdapter):
-    """One session's connections, by origin; one connection each, since a session serves one call at a time."""
+class _Unread(requests.Response):
+    """An answer whose body was not touched."""
 
-    def __init__(self, way: "Way") -> None:
+    def __init__(self, raw: BaseHTTPResponse) -> None:
+        self.raw = raw
+
+
+class Adapter(HTTPAdapter):
+    """One line's connections, by origin; safe for any number of threads, as urllib3's pools are."""
+
+    def __init__(self, way: "Way", limits: Limits) -> None:
         super().__init__(max_retries=Retry(total=False, redirect=False))
         self._way = way
+        self._timeout = (limits.connect_s, limits.read_s)
         self._pools: dict[str, HTTPConnectionPool] = {}
+
+    def transmit(self, parcel: Parcel) -> HTTPResponse:
+        """Sends a parcel and returns the answer, its body unread; raises whatever requests and urllib3 raise."""
+        raw: HTTPResponse = self.send(parcel, stream=True, timeout=self._timeout).raw
+        return raw
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, *_: object, **__: object
     ) -> HTTPConnectionPool:
         """Returns the pool of the parcel's origin."""
-        assert isinstance(request, Parcel)  # noqa: S101  # nothing else is ever sent through this adapter
+        assert isinstance(request, Parcel)  # noqa: S101  # see transmit
         pool = self._pools.get(request.target.origin)
         if pool is None:
-            pool = self._pools[request.target.origin] = self._way.pool(request.target)
+            pool = self._pools.setdefault(request.target.origin, self._way.pool(request.target, _KEPT))
         return pool
 
     def cert_verify(self, *_: object, **__: object) -> None:
@@ -60,30 +74,18 @@ class _Adapter(HTTPAdapter):
 
     def request_url(self, request: requests.PreparedRequest, *_: object, **__: object) -> str:
         """Returns path and query; a proxy is only ever tunnelled through."""
-        assert isinstance(request, Parcel)  # noqa: S101  # see above
+        assert isinstance(request, Parcel)  # noqa: S101  # see transmit
         return request.wanted
 
+    def build_response(self, _: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
+        """Returns the answer as it came, without cookies."""
+        return _Unread(resp)
+
     def close(self) -> None:
-        """Closes every connection."""
+        """Closes every idle connection."""
         super().close()
         for pool in self._pools.values():
             pool.close()
-
-
-class Session(requests.Session):
-    """A session that asks no environment, follows no redirect and keeps no cookie."""
-
-    def __init__(self, way: "Way") -> None:
-        super().__init__()
-        self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _Adapter(way)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002  # its signature is requests'
-        """Sees no redirect: to prepare one, requests would inflate its whole body, without bound."""
-        return
 
 
 class Way:
@@ -109,14 +111,14 @@ class Way:
         with self._lock:
             return self._made_context
 
-    def pool(self, target: Target) -> HTTPConnectionPool:
-        """Returns a new pool for the target's origin; raises Unreachable."""
+    def pool(self, target: Target, kept: int) -> HTTPConnectionPool:
+        """Returns a new pool for the target's origin that keeps so many idle connections; raises Unreachable."""
         if target.scheme == "http":
-            return PlainPool(target.host, target.port)
+            return PlainPool(target.host, target.port, maxsize=kept)
         if not self._proxy or target.loopback:
-            return TlsPool(target.host, target.port, ssl_context=self._context())
+            return TlsPool(target.host, target.port, maxsize=kept, ssl_context=self._context())
         headers = HTTPAdapter().proxy_headers(self._proxy)
-        manager = ProxyManager(self._proxy, proxy_headers=headers, ssl_context=self._context())
+        manager = ProxyManager(self._proxy, proxy_headers=headers, maxsize=kept, ssl_context=self._context())
         manager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
         return manager.connection_from_host(target.host, target.port, target.scheme)
 
@@ -130,33 +132,3 @@ def _system_trust() -> tuple[Path | None, Path | None]:
     if any(folder.glob("*.0")):  # named by hash, as OpenSSL wants them
         return None, folder
     return Path(DEFAULT_CA_BUNDLE_PATH), None
-
-
-class Sessions:
-    """Lends each call a session of its own, the one used last first: its connections are the warmest."""
-
-    def __init__(self, way: Way) -> None:
-        self._way = way
-        self._idle: deque[Session] = deque()
-        self._closed = False
-
-    @contextmanager
-    def lend(self) -> Iterator[Session]:
-        """Lends a session until the block is left."""
-        try:
-            session = self._idle.pop()
-        except IndexError:
-            session = Session(self._way)
-        try:
-            yield session
-        finally:
-            if self._closed or len(self._idle) >= _IDLE:
-                session.close()
-            else:
-                self._idle.append(session)
-
-    def close(self) -> None:
-        """Closes what is idle now, and what is lent once it comes back."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()

@@ -61,7 +61,7 @@ def _dial(info: AddressInfo, limit_s: float) -> socket.socket:
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(limit_s)
-        current().hold(sock)
+        current().hold_new(sock)
         sock.connect(address)
     except BaseException:
         sock.close()

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 
-import requests
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from jobs.contract import Answer
 from worker.model.errors import BodyTooLarge, CallError, CallUnanswered, CallUnsent
 from worker.model.records import Call
 from worker.vault.redact import redact
+from worker.wire.adapter import Adapter, Parcel
 from worker.wire.body import Intake, TooLarge
 from worker.wire.faults import words
 from worker.wire.outgoing import Limits
-from worker.wire.sessions import Parcel
 from worker.wire.watchdog import Watch
 
 _PRIVATE = frozenset({"set-cookie", "set-cookie2"})  # a session's secret, which nobody keeps
@@ -33,11 +32,11 @@ class Exchange:
         """Bytes of the body as sent; None where no answer began."""
         return None if self._intake is None else self._intake.wire
 
-    def run(self, session: requests.Session, parcel: Parcel) -> Answer:
+    def run(self, adapter: Adapter, parcel: Parcel) -> Answer:
         """Returns the complete answer; raises CallUnsent, CallUnanswered or BodyTooLarge."""
         raw: HTTPResponse | None = None
         try:
-            raw = self._send(session, parcel)
+            raw = adapter.transmit(parcel)
             answer = self._receive(raw)
         except Exception as error:  # noqa: BLE001  whatever the HTTP stack raises may hold the URL and its secrets
             if raw is not None:
@@ -46,23 +45,11 @@ class Exchange:
         raw.release_conn()
         return answer
 
-    def _send(self, session: requests.Session, parcel: Parcel) -> HTTPResponse:
-        response = session.send(
-            parcel,
-            stream=True,
-            allow_redirects=False,
-            timeout=(self._limits.connect_s, self._limits.read_s),
-            proxies={},  # the pool knows the proxy
-            verify=True,
-            cert=None,
-        )
-        raw: HTTPResponse = response.raw
-        return raw
-
     def _receive(self, raw: HTTPResponse) -> Answer:
         self.status = raw.status
         self._intake = Intake(raw, self._limits.max_body)
         body = self._intake.read()
+        self._watch.let_go()
         if self._watch.expired:  # a body without a length looks whole when it is cut
             raise TimeoutError
         return Answer(raw.status, _plain(raw.headers), body, self._call.url, self._call.id)

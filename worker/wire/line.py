@@ -8,11 +8,11 @@ from worker.model.errors import CallError, CallRefused
 from worker.model.options import CorrelationOptions
 from worker.model.records import Call, Purpose
 from worker.store.writer import Ticket
+from worker.wire.adapter import Adapter, Parcel, Way
 from worker.wire.exchange import Exchange, place_of
 from worker.wire.outgoing import About, Limits, Outgoing, Reply
 from worker.wire.packing import body_of, checked_target, headers_of, with_body
 from worker.wire.redirects import MAX_HOPS, destination, followed
-from worker.wire.sessions import Parcel, Sessions, Way
 from worker.wire.target import origins_of, shown, with_params
 from worker.wire.trail import Trail
 from worker.wire.watchdog import WATCHDOG, Watch
@@ -40,7 +40,7 @@ class Line:
         self._limits = limits
         self._trail = trail
         self._correlation = correlation
-        self._sessions = Sessions(Way(proxy, ca_bundle))
+        self._adapter = Adapter(Way(proxy, ca_bundle), limits)
 
     def send(self, outgoing: Outgoing, about: About) -> Reply:
         """Returns the answer, whatever its status; a read follows up to three redirects, each a call of its own.
@@ -61,7 +61,7 @@ class Line:
 
     def close(self) -> None:
         """Closes the connections; calls under way keep theirs until they end."""
-        self._sessions.close()
+        self._adapter.close()
 
     def _check_hop(self, outgoing: Outgoing, about: About, reply: Reply, hops: int) -> None:
         place = place_of(outgoing.method, reply.answer.url, about.account)
@@ -95,12 +95,11 @@ class Line:
     def _recorded(self, parcel: Parcel, call: Call, watch: Watch) -> Reply:
         exchange = Exchange(call, self._limits, watch)
         begin = time.perf_counter()
-        with self._sessions.lend() as session:
-            try:
-                answer = exchange.run(session, parcel)
-            except CallError as error:
-                self._close(call, exchange, begin, str(error))
-                raise
+        try:
+            answer = exchange.run(self._adapter, parcel)
+        except CallError as error:
+            self._close(call, exchange, begin, str(error))
+            raise
         ticket, ms = self._close(call, exchange, begin)
         return Reply(answer, call.id, call.at, ticket, ms)
 

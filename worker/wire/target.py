@@ -16,6 +16,8 @@ _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")  # a backslash is a slash to some 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 _QUERY_SAFE = _PATH_SAFE + "?[]"
+_VALUE_SAFE = "/:@!$'()*,;~[]"
+_SECRET_PARAMS = frozenset({"code", "key", "sig", "signature", "ticket", "auth", "session", "jwt"})
 _SHOWN_LENGTH = 2000  # characters of a URL in rows and messages
 
 
@@ -108,14 +110,14 @@ def with_params(target: Target, params: Mapping[str, str | Secret]) -> str:
 
 def shown(target: Target, params: Mapping[str, str | Secret], *, bare: bool) -> str:
     """Returns the URL for rows, logs and errors, at most 2,000 characters without a secret; `bare`: without a query."""
-    url = target.origin + target.path
+    url = redact(target.origin + target.path)
     if not bare and (params or target.query):
         pairs = [*parse_qsl(target.query, keep_blank_values=True), *params.items()]
-        url += "?" + "&".join(f"{name}={_harmless(name, value)}" for name, value in pairs)
-    return redact(url)[:_SHOWN_LENGTH]
+        url += "?" + "&".join([f"{quote(name)}={_harmless(name, value)}" for name, value in pairs])
+    return url[:_SHOWN_LENGTH]
 
 
 def _harmless(name: str, value: str | Secret) -> str:
-    if isinstance(value, Secret) or sensitive(name):
+    if isinstance(value, Secret) or sensitive(name) or name.lower() in _SECRET_PARAMS:
         return MASK
-    return quote(value, safe=_QUERY_SAFE.replace("&", ""))
+    return quote(redact(value), safe=_VALUE_SAFE)

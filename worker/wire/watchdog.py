@@ -16,19 +16,15 @@ _LOOK_S = 0.2  # how late a late call is noticed, at most
 
 
 class Watch:
-    """One call under watch, from its begin to its end; a context manager.
+    """One call under watch, from its begin to its end; a context manager."""
 
-    It holds a duplicate of the call's socket: that stays the same connection through a TLS handshake, and its number
-    cannot come to mean another one.
-    """
-
-    __slots__ = ("_before", "_dog", "_grip", "_held", "_lock", "due", "expired", "sent")
+    __slots__ = ("_before", "_dog", "_lock", "_own", "_sock", "due", "expired", "sent")
 
     def __init__(self, dog: "Watchdog", deadline_s: float) -> None:
         self._dog = dog
         self._lock = threading.Lock()
-        self._held: socket.socket | None = None
-        self._grip: socket.socket | None = None
+        self._sock: socket.socket | None = None
+        self._own: socket.socket | None = None
         self.due = elapsed_s() + deadline_s
         self.expired = False
         self.sent = False  # True: bytes of the request may have left
@@ -37,26 +33,36 @@ class Watch:
         """Returns the seconds left; zero or less once the call is late."""
         return self.due - elapsed_s()
 
+    def hold_new(self, sock: socket.socket) -> None:
+        """Takes a duplicate of a socket about to connect: in a TLS handshake another object takes its place."""
+        own = socket.socket(sock.family, sock.type, sock.proto, fileno=os.dup(sock.fileno()))
+        self.let_go()
+        self._own = own
+        self.hold(own)
+
     def hold(self, sock: socket.socket) -> None:
         """Takes the socket the call goes through now; cuts it at once when the call is late already."""
-        if sock is self._held:
-            return
-        grip = socket.socket(sock.family, sock.type, sock.proto, fileno=os.dup(sock.fileno()))
         with self._lock:
-            if self._grip is not None:
-                self._grip.close()
-            self._held, self._grip = sock, grip
+            self._sock = sock
         if self.expired:
             self.expire()
+
+    def let_go(self) -> None:
+        """Leaves the connection alone from now on: another call may go through it next."""
+        with self._lock:
+            self._sock = None
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
     def expire(self) -> None:
         """Cuts the connection: whatever reads or writes on it ends at once."""
         with self._lock:
             self.expired = True
-            if self._grip is None:
+            if self._sock is None:
                 return
             try:
-                self._grip.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # an SSLSocket's own would end TLS as well
             except OSError:  # not connected yet, or gone
                 return
 
@@ -70,10 +76,7 @@ class Watch:
     ) -> None:
         _current.reset(self._before)
         self._dog.remove(self)
-        with self._lock:
-            if self._grip is not None:
-                self._grip.close()
-            self._grip = self._held = None
+        self.let_go()
 
 
 _current: ContextVar[Watch] = ContextVar("watch")
