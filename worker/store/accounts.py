@@ -29,9 +29,7 @@ def get(connection: sa.Connection, name: str) -> AccountState | None:
     return _state(row) if row else None
 
 
-def set_health(
-    connection: sa.Connection, name: str, health: Health, reason: str | None, now: datetime
-) -> None:
+def set_health(connection: sa.Connection, name: str, health: Health, reason: str | None, now: datetime) -> None:
     """Records an account's health; `changed_at` moves only when health or reason does."""
     insert_new(connection, accounts, [{"name": name, "health": Health.UNKNOWN.value, "changed_at": now}])
     differs = sa.or_(accounts.c.health != health.value, accounts.c.reason.is_distinct_from(reason))
@@ -41,9 +39,7 @@ def set_health(
 
 def listing(connection: sa.Connection) -> list[AccountState]:
     """Returns every account that ever asked for a token, by name."""
-    return [
-        _state(row) for row in connection.execute(sa.select(accounts).order_by(accounts.c.name)).mappings()
-    ]
+    return [_state(row) for row in connection.execute(sa.select(accounts).order_by(accounts.c.name)).mappings()]
 
 
 def unusable(connection: sa.Connection, now: datetime | None = None) -> dict[str, AccountState]:
@@ -53,9 +49,7 @@ def unusable(connection: sa.Connection, now: datetime | None = None) -> dict[str
     tries it again.
     """
     bad = [health.value for health in Health if not health.usable]
-    rested = sa.and_(
-        accounts.c.health == Health.BLOCKED.value, tokens.c.next_attempt_at <= (now or utc_now())
-    )
+    rested = sa.and_(accounts.c.health == Health.BLOCKED.value, tokens.c.next_attempt_at <= (now or utc_now()))
     query = sa.select(accounts).outerjoin(tokens, tokens.c.account == accounts.c.name)
     query = query.where(accounts.c.health.in_(bad), rested.is_not(sa.true())).order_by(accounts.c.name)
     return {row["name"]: _state(row) for row in connection.execute(query).mappings()}

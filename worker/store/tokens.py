@@ -89,9 +89,7 @@ def take_lease(connection: sa.Connection, claim: Claim) -> bool:
     """Takes the lease and notes the attempt, if the row still is what the claimant read and no lease is running."""
     insert_new(connection, tokens, [{"account": claim.account}])
     free = sa.or_(tokens.c.lease_until.is_(None), tokens.c.lease_until < claim.now)
-    same = sa.and_(
-        tokens.c.generation == claim.generation, tokens.c.attempt_id.is_not_distinct_from(claim.doubted)
-    )
+    same = sa.and_(tokens.c.generation == claim.generation, tokens.c.attempt_id.is_not_distinct_from(claim.doubted))
     take = sa.update(tokens).where(tokens.c.account == claim.account, same, free)
     values = {"lease_owner": claim.owner, "lease_until": claim.until, "attempt_id": claim.attempt_id}
     return connection.execute(take.values(values)).rowcount == 1

@@ -1,0 +1,74 @@
+"""One process of the single-flight tests: threads that ask one keeper for a token, all at once.
+
+Reads its orders as JSON from the command line, says `ready`, waits for a line, asks, and prints one JSON list: for each
+caller the generation it got, or the error's name.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+
+from jobs.contract import WorkerError
+from tests.auth.keeping import WHO, Desk
+from worker.auth.keeper import Keeper
+from worker.auth.leases import Leases
+from worker.store.database import open_database
+from worker.store.writer import Writer
+
+
+def ask_together(keeper: Keeper, callers: int, rejected: int | None) -> list[int | str]:
+    """Asks from so many threads at the same instant."""
+    barrier = threading.Barrier(callers)
+
+    def ask(_: int) -> int | str:
+        barrier.wait()
+        try:
+            return keeper.token(rejected).generation
+        except WorkerError as error:
+            return type(error).__name__
+
+    with ThreadPoolExecutor(callers) as pool:
+        return list(pool.map(ask, range(callers)))
+
+
+def report(error: Exception) -> None:
+    """Shows the writer's trouble."""
+    sys.stderr.write(f"{error}\n")
+
+
+def say(line: str) -> None:
+    """Tells whoever started this process."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def die(*_: object) -> NoReturn:
+    """Ends this process as `kill -9` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("killed")
+
+
+def main(orders: dict[str, Any]) -> None:
+    """Does as ordered."""
+    database = open_database(orders["database"])
+    writer = Writer(database, report)
+    writer.start()
+    desk = Desk(database, writer, orders["url"])
+    account = desk.account(password=orders.get("password", WHO.tangoe_password))
+    keeper = desk.keeper(account, lease_s=orders.get("lease_s", 30.0))
+    if orders.get("dies"):
+        Leases.save = die  # type: ignore[method-assign,assignment]
+    say("ready")
+    sys.stdin.readline()
+    say(json.dumps(ask_together(keeper, orders["callers"], orders.get("rejected"))))
+    desk.close()
+    writer.stop()
+    database.close()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,184 @@
+"""The keeper of one account's token: one refresh per expiry, over all threads and processes.
+
+    fresh      given from memory, no lock, no database
+    advisory   one caller renews it, the others go on with it
+    mandatory  or rejected: everybody waits for the new one, until their deadline
+
+Thread lock, row read again, lease by one UPDATE that also notes the attempt, request without any transaction, token
+stored only by whoever still holds the attempt. A row with an attempt and no running lease is in doubt: its refresh
+token is tried once, then the account logs in.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from worker.auth.account import Account
+from worker.auth.clocks import Clocks
+from worker.auth.endpoint import TokenEndpoint
+from worker.auth.gate import Gate
+from worker.auth.leases import Leases
+from worker.auth.pace import Pace
+from worker.auth.refresh import Refresh
+from worker.auth.sealing import Pair, Seals
+from worker.auth.snapshot import Ask, Snapshot, Token, times_of
+from worker.auth.windows import health_of
+from worker.model.errors import CredentialError, StoreError, TokenUnavailable
+from worker.model.events import Events
+from worker.model.moments import elapsed_s, utc_now
+from worker.model.records import Health, TokenRow
+from worker.store.database import Database
+from worker.store.writer import Writer
+from worker.vault.cipher import Cipher
+from worker.wire.line import Line
+
+__all__ = ["Keeper", "Pace", "Token"]
+
+_POLL_S = (0.02, 0.1)  # between two looks at a row whose lease another process holds
+_QUIET_S = (1.0, 30.0)  # how long a token that is good but cannot be renewed is given without another look
+
+
+@dataclass(eq=False, repr=False)
+class Keeper:
+    """Gives one account's token to any number of threads, and keeps it fresh."""
+
+    account: Account
+    database: Database
+    writer: Writer
+    cipher: Cipher
+    line: Line
+    events: Events
+    now: Callable[[], datetime] = utc_now
+    elapsed: Callable[[], float] = elapsed_s
+    pace: Pace = Pace()  # noqa: RUF009  frozen
+    _snapshot: Snapshot | None = field(default=None, init=False)
+    _quiet_until_s: float = field(default=float("-inf"), init=False)
+    _started: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        clocks = Clocks(self.now, self.elapsed, self.pace.chance)
+        endpoint = TokenEndpoint(self.account, self.line, self.now)
+        self._lock = threading.Lock()
+        self._seals = Seals(self.account, self.cipher)
+        self._leases = Leases(self.account.name, self.database, self.writer, self.now, self.pace)
+        self._gate = Gate(self.account, self._seals, self._leases, self.events, self.now)
+        self._refresh = Refresh(self.account, endpoint, self._leases, self._seals, self.events, clocks)
+
+    def start(self) -> None:
+        """Takes up what an earlier process left: a rescued token, a refusal of other secrets.
+
+        The first `token` does it too. Raises StoreUnreachable.
+        """
+        with self._lock:
+            self._start()
+
+    def token(self, rejected: int | None = None, deadline_s: float = 60.0) -> Token:
+        """Returns a token to send, newer than the generation `rejected` by the API where one is given.
+
+        Waits up to `deadline_s` for one, unless the one at hand will do. Raises TokenUnavailable, AccountBlocked,
+        NeedsLogin or TokenUndecryptable.
+        """
+        now_s = self.elapsed()
+        ask = Ask(rejected, now_s, now_s + deadline_s)
+        held = self._snapshot
+        if held is not None:
+            quiet = now_s < self._quiet_until_s and held.outlasts(ask, now_s)
+            if quiet or held.satisfies(ask, now_s):
+                return held.token
+            if held.tides_over(ask, now_s):
+                return self._renewed_by_one(ask, held)
+        return self._renewed_for_all(ask)
+
+    def health(self) -> Health:
+        """Returns the account's health as stored; no network. Raises StoreUnreachable."""
+        return health_of(self._leases.row(), self.now())
+
+    def _renewed_by_one(self, ask: Ask, held: Snapshot) -> Token:
+        """Renews the token unless somebody is at it; whatever happens, there is one to go on with."""
+        if not self._lock.acquire(blocking=False):
+            return held.token
+        try:
+            return self._renewed(ask).token
+        except (CredentialError, StoreError) as error:
+            return self._instead(ask, error).token
+        finally:
+            self._lock.release()
+
+    def _renewed_for_all(self, ask: Ask) -> Token:
+        """Waits for a newer token, or renews it; where that fails, a token that is good to its very end will do."""
+        if not self._lock.acquire(timeout=max(ask.until_s - self.elapsed(), 0.0)):
+            return self._instead(ask, self._late("another thread is still renewing it")).token
+        try:
+            return self._renewed(ask).token
+        except (CredentialError, StoreError) as error:
+            return self._instead(ask, error).token
+        finally:
+            self._lock.release()
+
+    def _renewed(self, ask: Ask) -> Snapshot:
+        """Returns a token that satisfies, renewed under the lease where nobody else does it; holds the thread lock."""
+        self._start()
+        while True:
+            held = self._snapshot
+            if held is not None and held.satisfies(ask, self.elapsed()):
+                return held
+            in_hand = held is not None and held.outlasts(ask, self.elapsed())
+            if not self._leases.settle(0.0 if in_hand else max(ask.until_s - self.elapsed(), 0.0)):
+                self._snapshot = None  # what was won could not be stored in time: another process has gone on
+            row, pair = self._looked(ask)
+            held = self._snapshot
+            if held is not None and held.satisfies(ask, self.elapsed()):
+                return held
+            self._gate.check(row)
+            lease = self._leases.take(row, self._gate.check)
+            if lease is not None:
+                newer_than = max(row.generation, ask.rejected or 0, held.token.generation if held else 0)
+                self._snapshot = self._refresh.run(lease, pair, newer_than) or self._snapshot
+            elif held is not None and held.tides_over(ask, self.elapsed()):
+                return held
+            else:
+                self._pause(ask)
+
+    def _start(self) -> None:
+        if not self._started:
+            self._leases.recall()
+            self._gate.reopen()
+            self._started = True
+
+    def _looked(self, ask: Ask) -> tuple[TokenRow, Pair | None]:
+        """Returns the row as it stands, opened, and takes over a generation that another process has won."""
+        row = self._leases.row()
+        pair = self._gate.opened(row)
+        waited = ask.seen is not None and row.generation > ask.seen
+        ask.seen = row.generation if ask.seen is None else ask.seen
+        held = self._snapshot
+        if pair is not None and (held is None or row.generation > held.token.generation):
+            now_s = self.elapsed()
+            token = Token(row.generation, pair.access, row.expires_at)
+            came_s = now_s if waited else float("-inf")
+            self._snapshot = Snapshot(token, times_of(row, self.now(), now_s), came_s)
+        return row, pair
+
+    def _pause(self, ask: Ask) -> None:
+        left_s = ask.until_s - self.elapsed()
+        if left_s <= 0.0:
+            raise self._late("another process is still renewing it")
+        shortest, longest = _POLL_S
+        self.pace.wait(min(shortest + (longest - shortest) * self.pace.chance(), left_s))
+
+    def _late(self, why: str) -> TokenUnavailable:
+        name = self.account.name
+        return TokenUnavailable(f"account {name} got no token in time: {why}; try again", name, retry_after_s=1.0)
+
+    def _instead(self, ask: Ask, error: CredentialError | StoreError) -> Snapshot:
+        """Returns the token at hand while it is good: no failure displaces it. Raises the error otherwise."""
+        held, now_s = self._snapshot, self.elapsed()
+        if held is not None and held.outlasts(ask, now_s):
+            shortest, longest = _QUIET_S
+            self._quiet_until_s = now_s + min(max(error.retry_after_s or 0.0, shortest), longest)
+            return held
+        if isinstance(error, CredentialError):
+            raise error
+        name = self.account.name
+        raise TokenUnavailable(f"account {name} has no token now: {error}", name) from error
