@@ -154,7 +154,10 @@ class Writer:
                 self._tell(error)
             if time.monotonic() + pause_s > self._give_up_at:
                 return False
-            self._stopping.wait(pause_s) if not self._stopping.is_set() else time.sleep(pause_s)
+            if self._stopping.is_set():
+                time.sleep(pause_s)
+            else:
+                self._stopping.wait(pause_s)  # a stop is no reason to wait out a long pause
             pause_s = min(pause_s * 2, LAST_PAUSE_S)
 
     def _commit(self, batch: Sequence[Ticket[Any]]) -> None:
