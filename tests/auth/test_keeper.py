@@ -221,6 +221,18 @@ def test_lost_answer_of_a_login_is_repeated_once(desk: Desk, sandbox: Sandbox) -
     assert desk.row().attempt_id is None
 
 
+def test_doubt_outlives_a_repetition_that_never_left(desk: Desk, sandbox: Sandbox) -> None:
+    """The answer is lost and the server is gone when asked again: the row stays in doubt."""
+    keeper = desk.keeper()
+    keeper.token()
+    sandbox.fault(Fault(kind="lost_answer", grant_type="refresh_token"))
+    _at_answer(keeper, sandbox.stop)
+    with pytest.raises(TokenUnavailable):
+        keeper.token(rejected=1)
+    assert desk.row().attempt_id is not None
+    assert desk.row().lease_until is None
+
+
 def test_dead_refresh_token_costs_one_login(desk: Desk, sandbox: Sandbox) -> None:
     """A refresh token that the server has ended is followed by one login."""
     keeper = desk.keeper()
@@ -298,6 +310,17 @@ def test_refused_password_is_tried_once(desk: Desk, sandbox: Sandbox, body: obje
     assert len(sandbox.token_requests()) == 1
     assert keeper.health() is Health.BLOCKED
     assert len(desk.told(BlockedEvent)) == 1
+
+
+def test_refusal_between_look_and_lease_is_seen(desk: Desk, sandbox: Sandbox) -> None:
+    """A keeper that read the row before another was refused finds out before it sends, and leaves no lease."""
+    wrong = desk.account(password="wrong-password-1")
+    late, before = desk.keeper(wrong), desk.row()
+    with pytest.raises(AccountBlocked):
+        desk.keeper(wrong).token()
+    with pytest.raises(AccountBlocked):
+        late._leases.take(before, late._gate.check)
+    assert (desk.row().lease_until, desk.row().attempt_id) == (None, None)
 
 
 def test_fixed_password_recovers(desk: Desk, sandbox: Sandbox) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 from worker.model.options import AccountOptions
 from worker.wire.outgoing import Limits
 
-DEADLINE_S = (
-    30.0  # of a token request: whoever needs the token waits, and a dead holder's lease must end before they give up
-)
-LEASE_S = DEADLINE_S + 10.0  # the request is cut off well before its lease ends
+DEADLINE_S = 30.0  # of a token request
+# Whoever waits for a dead holder's lease must live to see its end: Keeper.token waits 60 s.
+LEASE_S = DEADLINE_S + 10.0  # a request is cut off well before its lease ends
 
 
 def token_limits(options: AccountOptions) -> Limits:
