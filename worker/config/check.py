@@ -27,8 +27,6 @@ def inspect(draft: Draft, path: KeyPath, kinds: Kinds, above: Mapping[KeyPath, K
     around = dict(above)
     _list_singles(draft.at(path), kinds)
     for place, value, allowed in walk(draft.at(path), kinds, path):
-        if not allowed:
-            continue
         around[place] = allowed
         if isinstance(value, dict) and is_closed(allowed):
             for key in value:
@@ -36,10 +34,18 @@ def inspect(draft: Draft, path: KeyPath, kinds: Kinds, above: Mapping[KeyPath, K
                     draft.blame((*place, key), _unknown(key, place, around))
         elif all(kind.base is SecretRef for kind in allowed) and not isinstance(value, dict):
             draft.blame(place, _no_reference(str(place[-1])))
-        elif isinstance(value, str) and all(kind.base in _STRICT and not kind.parsed for kind in allowed):
-            wanted = " or ".join(_STRICT[kind.base] for kind in allowed)
-            quoted = " without quotes" if draft.place(place).file else ""
-            draft.blame(place, f"expected {wanted}{quoted}, found {found(value, place)}")
+        else:
+            _judge_scalar(draft, place, value, allowed)
+
+
+def _judge_scalar(draft: Draft, place: KeyPath, value: Toml, allowed: Kinds) -> None:
+    """Notes text, and a truth, where a number belongs: pydantic would read either as one."""
+    strict = all(kind.base in _STRICT and not kind.parsed for kind in allowed)
+    lax = isinstance(value, str) or (isinstance(value, bool) and all(kind.base is not bool for kind in allowed))
+    if strict and lax:
+        wanted = " or ".join(_STRICT[kind.base] for kind in allowed)
+        quoted = " without quotes" if isinstance(value, str) and draft.place(place).file else ""
+        draft.blame(place, f"expected {wanted}{quoted}, found {found(value, place)}")
 
 
 def _list_singles(value: Toml, kinds: Kinds) -> None:

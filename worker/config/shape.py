@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -37,12 +37,12 @@ class Kind:
     parsed: bool = False  # a validator of the option's own reads what is written
     refers_to: str = ""  # the section in which the value must be a name
 
-    @property
+    @cached_property
     def base(self) -> Annotation:
         """The class: `dict` of `dict[str, str]`."""
         return _origin(self.type) or self.type
 
-    @property
+    @cached_property
     def is_model(self) -> bool:
         """Tells whether its keys are an options model's."""
         return _is(self.base, BaseModel) and not _is(self.base, RootModel)
@@ -91,11 +91,13 @@ def _key(name: str, info: FieldInfo) -> str:
     return next((alias for alias in (info.validation_alias, info.alias) if isinstance(alias, str)), name)
 
 
-def known_keys(kinds: Kinds) -> set[str]:
+@lru_cache(maxsize=4096)
+def known_keys(kinds: Kinds) -> frozenset[str]:
     """Returns every key that may be written in a table of these kinds."""
-    return {key for kind in kinds if kind.is_model for key in keys_of(kind.base)}
+    return frozenset({key for kind in kinds if kind.is_model for key in keys_of(kind.base)})
 
 
+@lru_cache(maxsize=4096)
 def is_closed(kinds: Kinds) -> bool:
     """Tells whether a table of these kinds may hold known keys only."""
     tables = [kind for kind in kinds if kind.is_model or not kind.is_plain]
@@ -125,7 +127,9 @@ def _whole(info: FieldInfo) -> Annotation:
 
 
 def walk(value: Toml, kinds: Kinds, path: KeyPath) -> Iterator[tuple[KeyPath, Toml, Kinds]]:
-    """Yields each value with its path and the kinds the models allow there, outer ones first."""
+    """Yields each value with its path and the kinds the models allow there, outer ones first, where they allow any."""
+    if not kinds:
+        return
     yield path, value, kinds
     if isinstance(value, dict):
         for key in list(value):

@@ -21,7 +21,7 @@ class Profile(Options):
 class Whole(Sections):
     """Every key that may stand at the top of the main file."""
 
-    include: Annotated[tuple[str, ...], OneOrMany()] = Field(
+    include: Annotated[tuple[str, ...], OneOrMany(least=0)] = Field(
         default=(), description="Further files, as paths or patterns beside this one: jobs.d/*.toml"
     )
     databases: dict[Name, DatabaseOptions] = Field(default_factory=dict)

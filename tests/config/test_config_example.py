@@ -1,0 +1,68 @@
+"""config.example.toml loads, and shows every option there is."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from jobs.registry import job_class, names
+from worker.config.load import load
+from worker.config.shape import Kind, keys_of, kinds_of
+from worker.config.whole import Whole
+from worker.model.options import JobOptions, RateLimit
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+
+def _models(kind: Kind, seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+    for inner in getattr(kind.type, "__args__", ()):
+        for found in kinds_of(inner):
+            yield from _models(found, seen)
+    if kind.is_model and kind.base not in seen:
+        seen.add(kind.base)
+        yield kind.base
+        for info in keys_of(kind.base).values():
+            for found in kinds_of(info.annotation):
+                yield from _models(found, seen)
+
+
+def _options() -> list[tuple[str, str]]:
+    roots = [Whole, JobOptions, *(job_class(name).options_model for name in names())]
+    seen: set[type[BaseModel]] = set()
+    models = [model for root in roots for kind in kinds_of(root) for model in _models(kind, seen)]
+    written = [model for model in models if model is not RateLimit]  # which is written as one text: "100/m"
+    return sorted({(model.__name__, key) for model in written for key in keys_of(model)})
+
+
+def test_the_example_loads() -> None:
+    """The example is closed under reference: it has no problem, and every kind of thing is in it."""
+    configuration = load(EXAMPLE, {})
+    assert set(configuration.accounts) == {"tangoe", "servicenow", "erp"}
+    assert configuration.database.url == f"sqlite:///{EXAMPLE.parent}/worker.db"
+    assert len(configuration.jobs) >= 5
+
+
+@pytest.mark.parametrize(("model", "key"), _options())
+def test_the_example_shows_every_option(model: str, key: str) -> None:
+    """Each key of each options model stands in the example, be it in a comment."""
+    text = EXAMPLE.read_text()
+    assert re.search(rf"(?m)(^|[\s{{#.]){re.escape(key)} = |^\[([\w.-]+\.)?{re.escape(key)}(\.[\w.-]+)?\]", text)
+
+
+def test_the_example_says_how_things_are() -> None:
+    """A default that the example states for an account is the one that holds without it."""
+    erp = load(EXAMPLE, {}).accounts["erp"]
+    stated = {
+        "grant",
+        "token_params",
+        "client_auth",
+        "token_lifetime",
+        "reject_statuses",
+        "max_body",
+        "retry",
+        "deadline",
+    }
+    for key in stated | {"connect_timeout", "read_timeout", "origins", "scope", "proxy", "ca_bundle"}:
+        assert getattr(erp, key) == type(erp).model_fields[key].default
