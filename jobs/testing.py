@@ -104,7 +104,7 @@ class MemoryContext:
 
     def __post_init__(self) -> None:
         self.engine = _memory()
-        self._script = self.answers if callable(self.answers) else _one_by_one(self.answers)
+        self._used = 0
 
     def __enter__(self) -> Self:
         return self
@@ -142,10 +142,16 @@ class MemoryContext:
     def ask(self, request: Request) -> Answer:
         """Records a request and returns what the script answers; raises the error that it holds instead."""
         self.requests.append(request)
-        reply = self._script(request)
+        reply = self.answers(request) if callable(self.answers) else self._next(self.answers, request)
         if isinstance(reply, Exception):
             raise reply
         return replace(reply if isinstance(reply, Answer) else answer(reply), url=request.url)
+
+    def _next(self, replies: Sequence[Reply], request: Request) -> Reply:
+        if self._used == len(replies):
+            raise AssertionError(f"the script holds no answer for the request to {request.url}")
+        self._used += 1
+        return replies[self._used - 1]
 
     def rows(self, table: str, order_by: str = "1") -> list[dict[str, Any]]:
         """Returns the rows of a table, without the system's columns."""
@@ -176,17 +182,6 @@ class MemoryApi:
     ) -> Answer:
         """Returns the script's answer."""
         return self.context.ask(Request(self.account, method, path, dict(params or {}), json, dict(headers or {})))
-
-
-def _one_by_one(replies: Sequence[Reply]) -> Callable[[Request], Reply]:
-    left = iter(replies)
-
-    def script(request: Request) -> Reply:
-        for reply in left:
-            return reply
-        raise AssertionError(f"the script holds no answer for the request to {request.url}")
-
-    return script
 
 
 def _memory() -> sa.Engine:
