@@ -94,14 +94,18 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 def seconds(text: str) -> float:
     """Returns the seconds of a duration such as `500ms`, `30s`, `15m`, `2h` or `90d`; raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text.strip()) if isinstance(text, str) else None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text.strip())
     if match is None:
         raise ValueError(f"expected a duration such as 500ms, 30s, 15m, 2h or 90d, found {text!r}")
     return float(match[1]) * _UNITS_S[match[2]]
 
 
 def _duration(value: object) -> object:
-    return value if isinstance(value, float) else seconds(value)  # type: ignore[arg-type]
+    if isinstance(value, float):  # a default, or a value that was read before
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"expected a duration such as 30s, found {value!r}")  # noqa: TRY004  pydantic's wish
+    return seconds(value)
 
 
 Duration = Annotated[
@@ -142,7 +146,9 @@ class Answer:
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
-            found = "an HTML page" if b"<html" in self.body[:1000].lower() else f"{len(self.body)} bytes that are not JSON"
+            found = (
+                "an HTML page" if b"<html" in self.body[:1000].lower() else f"{len(self.body)} bytes that are not JSON"
+            )
             kind = self.headers.get("content-type", "no content type")
             raise BadAnswer(
                 f"{self.url} answered {self.status} with {found} ({kind}); expected JSON. "

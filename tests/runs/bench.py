@@ -1,11 +1,12 @@
 """A bench for the runs room: real databases, job definitions, and an engine that only notes what it is handed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
+import sqlalchemy as sa
 from pydantic import BaseModel
 
 from jobs import registry
@@ -43,10 +44,10 @@ class Probe(Job[Nothing]):
         type(self).act(context)
 
 
-def definition(name: str, schedule: object = "* * * * *", **policy: Any) -> JobDefinition:
+def definition(name: str, schedule: object = "* * * * *", **policy: object) -> JobDefinition:
     """Returns a job as the configuration would hand it over."""
-    values = {"retry": RetryOptions(attempts=2, backoff=10.0, max=60.0), **policy}
-    options = JobOptions(type="probe", schedule=schedule, **values)
+    retry = RetryOptions(attempts=2, backoff=10.0, max=60.0)
+    options = JobOptions.model_validate({"type": "probe", "schedule": schedule, "retry": retry, **policy})
     return JobDefinition(name, options, "probe", Nothing(), f"hash-{name}", "{}")
 
 
@@ -79,7 +80,7 @@ class Bench:
     def register(self, node: int, silent_for_s: float = 0.0) -> None:
         """Adds a node whose heart beat so long ago."""
 
-        def add(connection: Any) -> None:
+        def add(connection: sa.Connection) -> None:
             beat = self.database.lease_now(connection) - timedelta(seconds=silent_for_s)
             nodes.register(connection, Node(node, "bench", 1, "boot", START, beat))
 
@@ -122,7 +123,7 @@ Make = Callable[..., Bench]
 
 
 @pytest.fixture
-def make_bench(database: Database, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make_bench(database: Database, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Makes benches; `act` is what every job of theirs does."""
     monkeypatch.setitem(registry._BUILT_IN, "probe", Probe)
 
@@ -130,7 +131,7 @@ def make_bench(database: Database, writer: Writer, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(Probe, "act", staticmethod(act), raising=False)
         return Bench(database, writer, {one.name: one for one in definitions})
 
-    yield make
+    return make
 
 
 def disabled(job: JobDefinition) -> JobDefinition:

@@ -217,8 +217,11 @@ def test_a_run_of_a_job_no_longer_configured_is_skipped(make_bench: Make) -> Non
 
 def test_a_run_cut_off_by_a_stop_is_attempted_again(make_bench: Make) -> None:
     """Whatever is underway when the drain time is over goes back into the queue, and no retry is used up."""
-    bench = make_bench(definition("orders"), act=lambda _: bench.executor.abandon_all(ShuttingDown("leaving")))
 
+    def act(_context: Context) -> None:
+        bench.executor.abandon_all(ShuttingDown("leaving"))
+
+    bench = make_bench(definition("orders"), act=act)
     _run_once(bench)
 
     run = bench.last("orders")

@@ -1,6 +1,7 @@
 """Rescue: a dead node's runs are attempted again, a living node's never."""
 
 from datetime import timedelta
+from functools import partial
 
 from tests.runs.bench import Bench, Make, definition
 from worker.model.moments import new_id
@@ -64,7 +65,7 @@ def test_a_run_that_kills_its_process_again_and_again_fails(make_bench: Make) ->
         node = new_id()
         bench.register(node, 31.0)
         bench.now += timedelta(seconds=1)
-        bench.writer.call(lambda connection, node=node: start(connection, bench.book(), run_id, node, bench.now))
+        bench.writer.call(partial(start, book=bench.book(), run_id=run_id, node_id=node, now=bench.now))
     bench.pulse.once()
 
     run = bench.last("orders")
@@ -76,7 +77,7 @@ def test_a_dead_nodes_open_calls_are_closed_as_unanswered(make_bench: Make) -> N
     bench = make_bench(definition("orders"))
     node = _left_running(bench, 31.0)
     call = Call(new_id(), "erp", Purpose.READ, bench.now, "GET", "https://erp.example.com/", node_id=node)
-    bench.writer.call(lambda connection: calls.open_calls(connection, [call]))
+    bench.writer.call(lambda connection: calls.record(connection, [call]))
 
     bench.pulse.once()
 

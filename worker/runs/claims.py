@@ -31,7 +31,7 @@ def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now
     names = sorted({run.job for run in candidates})
     situation = Situation(
         jobs=jobs.locked(connection, names),
-        unusable=frozenset(accounts.unusable(connection)),
+        unusable=frozenset(accounts.unusable(connection, now)),
         holders=locks.holders(connection, [locks.job_lock(name) for name in names]),
     )
     news = [run for run in candidates if not _accounted(run, situation)]

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from worker.auth.account import Account
 from worker.auth.keeper import Keeper
+from worker.auth.pace import Pace, token_limits
 from worker.calls.session import AccountApi
 from worker.config.load import Configuration
 from worker.model.events import Events
@@ -47,14 +49,25 @@ def build_accounts(
     configuration: Configuration, accounts: Mapping[str, Account], ground: Ground
 ) -> dict[str, AccountParts]:
     """Returns the parts of every account; sends nothing."""
-    return {name: _build(account, configuration.network, ground) for name, account in accounts.items()}
+    rescue_dir = configuration.files[0].parent if ground.database.dialect == "postgresql" else None
+    return {name: _build(account, configuration.network, ground, rescue_dir) for name, account in accounts.items()}
 
 
-def _build(account: Account, network: NetworkOptions, ground: Ground) -> AccountParts:
+def _build(account: Account, network: NetworkOptions, ground: Ground, rescue_dir: Path | None) -> AccountParts:
     options = account.options
-    token_line = _line(options, frozenset({_origin(options.token_endpoint)}), network, ground)
-    api_line = _line(options, frozenset(map(_origin, (options.base_url, *options.origins))), network, ground)
-    keeper = Keeper(account, ground.database, ground.writer, ground.cipher, token_line, ground.events)
+    api_limits = Limits(options.connect_timeout, options.read_timeout, options.deadline, options.max_body)
+    out = _WayOut(options, network, ground.trail)
+    token_line = out.line({options.token_endpoint}, token_limits(options))
+    api_line = out.line({options.base_url, *options.origins}, api_limits)
+    keeper = Keeper(
+        account,
+        ground.database,
+        ground.writer,
+        ground.cipher,
+        token_line,
+        ground.events,
+        pace=Pace(rescue_dir=rescue_dir),
+    )
     api = AccountApi(account, api_line, keeper, ground.events)
     return AccountParts(keeper, api, (token_line, api_line))
 
@@ -64,13 +77,21 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def _line(options: AccountOptions, origins: frozenset[str], network: NetworkOptions, ground: Ground) -> Line:
-    limits = Limits(options.connect_timeout, options.read_timeout, options.deadline, options.max_body)
-    return Line(
-        origins,
-        limits,
-        ground.trail,
-        proxy=options.proxy or network.proxy,
-        ca_bundle=options.ca_bundle or network.ca_bundle,
-        correlation=options.correlation,
-    )
+@dataclass(frozen=True)
+class _WayOut:
+    """How an account's requests leave, whatever they are for."""
+
+    options: AccountOptions
+    network: NetworkOptions
+    trail: Trail
+
+    def line(self, urls: set[str], limits: Limits) -> Line:
+        """Returns a line to the origins of these URLs and to no other."""
+        return Line(
+            frozenset(map(_origin, urls)),
+            limits,
+            self.trail,
+            proxy=self.options.proxy or self.network.proxy,
+            ca_bundle=self.options.ca_bundle or self.network.ca_bundle,
+            correlation=self.options.correlation,
+        )
