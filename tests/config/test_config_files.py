@@ -104,7 +104,8 @@ def test_a_folder_in_place_of_a_file_is_told(write: Write, good: str, tmp_path: 
     """Including a folder is told with the pattern that was meant."""
     (tmp_path / "jobs.d").mkdir()
     [problem] = _problems(write(f'include = "jobs.d"\n{good}'))
-    assert "include jobs.d/*.toml" in problem.message
+    assert (problem.line, problem.key) == (1, "include")
+    assert 'include what is in it: "jobs.d/*.toml"' in problem.message
 
 
 def test_a_huge_file_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

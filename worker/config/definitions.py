@@ -1,8 +1,8 @@
 """Jobs: `[defaults]` put beneath each, its own keys split between the worker's policy and its type's options."""
 
 import hashlib
+import json
 
-import orjson
 from pydantic import BaseModel
 
 from jobs.registry import JobTypeError, job_class
@@ -46,7 +46,7 @@ def effective(draft: Draft) -> dict[str, str]:
     Model defaults are left out, so that two releases of the worker agree on a definition's hash.
     """
     return {
-        name: orjson.dumps(job, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+        name: json.dumps(job, default=str, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         for name, job in draft.tables("jobs").items()
     }
 

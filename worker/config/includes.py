@@ -41,13 +41,19 @@ def _included(draft: Draft, main: Path) -> list[Path]:
         return []
     found: dict[Path, Path] = {}
     for index, pattern in enumerate(patterns):
-        files = sorted(glob.glob(str(main.parent / pattern), recursive=True))  # noqa: PTH207 - may be absolute
-        if not files and not glob.has_magic(pattern):
-            message = f'there is no file "{pattern}" beside {main.name}; correct the path or take it out'
-            draft.blame(("include", index), message)
-        for file in map(Path, files):
-            found.setdefault(file.resolve(), file)
+        files = sorted(map(Path, glob.glob(str(main.parent / pattern), recursive=True)))  # noqa: PTH207 - may be absolute
+        if not glob.has_magic(pattern) and not any(file.is_file() for file in files):
+            draft.blame(("include", index), _no_file(pattern, main))
+        for file in files:
+            if not file.is_dir():
+                found.setdefault(file.resolve(), file)
     return [file for resolved, file in found.items() if resolved != main.resolve()]
+
+
+def _no_file(path: str, main: Path) -> str:
+    if (main.parent / path).is_dir():
+        return f'expected a file, found the folder "{path}"; include what is in it: "{path}/*.toml"'
+    return f'there is no file "{path}" beside {main.name}; correct the path or take it out'
 
 
 def _adopt_included(draft: Draft, document: Document) -> None:
