@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import orjson
 import sqlalchemy as sa
 
-from jobs.contract import Answer, Context, Counts, Cursor, Interrupted, Json, RejectLimit, Unit, Window
+from jobs.contract import Answer, Counts, Cursor, Interrupted, Json, RejectLimit, Unit, Window
 
 BASE_URL = "https://api.test"
 
@@ -197,8 +197,3 @@ def _memory() -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
-
-
-def as_context(context: MemoryContext) -> Context:
-    """Returns the same context; a type checker sees here that it keeps the contract."""
-    return context

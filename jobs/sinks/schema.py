@@ -187,7 +187,8 @@ def adopt(connection: sa.Connection, table: Table, key: Sequence[str]) -> None:
         columns = ", ".join(quoted(connection, column) for column in key)
         raise TableUnfit(
             f"the table {table.name} has no unique index over ({columns}), the job's key. Make one: "
-            f"CREATE UNIQUE INDEX ON {quoted(connection, table.name)} ({columns}), or name another table."
+            f"CREATE UNIQUE INDEX {table.name}_key ON {quoted(connection, table.name)} ({columns}), "
+            "or name another table."
         )
     system = {RUN_ID: Kind.INTEGER, SYNCED_AT: Kind.TIMESTAMP}
     extend(connection, table, {column: kind for column, kind in system.items() if column not in table.columns})

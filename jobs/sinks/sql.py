@@ -59,7 +59,7 @@ class SqlSink:
         """Stores rows inside the unit, counts them, and rejects those that cannot be stored."""
         if not self._begun:
             self._begin(unit.connection, context)
-        rows = self._with_key(unit, rows)
+        rows = self._with_key(unit, self._spelled(unit.connection, rows))
         if not rows:
             return
         columns = self._columns(unit.connection, rows)
@@ -79,6 +79,16 @@ class SqlSink:
         if not self._key and context.attempt > 1:
             table = sa.table(self._name, sa.column(schema.RUN_ID))
             connection.execute(sa.delete(table).where(table.c[schema.RUN_ID] == context.run_id))
+
+    def _spelled(self, connection: sa.Connection, rows: list[Record]) -> list[Record]:
+        """Returns the rows with names as the table spells them, where its database knows no case."""
+        if self._table is None or schema.tongue(connection).cased:
+            return rows
+        spelling = {name.lower(): name for name in self._table.columns}
+        names = {name: spelling.get(name.lower(), name) for name in dict.fromkeys(chain.from_iterable(rows))}
+        if all(name == own for name, own in names.items()):
+            return rows
+        return [{names[name]: value for name, value in row.items()} for row in rows]
 
     def _with_key(self, unit: Unit, rows: list[Record]) -> list[Record]:
         for column in self._key:

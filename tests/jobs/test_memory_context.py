@@ -4,7 +4,7 @@ import pytest
 
 from jobs.contract import BadAnswer, Context, Counts, Cursor, GiveUp, Interrupted, Job
 from jobs.options import Options
-from jobs.testing import MemoryContext, answer, as_context
+from jobs.testing import MemoryContext, answer
 
 
 class Nothing(Options):
@@ -33,7 +33,7 @@ class Touch(Job[Nothing]):
 def test_a_job_runs_without_a_worker() -> None:
     """Requests, rows, counts and cursor can be looked at afterwards."""
     with MemoryContext(answers=[{"name": "Ann"}]) as context:
-        Touch(Nothing()).run(as_context(context))
+        Touch(Nothing()).run(context)
         assert context.rows("names") == [{"name": "Ann"}]
         assert context.cursor() == Cursor("Ann", 1)
         assert context.counts == Counts(read=1, written=1, pages=1)

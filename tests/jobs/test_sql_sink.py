@@ -275,6 +275,14 @@ def test_names_that_are_no_names_are_refused(context: MemoryContext, name: str) 
         store(context, [{"id": 1, name: 1}])
 
 
+def test_names_that_differ_in_case_alone(context: MemoryContext, database: Database) -> None:
+    """SQLite knows one column of them, PostgreSQL two; neither run fails."""
+    store(context, [{"id": 1, "serialNumber": "a"}], whole=False)
+    store(context, [{"id": 1, "SerialNumber": "b"}], whole=False)
+    one, two = {"id": 1, "serialNumber": "b"}, {"id": 1, "serialNumber": "a", "SerialNumber": "b"}
+    assert context.rows("t") == [one if database.dialect == "sqlite" else two]
+
+
 def test_words_of_sql_and_any_case_can_be_names(context: MemoryContext) -> None:
     """Names are quoted."""
     rows = [{"id": 1, "select": "a", "Order": 2, "größe": 3}]
