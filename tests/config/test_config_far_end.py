@@ -8,7 +8,7 @@ import requests
 
 from jobs.contract import Answer
 from jobs.registry import job_class
-from jobs.testing import BASE_URL, MemoryContext, Request, as_context
+from jobs.testing import MemoryContext, Request
 from tests.config.loading import Load
 from worker.config.load import Configuration
 from worker.model.options import AccountOptions
@@ -67,7 +67,7 @@ class FarEnd:
         )
         assert got.status_code < 400, got.text
         headers = {name.lower(): value for name, value in got.headers.items()}
-        return Answer(got.status_code, headers, got.content, f"{BASE_URL}/{request.path}")
+        return Answer(got.status_code, headers, got.content, got.url.partition("?")[0])
 
 
 def _far_end(session: requests.Session, account: AccountOptions, who: Credentials) -> FarEnd:
@@ -97,10 +97,10 @@ def test_a_resource_is_read_whole_and_then_what_changed(
         session.trust_env = False
         far_end = _far_end(session, configuration.accounts[account], who)
         with MemoryContext(answers=far_end) as context:
-            job_class(job.type)(job.options).run(as_context(context))
+            job_class(job.type)(job.options).run(context)
             first = context.rows(name)
             asked = len(context.requests)
-            job_class(job.type)(job.options).run(as_context(context))
+            job_class(job.type)(job.options).run(context)
             assert context.rows(name) == first
             again = dict(context.requests[asked].params)
     key = "sys_id" if account == "now" else "id"
