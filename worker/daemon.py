@@ -16,6 +16,7 @@ from worker.store import jobs, nodes
 from worker.store.jobs import Definition, JobRow
 from worker.watch.logs import configure, log_event
 from worker.wiring.build import Worker, build
+from worker.wiring.checks import verify
 from worker.wiring.secrets import fetch
 
 _LAST_WORDS_S = 2.0  # for attempts that heed the request to end once the drain time is over
@@ -27,6 +28,7 @@ def run(path: Path) -> None:
     Raises ConfigurationError, StoreError or KeyRingError where it cannot start; then nothing has begun.
     """
     configuration = load(path)
+    verify(configuration)
     secrets = fetch(configuration)
     log = configure(configuration.log.level, configuration.log.format, configuration.log.file)
     events = Events()

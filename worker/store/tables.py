@@ -330,3 +330,6 @@ keyring = sa.Table(
     sa.Column("first_seen", Moment, nullable=False),
     sa.Column("last_seen", Moment, nullable=False),
 )
+
+OWN_NAMES = frozenset(metadata.tables) | {"alembic_version", "job_health", "run_history", "call_stats"}
+"""Tables and views of the worker's own, into which no job may write."""
