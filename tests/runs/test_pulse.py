@@ -7,7 +7,7 @@ from tests.runs.bench import Bench, Make, definition
 from worker.model.moments import new_id
 from worker.model.records import AttemptState, Call, Purpose, Reason, RunState
 from worker.runs.starting import start
-from worker.store import attempts, calls
+from worker.store import attempts, calls, tokens
 
 
 def _left_running(bench: Bench, silent_for_s: float) -> int:
@@ -85,3 +85,21 @@ def test_a_dead_nodes_open_calls_are_closed_as_unanswered(make_bench: Make) -> N
         (row,) = calls.listing(connection)
     assert row.error is not None
     assert "died" in row.error
+
+
+def test_alone_on_its_file_a_daemon_ends_the_leases_of_the_dead(make_bench: Make) -> None:
+    """Who knows that no other daemon lives does not wait for a dead one's token lease; elsewhere it has to end."""
+    bench = make_bench(definition("orders"))
+    later = bench.now + timedelta(days=36500)
+    claim = tokens.Claim("erp", 0, None, 7, "dead", bench.now, later)
+    with bench.database.write() as connection:
+        assert tokens.take_lease(connection, claim)
+
+    bench.pulse.once()
+    with bench.database.read() as connection:
+        assert tokens.load(connection, "erp").lease_owner == "dead"
+
+    bench.pulse.rescue(alone=True)
+    with bench.database.read() as connection:
+        row = tokens.load(connection, "erp")
+    assert (row.lease_owner, row.lease_until, row.attempt_id) == (None, None, 7)

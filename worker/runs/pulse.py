@@ -13,7 +13,7 @@ from worker.runs.dispatch import Dispatch
 from worker.runs.ending import Ended, end
 from worker.runs.executor import Executor
 from worker.runs.outcome import Outcome
-from worker.store import attempts, calls, jobs, nodes, runs
+from worker.store import attempts, calls, jobs, nodes, runs, tokens
 from worker.store.database import Database
 from worker.store.writer import Writer
 
@@ -49,7 +49,8 @@ class Pulse:
     def rescue(self, *, alone: bool = False) -> int:
         """Puts runs of dead nodes back into the queue and returns how many.
 
-        `alone` says that no other daemon can be alive: it holds on SQLite, where the file's lock was taken.
+        `alone` says that no other daemon can be alive: it holds on SQLite, where the file's lock was taken. Then token
+        leases of the dead end too, which others have to wait out.
         """
         now, book = self.now(), self.book()
         found = self.writer.call(lambda connection: self._rescue(connection, book, now, alone=alone))
@@ -62,6 +63,8 @@ class Pulse:
         self, connection: sa.Connection, book: Book, now: datetime, *, alone: bool
     ) -> list[tuple[Run, int, Ended]]:
         alive = {self.node_id} if alone else self._alive(connection)
+        if alone:
+            tokens.end_leases(connection)
         calls.abandon(connection, alive)
         orphans = [one for one in attempts.running(connection) if one.node_id not in alive]
         ended = [(runs.get(connection, one.run_id), one) for one in orphans]

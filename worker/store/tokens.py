@@ -127,5 +127,11 @@ def release(connection: sa.Connection, failure: Failure) -> bool:
     return connection.execute(_mine(failure.account, failure.attempt_id).values(values | over)).rowcount == 1
 
 
+def end_leases(connection: sa.Connection) -> None:
+    """Ends every lease, for who knows that no holder is alive; the attempts stay noted, since they are in doubt."""
+    held = sa.update(tokens).where(tokens.c.lease_until.is_not(None))
+    connection.execute(held.values(lease_owner=None, lease_until=None))
+
+
 def _mine(account: str, attempt_id: int) -> sa.Update:
     return sa.update(tokens).where(tokens.c.account == account, tokens.c.attempt_id == attempt_id)
