@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from worker.auth.account import Account
 from worker.auth.keeper import Keeper, Pace
+from worker.model.account import AccountOptions
 from worker.model.events import Event, Events
-from worker.model.options import AccountOptions
 from worker.model.records import Call, TokenRow
 from worker.model.secretref import SecretRef
 from worker.sandbox.options import Credentials

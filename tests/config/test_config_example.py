@@ -11,7 +11,8 @@ from jobs.registry import job_class, names
 from worker.config.load import load
 from worker.config.shape import Kind, keys_of, kinds_of
 from worker.config.whole import Whole
-from worker.model.options import JobOptions, RateLimit
+from worker.model.options import JobOptions
+from worker.model.values import RateLimit
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 

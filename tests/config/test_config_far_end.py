@@ -11,7 +11,7 @@ from jobs.registry import job_class
 from jobs.testing import MemoryContext, Request
 from tests.config.loading import Load
 from worker.config.load import Configuration
-from worker.model.options import AccountOptions
+from worker.model.account import AccountOptions
 from worker.sandbox.options import Credentials, SandboxOptions
 from worker.sandbox.server import Sandbox
 

@@ -14,8 +14,9 @@ from jobs.contract import Context, Job
 from worker.config.configuration import JobDefinition
 from worker.model.events import Event, Events
 from worker.model.moments import new_id
-from worker.model.options import JobOptions, RetryOptions
+from worker.model.options import JobOptions
 from worker.model.records import Node, Run, Tick
+from worker.model.values import RetryOptions
 from worker.runs.book import Book
 from worker.runs.context import Resources
 from worker.runs.dispatch import Dispatch

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from jobs.contract import WorkerError
 from worker.model.errors import AccountBlocked, CallFailed
-from worker.model.options import RetryOptions
 from worker.model.records import AttemptState, RunState
+from worker.model.values import RetryOptions
 from worker.runs.outcome import backoff_s, describe, judge
 
 RETRY = RetryOptions(attempts=3, backoff=10.0, max=600.0)

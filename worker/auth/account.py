@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from worker.model.options import AccountOptions
+from worker.model.account import AccountOptions
 from worker.vault.secret import Secret
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.model.options import AccountOptions
+from worker.model.account import AccountOptions
 from worker.wire.outgoing import Limits
 
 DEADLINE_S = 30.0  # of a token request

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from worker.model.moments import elapsed_s
-from worker.model.options import RateLimit
+from worker.model.values import RateLimit
 
 _BURST = 5  # calls that may leave at once after a quiet while, at most
 _BURST_SHARE = 10  # and at most a tenth of the limit

@@ -8,8 +8,8 @@ from worker.auth.account import Account
 from worker.auth.keeper import Keeper, Token
 from worker.calls.limits import Limiter
 from worker.model.events import Events
-from worker.model.options import RetryOptions
 from worker.model.records import Purpose
+from worker.model.values import RetryOptions
 from worker.vault.secret import Secret
 from worker.wire.line import Line
 from worker.wire.outgoing import About, Outgoing

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 from jobs.contract import Answer
 from worker.model.errors import CallError, CallUnanswered, CallUnsent
-from worker.model.options import RetryOptions
+from worker.model.values import RetryOptions
 
 LONGEST_S = 3600.0  # rate limits are counted by the hour at most; beyond it a header is taken for a mistake
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 section 9.2.2

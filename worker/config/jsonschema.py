@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from jobs.contract import Json
 from jobs.registry import JobTypeError, job_class, names
 from worker.config.whole import Whole
-from worker.model.options import NAME, JobOptions
+from worker.model.options import JobOptions
+from worker.model.values import NAME
 
 Schema = dict[str, Json]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"

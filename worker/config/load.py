@@ -20,8 +20,10 @@ from worker.config.references import check_names, check_order
 from worker.config.sentences import found
 from worker.config.shape import Kinds, kinds_of
 from worker.config.whole import Whole
+from worker.model.account import AccountOptions
 from worker.model.errors import ConfigurationError, Problem
-from worker.model.options import NAME, OWN_DATABASE, AccountOptions, DatabaseOptions, Sections
+from worker.model.options import OWN_DATABASE, DatabaseOptions, Sections
+from worker.model.values import NAME
 
 __all__ = ["Configuration", "JobDefinition", "load"]
 

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from worker.model.options import AccountOptions, DatabaseOptions, Name, Options, Sections
+from worker.model.account import AccountOptions
+from worker.model.options import DatabaseOptions, Sections
 from worker.model.schedules import OneOrMany
+from worker.model.values import Name, Options
 
 
 class Profile(Options):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 
 from jobs.contract import Interrupted, RetryLater, Skip, WorkerError
-from worker.model.options import RetryOptions
 from worker.model.records import AttemptState, Reason, RunState
+from worker.model.values import RetryOptions
 from worker.vault.redact import redact
 
 _LONGEST_ERROR = 2000  # characters kept of an error's text

@@ -4,8 +4,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from worker.model.account import CorrelationOptions
 from worker.model.errors import CallError, CallRefused
-from worker.model.options import CorrelationOptions
 from worker.model.records import Call, Purpose
 from worker.store.writer import Ticket
 from worker.wire.adapter import Adapter, Parcel, Way

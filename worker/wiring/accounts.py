@@ -10,8 +10,9 @@ from worker.auth.keeper import Keeper
 from worker.auth.pace import Pace, token_limits
 from worker.calls.session import AccountApi
 from worker.config.load import Configuration
+from worker.model.account import AccountOptions
 from worker.model.events import Events
-from worker.model.options import AccountOptions, NetworkOptions
+from worker.model.options import NetworkOptions
 from worker.store.database import Database
 from worker.store.writer import Writer
 from worker.vault.cipher import Cipher
