@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from worker.model.account import CorrelationOptions
 from worker.model.events import CallFinished, Event, Events
-from worker.model.options import CorrelationOptions
 from worker.model.records import Call, Purpose
 from worker.store import calls
 from worker.store.database import Database
@@ -57,11 +57,7 @@ class FarEnd:
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
-
-    @property
-    def url(self) -> str:
-        """Its origin."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -176,7 +172,7 @@ class Bench:
         """Returns the trail, oldest first, once everything handed in is durable."""
         self.writer.call(lambda _: None)
         with self.database.read() as connection:
-            return calls.listing(connection)[::-1]
+            return calls.listing(connection, limit=1000)[::-1]
 
     def close(self) -> None:
         """Closes the lines."""

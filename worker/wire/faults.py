@@ -37,7 +37,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     found = []
     while error is not None and error not in found:
         found.append(error)
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     yield from reversed(found)
 
 
