@@ -51,9 +51,7 @@ class Caller:
             "client_id": self.who.tangoe_client_id,
         }
 
-    def tangoe(
-        self, path: str, headers: dict[str, str] | None = None, **params: str | int
-    ) -> requests.Response:
+    def tangoe(self, path: str, headers: dict[str, str] | None = None, **params: str | int) -> requests.Response:
         """Gets a path of the Tangoe-style API."""
         url = self.sandbox.tangoe_url + path
         return self.session.get(url, params=params, headers=headers or self.tangoe_headers(), timeout=10)
@@ -62,14 +60,10 @@ class Caller:
         """Returns the header every ServiceNow-style call needs."""
         return {"Authorization": f"Bearer {self.now_token().json()['access_token']}"}
 
-    def now(
-        self, path: str, method: str = "GET", json: object = None, **params: str | int
-    ) -> requests.Response:
+    def now(self, path: str, method: str = "GET", json: object = None, **params: str | int) -> requests.Response:
         """Calls a path below /api/now."""
         url = f"{self.sandbox.servicenow_url}/api/now{path}"
-        return self.session.request(
-            method, url, params=params, json=json, headers=self.now_headers(), timeout=10
-        )
+        return self.session.request(method, url, params=params, json=json, headers=self.now_headers(), timeout=10)
 
     def control(self, method: str, path: str, json: object = None) -> requests.Response:
         """Calls a control page."""

@@ -90,9 +90,7 @@ def test_churn_brings_new_values_and_a_new_field() -> None:
     assert {name for row in _rows(world, "incident") for name in row} == columns
 
 
-operations = st.lists(
-    st.tuples(st.sampled_from("abcdef"), st.one_of(st.none(), st.sampled_from("12345"))), max_size=30
-)
+operations = st.lists(st.tuples(st.sampled_from("abcdef"), st.one_of(st.none(), st.sampled_from("12345"))), max_size=30)
 
 
 @given(operations)

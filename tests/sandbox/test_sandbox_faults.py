@@ -27,9 +27,7 @@ def _raw(caller: Caller, path: str, headers: dict[str, str]) -> http.client.HTTP
 def test_status_comes_in_the_dialect_asked(caller: Caller) -> None:
     """Any status, with Retry-After, further headers and the error body of the API that was called."""
     headers = caller.tangoe_headers()
-    caller.sandbox.fault(
-        Fault("status", status=429, retry_after=7, headers={"X-RateLimit-Limit": "100"}, times=2)
-    )
+    caller.sandbox.fault(Fault("status", status=429, retry_after=7, headers={"X-RateLimit-Limit": "100"}, times=2))
     limited = caller.tangoe("/ping", headers)
     assert (limited.status_code, limited.headers["Retry-After"]) == (429, "7")
     assert limited.headers["X-RateLimit-Limit"] == "100"

@@ -195,9 +195,7 @@ def test_servicenow_words_its_refusals(caller: Caller) -> None:
 
 def test_servicenow_takes_a_form_only(caller: Caller) -> None:
     """A JSON body is refused with what is expected."""
-    answer = requests.post(
-        f"{caller.sandbox.url}/oauth_token.do", json={"grant_type": "password"}, timeout=10
-    )
+    answer = requests.post(f"{caller.sandbox.url}/oauth_token.do", json={"grant_type": "password"}, timeout=10)
     assert answer.status_code == 400
     assert "application/x-www-form-urlencoded" in answer.json()["error_description"]
 

@@ -58,10 +58,7 @@ def test_ping_and_me(caller: Caller) -> None:
         "companyEmployeeId": "jane@example.com"
     }
     context["X-TNGO-CONTEXT-EMPLOYEEID"] = "EMP00000003"
-    assert (
-        caller.tangoe("/me", caller.tangoe_headers() | context).json()["actor"]["email"]
-        == "person3@example.com"
-    )
+    assert caller.tangoe("/me", caller.tangoe_headers() | context).json()["actor"]["email"] == "person3@example.com"
     assert caller.sandbox.calls()[-1].headers["X-TNGO-CONTEXT-EMPLOYEEID"] == "EMP00000003"
 
 

@@ -21,12 +21,8 @@ def options_from(arguments: list[str] | None = None) -> SandboxOptions:
     parser.add_argument("--host", default=plain.host)
     parser.add_argument("--port", type=int, default=plain.port, help="0: a free one")
     parser.add_argument("--no-rotate", action="store_true", help="refresh tokens can be used again")
-    parser.add_argument(
-        "--revoke-on-replay", action="store_true", help="a replayed refresh token ends its family"
-    )
-    parser.add_argument(
-        "--tangoe-rejects-with", type=int, default=plain.tangoe_rejects_with, choices=(401, 403)
-    )
+    parser.add_argument("--revoke-on-replay", action="store_true", help="a replayed refresh token ends its family")
+    parser.add_argument("--tangoe-rejects-with", type=int, default=plain.tangoe_rejects_with, choices=(401, 403))
     given = parser.parse_args(arguments)
     try:
         return SandboxOptions(

@@ -28,9 +28,7 @@ def json_answer(data: object, status: int = 200, headers: Mapping[str, str] | No
 
 def bytes_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Returns bytes that are JSON already as a response."""
-    return web.Response(
-        body=body, status=status, headers=headers, content_type="application/json", charset="utf-8"
-    )
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json", charset="utf-8")
 
 
 def tangoe_error(status: int, code: str, message: str) -> web.Response:

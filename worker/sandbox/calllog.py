@@ -67,9 +67,7 @@ class CallLog:
         self._records: deque[CallRecord] = deque(maxlen=LIMIT)
         self._serials = count(1)
 
-    def open(
-        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
-    ) -> CallRecord:
+    def open(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> CallRecord:
         """Starts the record of a request and returns it, to be completed as more is known."""
         clean = {str(name): value for name, value in headers.items() if not is_secret(name)}
         record = CallRecord(next(self._serials), method, path, without_secrets(query.items()), clean)

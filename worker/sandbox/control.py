@@ -59,12 +59,9 @@ async def overview(request: web.Request) -> web.Response:
         "servicenow_username": who.servicenow_username,
     }
     paths = {
-        f"{verb} {BASE}{path}": text
-        for (verb, path), text in ((tuple(k.split(" ", 1)), v) for k, v in PATHS.items())
+        f"{verb} {BASE}{path}": text for (verb, path), text in ((tuple(k.split(" ", 1)), v) for k, v in PATHS.items())
     }
-    return json_answer(
-        {"paths": paths, "faults": sorted(KINDS), "counts": state.world.counts(), "accounts": public}
-    )
+    return json_answer({"paths": paths, "faults": sorted(KINDS), "counts": state.world.counts(), "accounts": public})
 
 
 async def calls(request: web.Request) -> web.Response:

@@ -67,15 +67,11 @@ class Controls:
 
     def revoke_access_tokens(self, api: str | None = None) -> int:
         """Ends all living access tokens, of one API or both; refresh tokens stay good."""
-        return self._do(
-            lambda state: sum(one.tokens.revoke_access() for one in self._authorities(state, api))
-        )
+        return self._do(lambda state: sum(one.tokens.revoke_access() for one in self._authorities(state, api)))
 
     def revoke_family(self, api: str | None = None) -> int:
         """Ends access and refresh tokens of all logins, of one API or both: only a new login helps."""
-        return self._do(
-            lambda state: sum(one.tokens.revoke_family() for one in self._authorities(state, api))
-        )
+        return self._do(lambda state: sum(one.tokens.revoke_family() for one in self._authorities(state, api)))
 
     def set_password(self, api: str, password: str) -> None:
         """Changes the user's password at one API; tokens stay as they are."""

@@ -80,9 +80,7 @@ class Fault:
         if self.kind in OF_TOKENS and path not in TOKEN_PATHS:
             return False
         return (
-            path.startswith(self.path)
-            and self.method.upper() in ("", method)
-            and self.grant_type in ("", grant_type)
+            path.startswith(self.path) and self.method.upper() in ("", method) and self.grant_type in ("", grant_type)
         )
 
 
@@ -130,6 +128,5 @@ class FaultBook:
     def listing(self) -> list[dict[str, object]]:
         """Returns each fault with its number and how often it met and was played."""
         return [
-            {"number": one.number, "met": one.met, "played": one.played, **asdict(one.fault)}
-            for one in self._armed
+            {"number": one.number, "met": one.met, "played": one.played, **asdict(one.fault)} for one in self._armed
         ]

@@ -43,9 +43,7 @@ async def many(request: web.Request) -> web.Response:
 async def staged(request: web.Request) -> web.Response:
     """Answers with a staged row and its state."""
     admit(request)
-    found: Row | None = state_of(request).imports.staged(
-        request.match_info["staging"], request.match_info["sys_id"]
-    )
+    found: Row | None = state_of(request).imports.staged(request.match_info["staging"], request.match_info["sys_id"])
     if found is None:
         raise Refusal(now_error(404, "No Record found", "The staged row does not exist or was purged"))
     return json_answer({"result": found})

@@ -94,9 +94,7 @@ async def delay(request: web.Request, handler: Handler, fault: Fault) -> web.Str
     return await handler(request)
 
 
-async def _cut(
-    request: web.Request, answer: web.Response, body: bytes, headers: dict[str, str]
-) -> web.StreamResponse:
+async def _cut(request: web.Request, answer: web.Response, body: bytes, headers: dict[str, str]) -> web.StreamResponse:
     stream = await _stream(request, answer.status, headers | {"Content-Length": str(max(2, len(body)))})
     await stream.write(body[: max(1, len(body) // 2)])
     _hang_up(request)
@@ -166,9 +164,7 @@ async def echo_token(request: web.Request, _handler: Handler, fault: Fault) -> w
     """Refuses, and repeats the caller's secrets in the body, as careless servers do."""
     header = request.headers.get("Authorization", "")
     form = request.get(FORM, {})
-    shown = {
-        name: form[name] for name in ("refresh_token", "password", "client_secret", "token") if name in form
-    }
+    shown = {name: form[name] for name in ("refresh_token", "password", "client_secret", "token") if name in form}
     data = {"error": "invalid_request", "error_description": f"rejected: {header}", "received": shown}
     return json_answer(data, fault.status or 400)
 

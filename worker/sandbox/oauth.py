@@ -92,15 +92,11 @@ class Validator(RequestValidator):  # type: ignore[misc]  # oauthlib ships no ty
         request.client_id = self._client.client_id
         return True
 
-    def validate_grant_type(
-        self, _id: str, grant_type: str, client: Client, _req: TokenRequest, *_: object
-    ) -> bool:
+    def validate_grant_type(self, _id: str, grant_type: str, client: Client, _req: TokenRequest, *_: object) -> bool:
         """Accepts the grants that the client is allowed."""
         return grant_type in client.grants
 
-    def validate_user(
-        self, name: str, password: str, _client: Client, request: TokenRequest, *_: object
-    ) -> bool:
+    def validate_user(self, name: str, password: str, _client: Client, request: TokenRequest, *_: object) -> bool:
         """Accepts the one user by password."""
         if (name, password) != (self._client.username, self._client.password):
             raise InvalidGrantError(description="username or password is invalid")
@@ -111,9 +107,7 @@ class Validator(RequestValidator):  # type: ignore[misc]  # oauthlib ships no ty
         """Returns the one scope of this server."""
         return [self._client.scope]
 
-    def validate_scopes(
-        self, _id: str, scopes: list[str], _client: Client, _req: TokenRequest, *_: object
-    ) -> bool:
+    def validate_scopes(self, _id: str, scopes: list[str], _client: Client, _req: TokenRequest, *_: object) -> bool:
         """Accepts no other scope than the server's."""
         return set(scopes) <= {self._client.scope}
 
@@ -153,9 +147,7 @@ class ValidateBearer:
         self._client = client
         self._tokens = tokens
 
-    def create_token_response(
-        self, request: TokenRequest, _handler: object
-    ) -> tuple[dict[str, str], str, int]:
+    def create_token_response(self, request: TokenRequest, _handler: object) -> tuple[dict[str, str], str, int]:
         """Answers as oauthlib's own grants do."""
         try:
             return {}, json.dumps(self._worth(request)), 200
@@ -216,9 +208,7 @@ class Authority:
         try:
             if not any(name == "grant_type" and value for name, value in form):
                 raise InvalidRequestError(description="Missing grant_type parameter.")
-            _, body, status = self._endpoint.create_token_response(
-                "/token", "POST", urlencode(form), dict(headers)
-            )
+            _, body, status = self._endpoint.create_token_response("/token", "POST", urlencode(form), dict(headers))
             return status, json.loads(body)
         except OAuth2Error as error:
             return error.status_code, json.loads(error.json)

@@ -40,9 +40,7 @@ class View:
     @classmethod
     def asked(cls, request: web.Request) -> Self:
         """Returns the view that the request's parameters describe."""
-        fields = tuple(
-            name.strip() for name in request.query.get("sysparm_fields", "").split(",") if name.strip()
-        )
+        fields = tuple(name.strip() for name in request.query.get("sysparm_fields", "").split(",") if name.strip())
         display = request.query.get("sysparm_display_value", "false")
         links = request.query.get("sysparm_exclude_reference_link") != "true"
         return cls(origin(request), fields, display if display in ("true", "all") else "false", links)
@@ -53,10 +51,7 @@ def rendered(name: str, row: Row, view: View, world: World) -> Row:
     shown = {field: row[field] for field in view.fields if field in row} if view.fields else dict(row)
     references = REFERENCES.get(name, {})
     if view.display != "false":
-        return {
-            field: _shown(field, str(value), references.get(field), view, world)
-            for field, value in shown.items()
-        }
+        return {field: _shown(field, str(value), references.get(field), view, world) for field, value in shown.items()}
     if view.links:
         for field, target in references.items():
             if shown.get(field):

@@ -152,9 +152,7 @@ def application(state: State) -> web.Application:
 def serve(options: SandboxOptions, announce: Callable[[Sandbox], None]) -> None:
     """Serves until SIGINT or SIGTERM; calls `announce` once when ready. Only for the main thread."""
     over = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: over.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, lambda *_: over.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with Sandbox(options) as sandbox:
             announce(sandbox)

@@ -17,9 +17,7 @@ from worker.sandbox.tokenends import answer_token
 TABLES = ("incident", "cmdb_ci", "sys_user")
 DEFAULT_LIMIT = 10_000
 _FORM = "application/x-www-form-urlencoded"
-_OWN = frozenset(
-    {"sys_id", "sys_created_on", "sys_created_by", "sys_updated_on", "sys_updated_by", "sys_mod_count"}
-)
+_OWN = frozenset({"sys_id", "sys_created_on", "sys_created_by", "sys_updated_on", "sys_updated_by", "sys_mod_count"})
 
 
 async def token(request: web.Request) -> web.Response:
@@ -116,11 +114,7 @@ _QUERIES = 32  # answers of queries kept
 
 
 def _links(request: web.Request, limit: int, offset: int, total: int | None, *, more: bool) -> str:
-    kept = [
-        (name, value)
-        for name, value in request.query.items()
-        if name not in ("sysparm_limit", "sysparm_offset")
-    ]
+    kept = [(name, value) for name, value in request.query.items() if name not in ("sysparm_limit", "sysparm_offset")]
     places = {"first": 0}
     if offset:
         places["prev"] = max(0, offset - limit)
@@ -159,9 +153,7 @@ async def body_of(request: web.Request) -> dict[str, object]:
     try:
         data = orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
-        raise Refusal(
-            now_error(400, "Exception while reading request", f"The body is not JSON: {error}")
-        ) from None
+        raise Refusal(now_error(400, "Exception while reading request", f"The body is not JSON: {error}")) from None
     if not isinstance(data, dict):
         raise Refusal(now_error(400, "Exception while reading request", "The body must be one JSON object"))
     return data

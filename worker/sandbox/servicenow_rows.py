@@ -30,9 +30,7 @@ class ServicenowRows:
             "active": "false" if state == "7" else "true",
             "category": pick(("software", "hardware", "network", ""), bits >> 13),
             "caller_id": guid(self._salts["sys_user"], bits % self._people),
-            "assigned_to": guid(self._salts["sys_user"], (bits >> 17) % self._people)
-            if bits >> 15 & 3
-            else "",
+            "assigned_to": guid(self._salts["sys_user"], (bits >> 17) % self._people) if bits >> 15 & 3 else "",
             "cmdb_ci": guid(self._salts["cmdb_ci"], (bits >> 21) % self._people),
             "opened_at": stamp.replace("2025", "2024"),
             "closed_at": stamp if state == "7" else "",

@@ -26,9 +26,7 @@ class State:
     faults: FaultBook = field(default_factory=FaultBook)
     log: CallLog = field(default_factory=CallLog)
     pages: PageCache = field(default_factory=PageCache)
-    queries: dict[tuple[str, str], tuple[int, list[str]]] = field(
-        default_factory=dict
-    )  # of one table version
+    queries: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=dict)  # of one table version
 
     def authorities(self) -> dict[str, Authority]:
         """Returns the token servers by the name of their API."""

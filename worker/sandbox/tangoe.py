@@ -40,9 +40,7 @@ def _admit(request: web.Request) -> State:
     issued = identified(request, state.tangoe)
     who = state.options.credentials
     if request.headers["X-TNGO-TENANT"] != who.tangoe_tenant:
-        raise Refusal(
-            tangoe_error(403, "INVALID_TENANT", "X-TNGO-TENANT names no tenant this account may use.")
-        )
+        raise Refusal(tangoe_error(403, "INVALID_TENANT", "X-TNGO-TENANT names no tenant this account may use."))
     if request.headers["client_id"] != who.tangoe_client_id:
         raise Refusal(tangoe_error(403, "INVALID_CLIENT", "The client_id header names no known client."))
     if issued is None:

@@ -83,9 +83,7 @@ class TangoeRows:
             "status": pick(ORDER_STATUSES, bits >> 9),
             "employee": self._holder(bits % self._people),
             "requestor": self._holder((bits >> 13) % self._people),
-            "lines": [
-                {"sku": f"{maker[:2].upper()}-{model[-2:].upper()}", "quantity": quantity, "price": price}
-            ],
+            "lines": [{"sku": f"{maker[:2].upper()}-{model[-2:].upper()}", "quantity": quantity, "price": price}],
             "total": round(quantity * price, 2),
             "currency": "USD",
             "expedite": bits >> 25 & 7 == 0,

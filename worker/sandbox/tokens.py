@@ -83,9 +83,7 @@ class Tokens:
             self._by_access[access] = issued
         self._renew(issued, refresh, login=used is None)
         if refresh and parent and refresh == used:
-            issued.refresh_until = (
-                parent.refresh_until
-            )  # only a login renews a refresh token that stays the same
+            issued.refresh_until = parent.refresh_until  # only a login renews a refresh token that stays the same
         return issued
 
     def _renew(self, issued: Issued, refresh: str | None, *, login: bool) -> None:
