@@ -4,6 +4,7 @@ import gzip
 import io
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -67,7 +68,7 @@ def test_bytes_that_are_no_gzip_are_refused() -> None:
 @pytest.mark.parametrize("coding", ["", "gzip", "gzip, gzip", "deflate"])
 def test_bound_holds_to_the_byte(coding: str) -> None:
     """A body of exactly the bound is taken, one more byte is not."""
-    encode = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}
+    encode: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}
     for size, fits in ((1000, True), (1001, False)):
         data = bytes(size)
         for layer in coding.split(", "):
