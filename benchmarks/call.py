@@ -77,6 +77,7 @@ class Bearer(AuthBase):
     """Adds the token, as the documentation of requests shows it."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Returns the request with the header."""
         request.headers["Authorization"] = "Bearer benchmark-token"
         return request
 
