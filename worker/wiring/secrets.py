@@ -41,7 +41,7 @@ def fetch(configuration: Configuration) -> Secrets:
     problems: list[Problem] = []
     for key, reference in references(configuration):
         try:
-            found[key] = resolve(reference, key)
+            found[key] = resolve(reference, "the secret")
         except SecretError as error:
             problems.append(configuration.problem(key, str(error)))
     ring = _ring(configuration, problems)
@@ -60,7 +60,7 @@ def fetch(configuration: Configuration) -> Secrets:
 
 def _ring(configuration: Configuration, problems: list[Problem]) -> KeyRing | None:
     try:
-        return load(configuration.vault.keys)
+        return load(configuration.vault.keys, wanted="the key ring")
     except (SecretError, KeyRingError) as error:
         problems.append(configuration.problem("vault.keys", str(error)))
         return None
