@@ -259,3 +259,12 @@ def test_many_threads_share_a_line(bench: Bench) -> None:
     rows = bench.rows()
     assert len({row.id for row in rows}) == 200
     assert {row.status for row in rows} == {200}
+
+
+def test_closed_line_still_serves_a_run_that_goes_on(bench: Bench) -> None:
+    """After a reload the old line is closed; a run that began before it calls on."""
+    with FarEnd(answer(b"[]")) as far:
+        line = bench.line(far.url)
+        line.send(get(far.url), READ)
+        line.close()
+        assert line.send(get(far.url), READ).answer.body == b"[]"

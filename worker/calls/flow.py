@@ -10,8 +10,7 @@ from worker.calls.means import Means, RunRef, Signer, about
 from worker.calls.retry import Outcome
 from worker.model.errors import AuthRejected, CallError, CallFailed, CallUnanswered, CallUnsent
 from worker.model.events import CallRetried
-from worker.wire.exchange import place_of
-from worker.wire.outgoing import Outgoing, Reply
+from worker.wire.outgoing import Outgoing, Reply, place_of
 
 _SLICE_S = 0.5  # how late a cancelled run is noticed while it waits
 _TOKEN_S = 60.0  # patience for a token, at most

@@ -20,7 +20,7 @@ from worker.wire.connections import PlainPool, TlsPool, Unreachable
 from worker.wire.outgoing import Limits
 from worker.wire.target import Target
 
-_KEPT = 32  # idle connections of one origin; one an engine's thread is enough
+_KEPT = 512  # idle connections of one origin: one for each thread that the engine can have
 
 
 class Parcel(requests.PreparedRequest):
@@ -82,9 +82,10 @@ class Adapter(HTTPAdapter):
         return _Unread(resp)
 
     def close(self) -> None:
-        """Closes every idle connection."""
+        """Closes every idle connection; a later call opens new ones."""
         super().close()
-        for pool in self._pools.values():
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
             pool.close()
 
 

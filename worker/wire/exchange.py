@@ -11,7 +11,7 @@ from worker.vault.redact import redact
 from worker.wire.adapter import Adapter, Parcel
 from worker.wire.body import Intake, TooLarge
 from worker.wire.faults import words
-from worker.wire.outgoing import Limits
+from worker.wire.outgoing import Limits, place_of
 from worker.wire.watchdog import Watch
 
 _PRIVATE = frozenset({"set-cookie", "set-cookie2"})  # a session's secret, which nobody keeps
@@ -63,11 +63,6 @@ class Exchange:
         if self._watch.sent:
             return CallUnanswered(f"{place}: {told}; the far end may have acted on it all the same.", call.id)
         return CallUnsent(f"{place}: not sent: {told}; check base_url, the network and the far end.", call.id)
-
-
-def place_of(method: str, url: str, account: str) -> str:
-    """Returns how every message about a call begins; `url` holds no secret."""
-    return f"{method} {url} (account {account})"
 
 
 def _plain(headers: HTTPHeaderDict) -> Mapping[str, str]:

@@ -9,8 +9,8 @@ from worker.model.errors import CallError, CallRefused
 from worker.model.records import Call, Purpose
 from worker.store.writer import Ticket
 from worker.wire.adapter import Adapter, Parcel, Way
-from worker.wire.exchange import Exchange, place_of
-from worker.wire.outgoing import About, Limits, Outgoing, Reply
+from worker.wire.exchange import Exchange
+from worker.wire.outgoing import About, Limits, Outgoing, Reply, place_of
 from worker.wire.packing import body_of, checked_target, headers_of, with_body
 from worker.wire.redirects import MAX_HOPS, destination, followed
 from worker.wire.target import origins_of, shown, with_params
@@ -60,7 +60,7 @@ class Line:
             return reply
 
     def close(self) -> None:
-        """Closes the connections; calls under way keep theirs until they end."""
+        """Closes the idle connections; a later call, of a run that outlives its configuration, opens new ones."""
         self._adapter.close()
 
     def _check_hop(self, outgoing: Outgoing, about: About, reply: Reply, hops: int) -> None:

@@ -66,3 +66,8 @@ class Limits:
     read_s: float  # without a single byte
     deadline_s: float  # from the look-up of the name to the last byte of the body, redirects included
     max_body: int  # as sent and inflated
+
+
+def place_of(method: str, url: str, account: str) -> str:
+    """Returns how every message about a call begins; `url` holds no secret."""
+    return f"{method} {url} (account {account})"

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from worker.model.errors import CallRefused
 from worker.vault.secret import Secret
-from worker.wire.outgoing import About, Outgoing, Value
+from worker.wire.outgoing import About, Outgoing, Value, place_of
 from worker.wire.target import BadTarget, Target, parse
 
 _STANDING = {"User-Agent": f"integration-worker/{version('integration-worker')}", "Accept-Encoding": "gzip"}
@@ -24,21 +24,24 @@ def clear(value: Value) -> str:
 
 def checked_target(outgoing: Outgoing, about: About, origins: frozenset[str]) -> Target:
     """Returns where the request goes; raises CallRefused unless that is an allowed origin, by https or on loopback."""
-    place = f"{outgoing.method[:20]!r} call (account {about.account})"
     if not _METHOD.fullmatch(outgoing.method):
-        raise CallRefused(f"{place}: not sent, because that is no HTTP method; expected one such as GET.")
+        raise CallRefused(
+            f"call (account {about.account}): not sent, because {outgoing.method[:20]!r} is no HTTP method; "
+            "expected one such as GET."
+        )
     try:
         target = parse(outgoing.url)
     except BadTarget as error:
-        raise CallRefused(f"{place}: not sent, because {error}; mend the URL.") from None
-    if target.scheme == "http" and not target.loopback:
         raise CallRefused(
-            f"{place}: not sent to {target.origin}, because only https may leave this machine; use https."
-        )
+            f"{outgoing.method} call (account {about.account}): not sent, because {error}; mend the URL."
+        ) from None
+    place = place_of(outgoing.method, target.origin, about.account)
+    if target.scheme == "http" and not target.loopback:
+        raise CallRefused(f"{place}: not sent, because only https may leave this machine; use https.")
     if target.origin not in origins:
         raise CallRefused(
-            f"{place}: not sent to {target.origin}, because account {about.account} may only call "
-            f"{', '.join(sorted(origins))}; add it to the account's `origins` if its links are to be followed."
+            f"{place}: not sent, because this origin is not one of {', '.join(sorted(origins))}; "
+            "add it to the account's `origins` if links that lead there are to be followed."
         )
     return target
 
