@@ -4,11 +4,12 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from worker.config.load import Configuration, load
+from worker.model.errors import StoreError
 from worker.model.events import DaemonReady, DaemonStopped, DaemonStopping, Events
 from worker.model.moments import utc_now
 from worker.runs.outcome import ShuttingDown
@@ -20,6 +21,7 @@ from worker.wiring.checks import verify
 from worker.wiring.secrets import fetch
 
 _LAST_WORDS_S = 2.0  # for attempts that heed the request to end once the drain time is over
+_PATIENCE_S = 2.0  # for each part that cannot end because the database is away
 
 
 def run(path: Path) -> None:
@@ -109,16 +111,17 @@ def _ready(worker: Worker) -> DaemonReady:
 def stop(worker: Worker, why: str) -> None:
     """Takes no new work, waits `drain_timeout` for what runs, cuts off the rest, and leaves.
 
-    What is cut off loses its right to write and is attempted again at the next start.
+    What is cut off loses its right to write and is attempted again at the next start. A database that is away costs
+    some seconds: what could not be written, the next start or another node makes good.
     """
     drain_s = worker.configuration.worker.drain_timeout
     events = worker.ground.events
     events.emit(DaemonStopping(why, worker.pool.busy, worker.pool.waiting, drain_s))
-    worker.clock.stop()
+    worker.clock.stop(_PATIENCE_S)
     inbox, pulse = worker.services
-    inbox.stop()
+    inbox.stop(_PATIENCE_S)
     drained = worker.pool.stop(drain_s) or _cut_off(worker)
-    pulse.stop()
+    pulse.stop(_PATIENCE_S)
     _leave(worker)
     events.emit(DaemonStopped(drained))
 
@@ -127,14 +130,19 @@ def _cut_off(worker: Worker) -> bool:
     why = ShuttingDown("the daemon left before the run ended")
     worker.executor.interrupt(why)
     ended = worker.pool.stop(_LAST_WORDS_S)
-    worker.executor.abandon_all(why)
+    with suppress(StoreError):
+        worker.executor.abandon_all(why, _PATIENCE_S)
     return ended
 
 
 def _leave(worker: Worker) -> None:
     ground = worker.ground
-    ground.writer.call(lambda connection: nodes.stop(connection, worker.node.id, utc_now()))
-    ground.writer.stop()
+    try:
+        ground.writer.call(lambda connection: nodes.stop(connection, worker.node.id, utc_now()), _PATIENCE_S)
+    except StoreError:
+        ground.writer.stop(0.0)
+    else:
+        ground.writer.stop()
     for parts in worker.accounts.values():
         parts.close()
     for database in (*worker.others.values(), ground.database):

@@ -67,18 +67,21 @@ class Executor:
             if underway.leash.remaining_s() < -grace_s:
                 self.finish(underway, self._judge(underway.started, TimedOut("the run did not end at its timeout")))
 
-    def abandon_all(self, why: ShuttingDown) -> None:
-        """Takes the right to write from whatever is still underway; those runs are attempted again."""
-        for underway in self.underway():
-            self.finish(underway, self._judge(underway.started, why))
+    def abandon_all(self, why: ShuttingDown, patience_s: float | None = None) -> None:
+        """Takes the right to write from whatever is still underway; those runs are attempted again.
 
-    def finish(self, underway: Underway, outcome: Outcome) -> None:
+        Raises StoreUnreachable where the database does not take that in time.
+        """
+        for underway in self.underway():
+            self.finish(underway, self._judge(underway.started, why), patience_s)
+
+    def finish(self, underway: Underway, outcome: Outcome, patience_s: float | None = None) -> None:
         """Records the outcome, unless the attempt had lost its right to write, and lets go what waited for it."""
         run = underway.started.run
         with self._lock:
             self._underway.pop((run.id, run.attempt), None)
         now, book = self._resources.now(), self._book()
-        ended = self._writer.call(lambda connection: end(connection, book, run, outcome, now))
+        ended = self._writer.call(lambda connection: end(connection, book, run, outcome, now), patience_s)
         if ended.mine:
             self._report(underway, outcome)
         if ended.handed is not None:

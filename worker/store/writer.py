@@ -111,9 +111,12 @@ class Writer:
             self._filled.notify()
         return ticket
 
-    def call(self, operation: Callable[[sa.Connection], T]) -> T:
-        """Hands an operation in and returns its result once committed; raises what the operation raised."""
-        return self.submit(operation).wait()
+    def call(self, operation: Callable[[sa.Connection], T], timeout_s: float | None = None) -> T:
+        """Hands an operation in and returns its result once committed.
+
+        Raises what the operation raised, or StoreUnreachable after `timeout_s`; it is then still being tried.
+        """
+        return self.submit(operation).wait(timeout_s)
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Commits what waits, and fails with StoreError what could not be committed within `timeout_s`."""
