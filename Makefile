@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-all lint types imports check format clean
+.PHONY: help demo test test-fast test-slow test-all lint types imports check format clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,8 +26,10 @@ test: .venv/installed ## Run the tests, PostgreSQL and child processes included:
 test-fast: .venv/installed ## Run the tests without PostgreSQL and child processes: for the inner loop.
 	$(BIN)/python -m pytest -m 'not slow and not process and not postgres'
 
-test-all: .venv/installed ## Run every test.
-	$(BIN)/python -m pytest
+test-slow: .venv/installed ## Run the tests that make test leaves out.
+	$(BIN)/python -m pytest -m 'slow'
+
+test-all: test test-slow ## Run every test.
 
 lint: .venv/installed ## Check style (ruff, all rules) and format.
 	$(BIN)/ruff check .
