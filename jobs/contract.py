@@ -140,6 +140,13 @@ class Answer:
     body: bytes
     url: str  # without secrets
     call_id: int = 0
+    method: str = "GET"
+    account: str = ""
+
+    @property
+    def place(self) -> str:
+        """How every message about the answer begins: what was asked of whom, and as whom."""
+        return f"{self.method} {self.url} (account {self.account})" if self.account else f"{self.method} {self.url}"
 
     def json(self) -> Json:
         """Returns the decoded body; raises BadAnswer that says what was found in place of JSON."""
@@ -151,7 +158,7 @@ class Answer:
             )
             kind = self.headers.get("content-type", "no content type")
             raise BadAnswer(
-                f"{self.url} answered {self.status} with {found} ({kind}); expected JSON. "
+                f"{self.place} answered {self.status} with {found} ({kind}); expected JSON. "
                 "Check the account's base_url and the path."
             ) from None  # the decoder's error holds the whole body
 

@@ -55,7 +55,7 @@ class RestSource:
             context.check()
             answer = self._request(api, ask, mark)
             document = None if answer.status == _NO_CONTENT else answer.json()
-            records = [] if answer.status == _NO_CONTENT else records_at(document, self._options.records, answer.url)
+            records = [] if answer.status == _NO_CONTENT else records_at(document, self._options.records, answer.place)
             seen = Seen(ask, answer.url, answer.headers, document, len(records))
             walk.check(seen, records)
             ask = self._options.paging.after(seen)

@@ -52,7 +52,8 @@ class Exchange:
         self._watch.let_go()
         if self._watch.expired:  # a body without a length looks whole when it is cut
             raise TimeoutError
-        return Answer(raw.status, _plain(raw.headers), body, self._call.url, self._call.id)
+        call = self._call
+        return Answer(raw.status, _plain(raw.headers), body, call.url, call.id, call.method, call.account)
 
     def _failure(self, error: Exception) -> CallError:
         call = self._call
