@@ -37,6 +37,7 @@ class Granted:
     refresh: Secret | None = None
     expires_in_s: float | None = None
     scope: str | None = None
+    refresh_expires_in_s: float | None = None  # of the refresh token itself
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Refusal:
     message: str
     retry_after_s: float | None = None
     in_doubt: bool = False
+    code: str = ""  # the RFC's, where the answer has one
 
 
 def read_answer(answer: Answer, grant: Grant, now: datetime) -> Granted | Refusal:
@@ -86,6 +88,7 @@ def _token(body: Mapping[str, Json], answer: Answer) -> Granted | Refusal:
         Secret(refresh) if isinstance(refresh, str) and refresh.strip() else None,
         _lifetime_s(body.get("expires_in")),
         scope if isinstance(scope, str) else None,
+        _lifetime_s(body.get("refresh_token_expires_in", body.get("refresh_expires_in"))),
     )
 
 
@@ -103,7 +106,7 @@ def _refusal(answer: Answer, body: dict[str, Json] | None, grant: Grant, now: da
     verdict = _verdict(answer.status, code, grant, readable=body is not None)
     told = ": ".join(part for part in (code, _description(body or {})) if part)
     message = f"{_place(answer)}{' ' + told if told else ''} to grant {grant.name}"
-    return Refusal(verdict, message, retry_after_s(answer.headers, now))
+    return Refusal(verdict, message, retry_after_s(answer.headers, now), code=code)
 
 
 def _verdict(status: int, code: str, grant: Grant, *, readable: bool) -> Verdict:

@@ -20,7 +20,7 @@ from worker.auth.endpoint import TokenEndpoint
 from worker.auth.gate import Gate
 from worker.auth.leases import Leases
 from worker.auth.pace import Pace
-from worker.auth.refresh import Refresh
+from worker.auth.refresh import Handed, Refresh
 from worker.auth.sealing import Pair, Seals
 from worker.auth.snapshot import Ask, Snapshot, Token, times_of
 from worker.auth.windows import health_of
@@ -89,6 +89,35 @@ class Keeper:
             if held.tides_over(ask, now_s):
                 return self._renewed_by_one(ask, held)
         return self._renewed_for_all(ask)
+
+    def adopt(self, handed: Handed, deadline_s: float = 60.0) -> Token:
+        """Keeps a token that a login brought as the next generation, whatever the account's health was.
+
+        Waits up to `deadline_s` for a renewal that is under way. Raises TokenUnavailable, StoreUnreachable.
+        """
+        now_s = self.elapsed()
+        ask = Ask(None, now_s, now_s + deadline_s)
+        with self._lock:
+            while True:
+                row, held = self._leases.row(), self._snapshot
+                lease = self._leases.take(row, lambda _row: None)
+                newer_than = max(row.generation, held.token.generation if held else 0)
+                kept = self._refresh.adopt(lease, handed, newer_than) if lease else None
+                if kept is not None:
+                    self._snapshot = kept
+                    return kept.token
+                self._pause(ask)
+
+    def notice(self, row: TokenRow) -> None:
+        """Lets go of a token that another process has replaced or deleted, as its row shows."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            held = self._snapshot
+            if held is not None and (row.generation, row.sealed is None) >= (held.token.generation, True):
+                self._snapshot = None
+        finally:
+            self._lock.release()
 
     def health(self) -> Health:
         """Returns the account's health as stored; no network. Raises StoreUnreachable."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from worker.auth.account import Account
 from worker.auth.answer import Granted
 from worker.auth.clocks import Clocks
-from worker.auth.endpoint import Outcome, TokenEndpoint
+from worker.auth.endpoint import TokenEndpoint
 from worker.auth.failing import Failing
 from worker.auth.grants import Grant, RefreshGrant, Verdict, login_grant
 from worker.auth.leases import Lease, Leases
@@ -17,20 +17,31 @@ from worker.model.events import AccountRecovered, AccountWarned, Events, TokenRe
 from worker.model.records import Health
 from worker.store.tokens import NewToken
 
+FOREVER_S = float("inf")
 MOST_SKEW_S = 30.0  # between our clock and the server's, before somebody should look
 
 
 @dataclass(frozen=True)
-class _Won:
-    """A token that came: who asked how, and the instant before the request was sent, from which its life is counted."""
+class Handed:
+    """A token that came: by which grant, and the instant before it was asked for, from which its life is counted."""
 
-    lease: Lease
-    grant: Grant
-    pair: Pair
-    generation: int
+    granted: Granted
+    how: str
     at: datetime
     at_s: float  # elapsed clock
-    life_s: float
+    call_id: int | None = None
+
+
+@dataclass(frozen=True)
+class _Won:
+    """A token to keep, and what it follows; `life_s` is None where nobody knows."""
+
+    lease: Lease
+    handed: Handed
+    pair: Pair
+    generation: int
+    life_s: float | None
+    refresh_expires_at: datetime | None
 
 
 class Refresh:
@@ -68,9 +79,8 @@ class Refresh:
             outcome = self._endpoint.ask(grant, held.row.generation)
             result = outcome.result
             if isinstance(result, Granted):
-                life_s = self._account.options.token_lifetime if result.expires_in_s is None else result.expires_in_s
-                won = _Won(held, grant, _joined(result, pair), newer_than + 1, at, at_s, life_s)
-                return self._kept(won, outcome)
+                handed = Handed(result, grant.name, at, at_s, outcome.call_id)
+                return self._kept(self._won(held, handed, pair, newer_than + 1), outcome.skew_s)
             if result.verdict is Verdict.DEAD:
                 pair, grant, why = pair and pair.spent(), login_grant(self._account), result.message
             elif outcome.unanswered and not repeated:
@@ -82,14 +92,36 @@ class Refresh:
             raise self._failing.needs_login(held, f"rotation_in_doubt: {why}" if held.doubted else why)
         return None
 
+    def adopt(self, lease: Lease, handed: Handed, newer_than: int) -> Snapshot | None:
+        """Returns a token that a person's login or an API's answer brought, once it is kept like any other.
+
+        None where the lease was lost meanwhile.
+        """
+        return self._kept(self._won(lease, handed, None, newer_than + 1))
+
+    def _won(self, lease: Lease, handed: Handed, old: Pair | None, generation: int) -> _Won:
+        pair = _joined(handed.granted, old)
+        end = refresh_end(handed, old, lease.row.refresh_expires_at, self._account.options.refresh_lifetime)
+        return _Won(lease, handed, pair, generation, self._life_s(handed.granted), end if pair.refresh else None)
+
+    def _life_s(self, granted: Granted) -> float | None:
+        """Returns a token's life; one that a person pasted may live for a year, so there no default is assumed."""
+        options = self._account.options
+        if granted.expires_in_s is not None:
+            return granted.expires_in_s
+        assumed = options.grant != "token" or "token_lifetime" in options.model_fields_set  # noqa: S105  a grant
+        return options.token_lifetime if assumed else None
+
     def _first_grant(self, pair: Pair | None) -> Grant | None:
         if pair and pair.refresh:
             return RefreshGrant(pair.refresh, self._account.options.scope)
         return login_grant(self._account)
 
-    def _kept(self, won: _Won, outcome: Outcome) -> Snapshot | None:
+    def _kept(self, won: _Won, skew_s: float = 0.0) -> Snapshot | None:
         """Stores the token and returns it, also when the database is away; None where the lease was lost."""
-        refresh_in_s = won.life_s - advisory_s(won.life_s, self._clocks.chance())
+        life_s = FOREVER_S if won.life_s is None else won.life_s
+        refresh_in_s = life_s - self._window_s(life_s, won.pair)
+        handed, known = won.handed, won.life_s is not None
         sealed = self._seals.seal(won.pair, won.generation)
         new = NewToken(
             account=self._account.name,
@@ -98,35 +130,41 @@ class Refresh:
             generation=won.generation,
             sealed=sealed,
             key_id=key_of(sealed),
-            issued_at=won.at,
-            expires_at=moment(won.at, won.life_s),
-            refresh_at=moment(won.at, refresh_in_s),
+            issued_at=handed.at,
+            expires_at=moment(handed.at, life_s) if known else None,
+            refresh_at=moment(handed.at, refresh_in_s) if known else None,
             secret_fingerprint=self._seals.fingerprint,
+            refresh_expires_at=won.refresh_expires_at,
         )
-        stored = self._leases.save(new, outcome.call_id)
+        stored = self._leases.save(new, handed.call_id)
         if stored is False:
             return None
         if stored is None:
             self._warn(f"a new token could not be stored yet; it is {self._leases.rescue(new)}")
-        self._tell(won, outcome)
-        end_s = won.at_s + won.life_s
-        times = Times(won.at_s + refresh_in_s, end_s - mandatory_s(won.life_s), end_s)
+        self._tell(won, skew_s)
+        end_s = handed.at_s + life_s
+        times = Times(handed.at_s + refresh_in_s, end_s - mandatory_s(life_s), end_s)
         token = Token(won.generation, won.pair.access, new.expires_at)
         return Snapshot(token, times, came_s=self._clocks.elapsed_s())
 
-    def _tell(self, won: _Won, outcome: Outcome) -> None:
-        name = self._account.name
+    def _window_s(self, life_s: float, pair: Pair) -> float:
+        """Returns how long before its end a token is renewed; late where only a person could do it."""
+        renewable = pair.refresh is not None or login_grant(self._account) is not None
+        return advisory_s(life_s, self._clocks.chance()) if renewable else mandatory_s(life_s)
+
+    def _tell(self, won: _Won, skew_s: float) -> None:
+        name, handed = self._account.name, won.handed
         self._events.emit(
-            TokenRefreshed(name, won.generation, won.grant.name, expires_in_s=won.life_s, call=outcome.call_id)
+            TokenRefreshed(name, won.generation, handed.how, expires_in_s=won.life_s, call=handed.call_id)
         )
         if won.lease.row.health not in (Health.UNKNOWN, Health.FRESH, Health.STALE):
             self._events.emit(AccountRecovered(name))
         wanted, given = set(self._account.options.scope.split()), set(won.pair.scope.split())
         if given and wanted - given:
             self._warn(f"the server granted less than was asked for; missing: {' '.join(sorted(wanted - given))}")
-        if abs(outcome.skew_s) > MOST_SKEW_S and not self._warned_of_skew:
+        if abs(skew_s) > MOST_SKEW_S and not self._warned_of_skew:
             self._warned_of_skew = True
-            self._warn(f"the token server's clock is {outcome.skew_s:+.0f} s from ours; set this machine's clock")
+            self._warn(f"the token server's clock is {skew_s:+.0f} s from ours; set this machine's clock")
 
     def _warn(self, warning: str) -> None:
         self._events.emit(AccountWarned(self._account.name, warning))
@@ -138,3 +176,17 @@ def _joined(granted: Granted, pair: Pair | None) -> Pair:
     if pair is None:
         return new
     return replace(new, refresh=new.refresh or pair.refresh, scope=new.scope or pair.scope)
+
+
+def refresh_end(handed: Handed, old: Pair | None, known: datetime | None, assumed_s: float | None) -> datetime | None:
+    """Returns when the refresh token lapses, as far as somebody says so.
+
+    `known` is the end of the `old` one, which an answer without a new refresh token does not move; `assumed_s` is the
+    life of a new one where the answer does not tell. An answer's 0 means that it does not lapse.
+    """
+    granted = handed.granted
+    if granted.refresh_expires_in_s is not None:
+        return moment(handed.at, granted.refresh_expires_in_s) if granted.refresh_expires_in_s else None
+    if granted.refresh is None or (old is not None and granted.refresh == old.refresh):
+        return known
+    return moment(handed.at, assumed_s) if assumed_s else None

@@ -38,7 +38,7 @@ def read(path: Path) -> NewToken | None:
         document = orjson.loads(path.read_bytes())
         values = {field.name: document[field.name] for field in fields(NewToken)}
         values["sealed"] = base64.b64decode(values["sealed"])
-        for name in ("issued_at", "expires_at", "refresh_at"):
+        for name in ("issued_at", "expires_at", "refresh_at", "refresh_expires_at"):
             values[name] = datetime.fromisoformat(values[name]) if values[name] else None
         return NewToken(**values)
     except (OSError, ValueError, KeyError, TypeError):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs.contract import Duration
+from worker.model.grants import AssertionOptions, ClientHeaderOptions, CustomGrantOptions, NewTokenOptions
 from worker.model.schedules import OneOrMany
 from worker.model.secretref import SecretRef
 from worker.model.urls import endpoint_url, origin, proxy_url, web_url
@@ -35,15 +36,38 @@ class AccountOptions(Options):
     tenant: str = ""
     client_id: str = ""
     client_secret: SecretRef | None = None
-    grant: Literal["password", "client_credentials"] = "client_credentials"
+    grant: Literal["password", "client_credentials", "refresh_token", "jwt_bearer", "custom"] = "client_credentials"
     accept_password_grant: bool = Field(default=False, description="RFC 9700 section 2.4 forbids that grant.")
     username: str = ""
     password: SecretRef | None = None
     token_url: Annotated[str, AfterValidator(endpoint_url)] = Field(default="", description="May hold {base_url}.")
-    token_params: Literal["body", "query"] = "body"  # noqa: S105 - a place, no secret
-    client_auth: Literal["post", "basic"] = "post"
+    issuer: Annotated[str, AfterValidator(endpoint_url)] = Field(
+        default="", description="Its metadata names the endpoints that no option names (RFC 8414)."
+    )
+    authorize_url: Annotated[str, AfterValidator(endpoint_url)] = Field(default="", description="As token_url.")
+    device_url: Annotated[str, AfterValidator(endpoint_url)] = Field(default="", description="As token_url.")
+    introspect_url: Annotated[str, AfterValidator(endpoint_url)] = Field(default="", description="As token_url.")
+    revoke_url: Annotated[str, AfterValidator(endpoint_url)] = Field(default="", description="As token_url.")
+    token_params: Literal["body", "query", "json", "headers"] = "body"  # noqa: S105 - a place, no secret
+    token_extra: dict[str, str] = Field(default_factory=dict, description="Further parameters of token requests.")
+    token_headers: dict[str, str] = Field(default_factory=dict, description="Of token requests; filled as headers.")
+    client_auth: Literal["post", "basic", "header", "private_key_jwt", "none"] = "post"
+    client_headers: ClientHeaderOptions = ClientHeaderOptions()
+    refresh_token: SecretRef | None = Field(default=None, description="Used once, with the grant refresh_token.")
+    private_key: SecretRef | None = Field(default=None, description="PEM, unencrypted.")
+    key_id: str = ""
+    assertion: AssertionOptions = AssertionOptions()
+    custom: CustomGrantOptions | None = None
     scope: str = ""
+    resource: Annotated[tuple[str, ...], OneOrMany(least=0)] = Field(
+        default=(), description="What the token is for, as URIs (RFC 8707)."
+    )
+    bearer: Literal["access_token", "refresh_token"] = "access_token"  # noqa: S105 - a kind, no secret
+    new_token: NewTokenOptions = NewTokenOptions()
     token_lifetime: Duration = Field(default=3600.0, description="Where an answer has no expires_in.")
+    refresh_lifetime: Duration | None = Field(
+        default=None, description="Of a refresh token whose answer does not tell; it is used before it would lapse."
+    )
     reject_statuses: Annotated[tuple[Annotated[int, Field(ge=400, le=499)], ...], OneOrMany()] = Field(
         default=(401,), description="Answers that may mean a bad token."
     )
@@ -66,22 +90,42 @@ class AccountOptions(Options):
         return self
 
     def _grant_faults(self) -> Iterator[str]:
-        if not self.token_url:
-            yield "token_url is missing: name it, or a profile that knows it"
+        if not self.token_url and not self.issuer:
+            yield "token_url is missing: name it, or the issuer that publishes it, or a profile that knows it"
         if not self.client_id:
             yield "client_id is missing"
-        if self.grant == "client_credentials" and self.client_secret is None:
-            yield "client_secret is missing, which the grant client_credentials needs"
-        if self.grant == "password" and (not self.username or self.password is None):
-            yield "username and password are needed by the grant password"
+        for name in self._needed():
+            if not getattr(self, name):
+                yield f"{name} is missing, which the grant {self.grant} needs"
         if self.grant == "password" and not self.accept_password_grant:
             yield (
                 "the grant password is forbidden by RFC 9700 section 2.4: "
                 "use client_credentials, or say accept_password_grant = true if the API offers nothing else"
             )
+        yield from self._style_faults()
+
+    def _needed(self) -> tuple[str, ...]:
+        """Returns the options that the grant cannot do without."""
+        proof = "private_key" if self.client_auth == "private_key_jwt" else "client_secret"
+        needed = {
+            "client_credentials": (proof,),
+            "password": ("username", "password"),
+            "refresh_token": ("refresh_token",),
+            "jwt_bearer": ("private_key",),
+            "custom": ("custom",),
+        }
+        return needed.get(self.grant, ())
+
+    def _style_faults(self) -> Iterator[str]:
+        if self.client_auth == "private_key_jwt" and self.private_key is None and self.grant != "client_credentials":
+            yield 'private_key is missing, which client_auth = "private_key_jwt" needs'
+        if self.client_auth == "none" and self.grant == "client_credentials":
+            yield "client_auth is none: the grant client_credentials has nothing but the client's proof"
+        if self.resource and self.token_params == "headers":  # noqa: S105 - a place, no secret
+            yield "resource cannot be sent in headers: use token_params body, query or json"
 
     def _header_faults(self) -> Iterator[str]:
-        for header, text in self.headers.items():
+        for header, text in (*self.headers.items(), *self.token_headers.items()):
             if header.lower() in _CREDENTIAL_HEADERS:
                 yield f"the header {header} holds a credential, which the worker sends itself: take it out"
             for name in re.findall(r"\{([^{}]*)\}", text):
@@ -93,4 +137,21 @@ class AccountOptions(Options):
     @property
     def token_endpoint(self) -> str:
         """The token endpoint's URL, with the base URL filled in."""
-        return self.token_url.replace("{base_url}", self.base_url.rstrip("/"))
+        return self.filled(self.token_url)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The URLs at which the account's tokens are dealt with, its issuer's too."""
+        urls = (
+            self.token_url,
+            self.issuer,
+            self.authorize_url,
+            self.device_url,
+            self.introspect_url,
+            self.revoke_url,
+        )
+        return tuple(self.filled(url) for url in urls if url)
+
+    def filled(self, url: str) -> str:
+        """Returns an endpoint's URL, with the base URL filled in."""
+        return url.replace("{base_url}", self.base_url.rstrip("/"))

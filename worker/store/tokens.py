@@ -44,6 +44,7 @@ class NewToken:
     expires_at: datetime | None
     refresh_at: datetime | None
     secret_fingerprint: str
+    refresh_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,22 @@ def release(connection: sa.Connection, failure: Failure) -> bool:
     del values["account"], values["attempt_id"], values["in_doubt"]
     over = {"lease_owner": None, "lease_until": None} | ({} if failure.in_doubt else {"attempt_id": None})
     return connection.execute(_mine(failure.account, failure.attempt_id).values(values | over)).rowcount == 1
+
+
+def reseal(connection: sa.Connection, row: TokenRow, sealed: bytes, key_id: str) -> bool:
+    """Replaces what seals a row's token; False, and nothing changed, where the row has another token by now.
+
+    The bytes themselves are compared too: within one generation a refresh token that proved dead is taken out.
+    """
+    same = sa.and_(tokens.c.generation == row.generation, tokens.c.key_id.is_not_distinct_from(row.key_id))
+    change = sa.update(tokens).where(tokens.c.account == row.account, same, tokens.c.sealed == row.sealed)
+    return connection.execute(change.values(sealed=sealed, key_id=key_id)).rowcount == 1
+
+
+def under_way(connection: sa.Connection, now: datetime) -> dict[str, int | None]:
+    """Returns account and attempt of every lease that runs at `now`, by the lease clock."""
+    query = sa.select(tokens.c.account, tokens.c.attempt_id).where(tokens.c.lease_until >= now)
+    return {row.account: row.attempt_id for row in connection.execute(query)}
 
 
 def end_leases(connection: sa.Connection) -> None:
