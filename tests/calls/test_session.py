@@ -7,7 +7,7 @@ import pytest
 
 from jobs.contract import Interrupted
 from tests.calls.asking import Asker, options
-from tests.wire.farend import FarEnd, Request, answer
+from tests.wire.farend import FarEnd, Request, answer, closed_port
 from worker.model.errors import AuthRejected, CallFailed, CallRefused, CallUnanswered, CallUnsent
 from worker.model.records import Purpose
 
@@ -159,7 +159,7 @@ def test_read_is_repeated_after_a_lost_answer(asker: Asker) -> None:
 def test_unreachable_host_is_told_after_all_tries(asker: Asker) -> None:
     """Also a POST is tried again where nothing left."""
     with pytest.raises(CallUnsent, match="refused the connection"):
-        asker.api("http://127.0.0.1:1").request("POST", "x", json={})
+        asker.api(f"http://127.0.0.1:{closed_port()}").request("POST", "x", json={})
     assert len(asker.bench.rows()) == 3
 
 

@@ -183,3 +183,10 @@ class Bench:
 def get(url: str) -> Outgoing:
     """Returns a plain GET."""
     return Outgoing("GET", url)
+
+
+def closed_port() -> int:
+    """Returns a port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port

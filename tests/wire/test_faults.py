@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.wire.farend import LIMITS, READ, Bench, FarEnd, Request, answer, get, redirect
+from tests.wire.farend import LIMITS, READ, Bench, FarEnd, Request, answer, closed_port, get, redirect
 from worker.model.errors import BodyTooLarge, CallError, CallUnanswered, CallUnsent
 from worker.vault.secret import Secret
 from worker.wire import connections
@@ -41,13 +41,6 @@ def failure(bench: Bench, url: str, limits: Limits = HASTY, method: str = "GET")
     assert CANARY not in f"{caught.value!r}{row}{bench.told}"
     assert f"{method} {url}/?p=*** (account tangoe)" in str(caught.value)
     return caught.value
-
-
-def closed_port() -> int:
-    """Returns a port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 def test_refused_connection_is_unsent(bench: Bench) -> None:

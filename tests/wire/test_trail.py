@@ -1,11 +1,12 @@
 """No effect without its record."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
-from tests.wire.farend import LIMITS, READ, Bench, FarEnd, answer, get
+from tests.wire.farend import LIMITS, READ, Bench, FarEnd, answer, closed_port, get
 from worker.model.errors import CallUnsent, StoreError, StoreUnreachable
 from worker.model.events import Event, Events
 from worker.model.records import Call, Purpose
@@ -54,9 +55,8 @@ def test_nothing_with_an_effect_is_sent_while_the_store_is_down(bench: Bench, da
     """Without its row a token request does not leave; the error says why, and the row comes later, closed."""
     release = threading.Event()
     stuck = bench.writer.submit(lambda _: release.wait(30.0))
-    line = bench.line("http://127.0.0.1:9", limits=LIMITS.__class__(1.0, 1.0, 0.2, 1000))
     with FarEnd(answer()) as far:
-        line = bench.line(far.url, limits=LIMITS.__class__(1.0, 1.0, 0.2, 1000))
+        line = bench.line(far.url, limits=replace(LIMITS, deadline_s=0.2))
         with pytest.raises(StoreUnreachable, match="no call is made without its record"):
             line.send(Outgoing("POST", far.url), TOKEN)
         assert not far.requests
@@ -136,8 +136,9 @@ def test_failing_listener_harms_no_call(database: Database, writer: Writer) -> N
 
 def test_event_tells_of_a_failure(bench: Bench) -> None:
     """A call that failed is told like any other, with its error and its time."""
+    url = f"http://127.0.0.1:{closed_port()}"
     with pytest.raises(CallUnsent) as caught:
-        bench.line("http://127.0.0.1:1").send(get("http://127.0.0.1:1/"), READ)
+        bench.line(url).send(get(url), READ)
     (told,) = bench.told
     assert (told.call, told.error, told.status) == (caught.value.call_id, str(caught.value), None)
     assert told.ms is not None
