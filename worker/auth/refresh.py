@@ -80,9 +80,10 @@ class Refresh:
             result = outcome.result
             if isinstance(result, Granted):
                 handed = Handed(result, grant.name, at, at_s, outcome.call_id)
-                return self._kept(self._won(held, handed, pair, newer_than + 1), outcome.skew_s)
+                won = self._won(held, handed, self._renewed(grant, pair), newer_than + 1)
+                return self._kept(won, outcome.skew_s)
             if result.verdict is Verdict.DEAD:
-                pair, grant, why = pair and pair.spent(), login_grant(self._account), result.message
+                pair, grant, why = pair and pair.spent(), self._login(pair, tried=grant), result.message
             elif outcome.unanswered and not repeated:
                 held, repeated = replace(held, doubted=True), True
             else:
@@ -115,7 +116,20 @@ class Refresh:
     def _first_grant(self, pair: Pair | None) -> Grant | None:
         if pair and pair.refresh:
             return RefreshGrant(pair.refresh, self._account.options.scope)
-        return login_grant(self._account)
+        return self._login(pair)
+
+    def _login(self, pair: Pair | None, tried: Grant | None = None) -> Grant | None:
+        """Returns how the account logs in by itself; a refresh token that a person gave is good for one time."""
+        grant = login_grant(self._account, self._endpoint.url)
+        if isinstance(grant, RefreshGrant) and (grant == tried or (pair and pair.given == self._seals.given)):
+            return None
+        return grant
+
+    def _renewed(self, grant: Grant, pair: Pair | None) -> Pair | None:
+        """Returns the tokens that a grant renews: the stored ones, or those of which a person gave the half."""
+        if isinstance(grant, RefreshGrant) and grant.configured:
+            return Pair(grant.refresh_token, grant.refresh_token, given=self._seals.given)
+        return pair
 
     def _kept(self, won: _Won, skew_s: float = 0.0) -> Snapshot | None:
         """Stores the token and returns it, also when the database is away; None where the lease was lost."""
@@ -144,12 +158,12 @@ class Refresh:
         self._tell(won, skew_s)
         end_s = handed.at_s + life_s
         times = Times(handed.at_s + refresh_in_s, end_s - mandatory_s(life_s), end_s)
-        token = Token(won.generation, won.pair.access, new.expires_at)
+        token = Token(won.generation, won.pair.bearer(self._account.options.bearer), new.expires_at)
         return Snapshot(token, times, came_s=self._clocks.elapsed_s())
 
     def _window_s(self, life_s: float, pair: Pair) -> float:
         """Returns how long before its end a token is renewed; late where only a person could do it."""
-        renewable = pair.refresh is not None or login_grant(self._account) is not None
+        renewable = pair.refresh is not None or login_grant(self._account, self._endpoint.url) is not None
         return advisory_s(life_s, self._clocks.chance()) if renewable else mandatory_s(life_s)
 
     def _tell(self, won: _Won, skew_s: float) -> None:
@@ -175,7 +189,7 @@ def _joined(granted: Granted, pair: Pair | None) -> Pair:
     new = Pair(granted.access, granted.refresh, granted.scope or "")
     if pair is None:
         return new
-    return replace(new, refresh=new.refresh or pair.refresh, scope=new.scope or pair.scope)
+    return replace(new, refresh=new.refresh or pair.refresh, scope=new.scope or pair.scope, given=pair.given)
 
 
 def refresh_end(handed: Handed, old: Pair | None, known: datetime | None, assumed_s: float | None) -> datetime | None:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs.contract import Duration
 from worker.model.grants import AssertionOptions, ClientHeaderOptions, CustomGrantOptions, NewTokenOptions
+from worker.model.logins import LOGIN_GRANTS, ValidateOptions, loopback_url
 from worker.model.schedules import OneOrMany
 from worker.model.secretref import SecretRef
 from worker.model.urls import endpoint_url, origin, proxy_url, web_url
@@ -36,7 +37,17 @@ class AccountOptions(Options):
     tenant: str = ""
     client_id: str = ""
     client_secret: SecretRef | None = None
-    grant: Literal["password", "client_credentials", "refresh_token", "jwt_bearer", "custom"] = "client_credentials"
+    grant: Literal[
+        "password",
+        "client_credentials",
+        "refresh_token",
+        "jwt_bearer",
+        "custom",
+        "authorization_code",
+        "device_code",
+        "implicit",
+        "token",
+    ] = "client_credentials"
     accept_password_grant: bool = Field(default=False, description="RFC 9700 section 2.4 forbids that grant.")
     username: str = ""
     password: SecretRef | None = None
@@ -48,6 +59,12 @@ class AccountOptions(Options):
     device_url: Annotated[str, AfterValidator(endpoint_url)] = Field(default="", description="As token_url.")
     introspect_url: Annotated[str, AfterValidator(endpoint_url)] = Field(default="", description="As token_url.")
     revoke_url: Annotated[str, AfterValidator(endpoint_url)] = Field(default="", description="As token_url.")
+    redirect_url: Annotated[str, AfterValidator(loopback_url)] = Field(
+        default="http://127.0.0.1/callback", description="Where a login's pages lead; without a port any free one."
+    )
+    validation: ValidateOptions | None = Field(
+        default=None, alias="validate", description="How one asks whether a token is good; default: introspect_url."
+    )
     token_params: Literal["body", "query", "json", "headers"] = "body"  # noqa: S105 - a place, no secret
     token_extra: dict[str, str] = Field(default_factory=dict, description="Further parameters of token requests.")
     token_headers: dict[str, str] = Field(default_factory=dict, description="Of token requests; filled as headers.")
@@ -62,7 +79,7 @@ class AccountOptions(Options):
     resource: Annotated[tuple[str, ...], OneOrMany(least=0)] = Field(
         default=(), description="What the token is for, as URIs (RFC 8707)."
     )
-    bearer: Literal["access_token", "refresh_token"] = "access_token"  # noqa: S105 - a kind, no secret
+    bearer: Literal["access_token", "refresh_token"] = "access_token"
     new_token: NewTokenOptions = NewTokenOptions()
     token_lifetime: Duration = Field(default=3600.0, description="Where an answer has no expires_in.")
     refresh_lifetime: Duration | None = Field(
@@ -90,9 +107,10 @@ class AccountOptions(Options):
         return self
 
     def _grant_faults(self) -> Iterator[str]:
-        if not self.token_url and not self.issuer:
-            yield "token_url is missing: name it, or the issuer that publishes it, or a profile that knows it"
-        if not self.client_id:
+        for name in self._endpoints_needed():
+            if not getattr(self, name) and not self.issuer:
+                yield f"{name} is missing: name it, or the issuer that publishes it, or a profile that knows it"
+        if not self.client_id and self.grant != "token":  # noqa: S105 - a grant, no secret
             yield "client_id is missing"
         for name in self._needed():
             if not getattr(self, name):
@@ -103,6 +121,16 @@ class AccountOptions(Options):
                 "use client_credentials, or say accept_password_grant = true if the API offers nothing else"
             )
         yield from self._style_faults()
+
+    def _endpoints_needed(self) -> tuple[str, ...]:
+        """Returns the endpoints that the grant cannot do without."""
+        needed = {
+            "authorization_code": ("token_url", "authorize_url"),
+            "device_code": ("token_url", "device_url"),
+            "implicit": ("authorize_url",),
+            "token": (),
+        }
+        return needed.get(self.grant, ("token_url",))
 
     def _needed(self) -> tuple[str, ...]:
         """Returns the options that the grant cannot do without."""
@@ -135,6 +163,11 @@ class AccountOptions(Options):
                     yield f"{name} is missing: the API is sent it as the header {header}"
 
     @property
+    def needs_person(self) -> bool:
+        """Tells whether only a person can log in."""
+        return self.grant in LOGIN_GRANTS
+
+    @property
     def token_endpoint(self) -> str:
         """The token endpoint's URL, with the base URL filled in."""
         return self.filled(self.token_url)
@@ -149,6 +182,7 @@ class AccountOptions(Options):
             self.device_url,
             self.introspect_url,
             self.revoke_url,
+            self.validation.url if self.validation else "",
         )
         return tuple(self.filled(url) for url in urls if url)
 

@@ -6,6 +6,7 @@ WorkerError                     (jobs.contract) the root
 │   ├── SecretMissing           none of the places looked at holds it
 │   └── SecretUnsafe            its file may be read by others
 ├── KeyRingError                the key ring is missing, malformed or not the one this database was sealed with
+├── KeyInUse                    a key cannot go, or is none of the ring's
 ├── SealBroken                  sealed bytes do not open: changed, moved, or sealed with a key we do not have
 ├── StoreError                  the database
 │   ├── StoreUnreachable        cannot be opened or has gone away
@@ -81,6 +82,13 @@ class KeyRingError(WorkerError):
     """The key ring is missing, malformed, or not the one this database was sealed with."""
 
     kind = "key_ring"
+    permanent = True
+
+
+class KeyInUse(WorkerError):
+    """A key of the ring cannot go: it seals, or something sealed with it is still there."""
+
+    kind = "key_in_use"
     permanent = True
 
 

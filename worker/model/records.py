@@ -96,6 +96,7 @@ class Purpose(StrEnum):
     REFRESH = "refresh"
     VALIDATE = "validate"
     REVOKE = "revoke"
+    DISCOVERY = "discovery"  # an issuer's metadata
 
 
 @dataclass(frozen=True)
