@@ -51,3 +51,9 @@ def ensure_installation(connection: sa.Connection, now: datetime) -> str:
         found = str(uuid.uuid4())
         connection.execute(sa.insert(installation), {"id": found, "created_at": now})
     return found
+
+
+def installation_id(connection: sa.Connection) -> str | None:
+    """Returns the id of this database; None where it was never used with a key ring."""
+    found: str | None = connection.execute(sa.select(installation.c.id)).scalar_one_or_none()
+    return found

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from worker.model.errors import SealBroken
-from worker.vault.keyring import KEY_LENGTH, KeyRing
+from worker.vault.keyring import FINGERPRINT, KEY_LENGTH, KeyRing, Ring
 from worker.vault.secret import Secret
 
 Sealed = NewType("Sealed", bytes)
@@ -36,16 +36,17 @@ _FINGERPRINT = 16  # bytes
 class Cipher:
     """Seals and opens values for one installation, which is one database."""
 
-    def __init__(self, ring: KeyRing, installation: str) -> None:
+    def __init__(self, ring: Ring, installation: str) -> None:
         self._ring = ring
         self._installation = installation
 
     def seal(self, plain: bytes, *, table: str, record: str, generation: int) -> Sealed:
         """Returns `plain` sealed with the active key for this place and generation."""
-        kid, nonce = self._ring.active, os.urandom(_NONCE)
+        ring, nonce = self._ring.current(), os.urandom(_NONCE)
+        kid = ring.active
         bound = self._bound(table, record, generation, kid)
         head = _FORMAT + bytes([len(kid)]) + kid.encode()
-        return Sealed(head + nonce + AESGCM(self._key(kid, b"token", record)).encrypt(nonce, plain, bound))
+        return Sealed(head + nonce + AESGCM(_key(ring, kid, b"token", record)).encrypt(nonce, plain, bound))
 
     def open(self, sealed: bytes, *, table: str, record: str, generation: int) -> bytes:
         """Returns what was sealed for exactly this place and generation; raises SealBroken."""
@@ -84,23 +85,16 @@ class Cipher:
     def fingerprint(self, *secrets: Secret | str) -> str:
         """Returns 32 hex digits that change when one of `secrets` changes and tell nothing about them.
 
-        Keyed (HMAC-SHA256) with the oldest key of the ring, the last line: a new active key is written above
-        it, so that rotating keys does not look like a changed password. Only retiring the oldest key does,
-        and costs a blocked account one more try.
+        Keyed (HMAC-SHA256) with the ring's root, which neither a new key nor a retired one changes: else every
+        token would look like another identity's, and every refused password like a new one.
         """
         parts = [part.reveal() if isinstance(part, Secret) else part for part in secrets]
-        key = self._key(self._ring.kids[-1], b"fingerprint", self._installation)
+        key = _derived(self._ring.current().root, FINGERPRINT.encode() + self._installation.encode())
         data = _joined(*(part.encode("utf-8", "surrogatepass") for part in parts))
         return hmac.new(key, data, hashlib.sha256).digest()[:_FINGERPRINT].hex()
 
     def _key(self, kid: str, purpose: bytes, subject: str = "") -> bytes:
-        master = self._ring.get(kid)
-        if master is None:
-            raise SealBroken(
-                f"Key {kid} is not in the key ring, which has {', '.join(self._ring.kids)}. Add its line "
-                "again, from your backup."
-            )
-        return HKDF(SHA256(), KEY_LENGTH, salt=None, info=purpose + subject.encode()).derive(master)
+        return _key(self._ring.current(kid), kid, purpose, subject)
 
     def _bound(self, table: str, record: str, generation: int, kid: str) -> bytes:
         fields = (self._installation, table, record, str(generation), kid)
@@ -119,6 +113,19 @@ def kid_of(sealed: bytes) -> str:
             "cut or changed. Restore that row, or obtain a new token: worker account login."
         )
     return kid.decode("ascii")
+
+
+def _key(ring: KeyRing, kid: str, purpose: bytes, subject: str) -> bytes:
+    master = ring.get(kid)
+    if master is None:
+        raise SealBroken(
+            f"Key {kid} is not in the key ring, which has {', '.join(ring.kids)}. Add its line again, from your backup."
+        )
+    return _derived(master, purpose + subject.encode())
+
+
+def _derived(master: bytes, info: bytes) -> bytes:
+    return HKDF(SHA256(), KEY_LENGTH, salt=None, info=info).derive(master)
 
 
 def _joined(*parts: bytes) -> bytes:

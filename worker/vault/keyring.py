@@ -3,6 +3,10 @@
 # first is active; older ones stay until nothing is sealed with them
 k20261123-ab12:base64 of 32 bytes
 k20260101-9f00:base64 of 32 bytes
+fingerprint:base64 of 32 bytes
+
+The last line is written by the first rotation: fingerprints are keyed with it from then on, so that no key that
+goes disturbs them. Before, they are keyed with what the oldest key gives.
 """
 
 import base64
@@ -13,7 +17,10 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from worker.model.errors import KeyRingError, SecretMissing
 from worker.model.secretref import SecretRef
@@ -21,6 +28,7 @@ from worker.vault.secret import Secret
 from worker.vault.sources import read
 
 KEY_LENGTH = 32  # bytes, as AES-256 and HKDF-SHA256 take them
+FINGERPRINT = "fingerprint"  # in the place of a key id
 _KID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REMEDY = "Restore the line from your backup, or write a new key ring with `worker keys init`."
 
@@ -28,10 +36,11 @@ _REMEDY = "Restore the line from your backup, or write a new key ring with `work
 class KeyRing:
     """Keys by their id, newest first; the first one is active: it seals, all of them open."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "_root")
 
-    def __init__(self, keys: Mapping[str, Secret]) -> None:
+    def __init__(self, keys: Mapping[str, Secret], root: Secret | None = None) -> None:
         self._keys = dict(keys)
+        self._root = root
 
     @classmethod
     def parse(cls, text: str, where: str) -> "KeyRing":
@@ -44,9 +53,10 @@ class KeyRing:
                 if kid in keys:
                     raise KeyRingError(f"{where}, line {number}: the key id {kid} is there twice; remove one line.")
                 keys[kid] = key
+        root = keys.pop(FINGERPRINT, None)
         if not keys:
             raise KeyRingError(f"{where} holds no key. {_REMEDY}")
-        return cls(keys)
+        return cls(keys, root)
 
     @property
     def active(self) -> str:
@@ -58,16 +68,42 @@ class KeyRing:
         """All key ids, newest first."""
         return tuple(self._keys)
 
+    @property
+    def root(self) -> bytes:
+        """The 32 bytes that fingerprints are keyed with; they outlive every key once a ring was rotated."""
+        if self._root is not None:
+            return base64.b64decode(self._root.reveal())
+        oldest = base64.b64decode(self._keys[self.kids[-1]].reveal())
+        return HKDF(SHA256(), KEY_LENGTH, salt=None, info=FINGERPRINT.encode()).derive(oldest)
+
     def get(self, kid: str) -> bytes | None:
         """Returns the 32 bytes of a key, or None where the ring does not have it."""
         key = self._keys.get(kid)
         return None if key is None else base64.b64decode(key.reveal())
+
+    def current(self, _wanted: str = "") -> "KeyRing":
+        """Returns this ring: it follows no source."""
+        return self
+
+    def follows(self, before: "KeyRing") -> bool:
+        """Tells whether this can be `before`, changed: a key in common, none exchanged, the same fingerprints."""
+        shared = [kid for kid in self.kids if before.get(kid) is not None]
+        same = all(self.get(kid) == before.get(kid) for kid in shared)
+        return bool(shared) and same and self.root == before.root
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self._keys)})"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a KeyRing is not pickled: its keys would leave the process in clear")
+
+
+class Ring(Protocol):
+    """What a cipher takes its keys from: a key ring, or one that follows its source."""
+
+    def current(self, _wanted: str = "") -> KeyRing:
+        """Returns the keys as they stand; `_wanted` is a key id worth another look at the source."""
+        ...
 
 
 def load(ref: SecretRef, environment: Mapping[str, str] = os.environ, wanted: str = "vault.keys") -> KeyRing:
@@ -87,8 +123,7 @@ def create(path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     It is on the disk when this returns. Raises KeyRingError; a file that exists is never touched.
     """
-    kid = f"k{clock():%Y%m%d}-{secrets.token_hex(2)}"
-    line = f"{kid}:{base64.b64encode(secrets.token_bytes(KEY_LENGTH)).decode()}\n"
+    kid, line = new_line(clock())
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -98,11 +133,18 @@ def create(path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         ) from None
     except OSError as error:
         raise KeyRingError(f"{path} cannot be written ({error.strerror}). Check its folder.") from None
-    _write(descriptor, path, f"# first is active; older ones stay until nothing is sealed with them\n{line}")
+    write(descriptor, path, f"# first is active; older ones stay until nothing is sealed with them\n{line}\n")
     return kid
 
 
-def _write(descriptor: int, path: Path, text: str) -> None:
+def new_line(now: datetime) -> tuple[str, str]:
+    """Returns the id of a new random key, and the line that holds it."""
+    kid = f"k{now:%Y%m%d}-{secrets.token_hex(2)}"
+    return kid, f"{kid}:{base64.b64encode(secrets.token_bytes(KEY_LENGTH)).decode()}"
+
+
+def write(descriptor: int, path: Path, text: str) -> None:
+    """Writes a new file, durably, and closes it; raises KeyRingError, and then no file is left."""
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(text)

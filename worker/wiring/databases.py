@@ -8,7 +8,7 @@ from worker.model.moments import utc_now
 from worker.store import keyring, schema
 from worker.store.database import Database, open_database
 from worker.vault.cipher import Cipher
-from worker.vault.keyring import KeyRing
+from worker.vault.keyring import KeyRing, Ring
 from worker.vault.secret import Secret
 from worker.vault.sources import resolve
 from worker.wiring.secrets import Secrets
@@ -29,16 +29,24 @@ def open_others(configuration: Configuration, secrets: Secrets) -> dict[str, Dat
     return {name: _open(options.url, secrets.passwords.get(name)) for name, options in configuration.databases.items()}
 
 
-def prepare(database: Database, ring: KeyRing) -> Cipher:
+def prepare(database: Database, ring: Ring) -> Cipher:
     """Brings the schema up to date, checks the key ring against the database and returns the cipher for it.
 
     Raises SchemaMismatch, or KeyRingError that names the key id; then nothing was changed but the schema.
     """
     schema.upgrade(database)
+    return admit(database, ring)
+
+
+def admit(database: Database, ring: Ring) -> Cipher:
+    """Checks the key ring against a database, whose memory of its keys it brings up to date; returns the cipher.
+
+    Raises KeyRingError that names the key id; then nothing was changed.
+    """
     with database.write() as connection:
         cipher = Cipher(ring, keyring.ensure_installation(connection, utc_now()))
-        _check(connection, cipher, ring)
-        _remember(connection, cipher, ring)
+        _check(connection, cipher, ring.current())
+        _remember(connection, cipher, ring.current())
     return cipher
 
 

@@ -7,7 +7,7 @@ from worker.auth.account import Account
 from worker.config.load import Configuration
 from worker.model.errors import ConfigurationError, KeyRingError, Problem, SecretError
 from worker.model.secretref import SecretRef
-from worker.vault.keyring import KeyRing, load
+from worker.vault.livering import LiveRing, follow
 from worker.vault.secret import Secret
 from worker.vault.sources import resolve
 
@@ -16,7 +16,7 @@ from worker.vault.sources import resolve
 class Secrets:
     """What the references stand for."""
 
-    ring: KeyRing
+    ring: LiveRing
     accounts: dict[str, Account]
     passwords: dict[str, Secret]  # of `[databases.*]`, where they have one
 
@@ -58,9 +58,9 @@ def fetch(configuration: Configuration) -> Secrets:
     )
 
 
-def _ring(configuration: Configuration, problems: list[Problem]) -> KeyRing | None:
+def _ring(configuration: Configuration, problems: list[Problem]) -> LiveRing | None:
     try:
-        return load(configuration.vault.keys, wanted="the key ring")
+        return follow(configuration.vault.keys, wanted="the key ring")
     except (SecretError, KeyRingError) as error:
         problems.append(configuration.problem("vault.keys", str(error)))
         return None
