@@ -93,3 +93,9 @@ def test_bomb_takes_no_more_than_the_bound(layers: int) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2.5 * BOUND
+
+
+def test_bound_holds_for_what_was_sent_as_well() -> None:
+    """Bytes that inflate to nothing are not read for ever."""
+    with pytest.raises(TooLarge, match="more than the 1000 bytes"):
+        taken(gzip.compress(b"") * 10_000, "gzip", 1000)
