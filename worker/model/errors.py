@@ -22,6 +22,7 @@ WorkerError                     (jobs.contract) the root
 │   ├── TokenUnavailable        not now: the token endpoint is down or asks us to wait
 │   ├── AccountBlocked          its secrets or its client were refused; tried again when they change
 │   ├── NeedsLogin              a person has to log in
+│   ├── LoginFailed             a person's login or logout did not come to its end
 │   ├── TokenUndecryptable      its stored token does not open with the key ring
 │   └── AuthRejected            the API rejected a fresh token
 └── AttemptLost                 this attempt lost its right to write
@@ -198,6 +199,13 @@ class NeedsLogin(CredentialError):
     """A person has to log in."""
 
     kind = "needs_login"
+    permanent = True
+
+
+class LoginFailed(CredentialError):
+    """A person's login or logout did not come to its end; what was stored is as before."""
+
+    kind = "login_failed"
     permanent = True
 
 

@@ -96,6 +96,7 @@ class Purpose(StrEnum):
     REFRESH = "refresh"
     VALIDATE = "validate"
     REVOKE = "revoke"
+    LOGIN = "login"  # by a person
     DISCOVERY = "discovery"  # an issuer's metadata
 
 

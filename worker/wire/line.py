@@ -17,7 +17,7 @@ from worker.wire.target import origins_of, shown, with_params
 from worker.wire.trail import Trail
 from worker.wire.watchdog import WATCHDOG, Watch
 
-_BARE = frozenset({Purpose.TOKEN, Purpose.REFRESH})  # their query may be nothing but secrets
+_BARE = frozenset({Purpose.TOKEN, Purpose.REFRESH, Purpose.LOGIN})  # their query may be nothing but secrets
 _NO_CORRELATION = CorrelationOptions()
 
 

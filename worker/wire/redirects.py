@@ -8,7 +8,7 @@ from worker.model.records import Purpose
 MAX_HOPS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOLLOWED = frozenset({"GET", "HEAD"})
-_ANSWERED_AT_HOME = frozenset({Purpose.TOKEN, Purpose.REFRESH, Purpose.VALIDATE, Purpose.REVOKE, Purpose.DISCOVERY})
+_ANSWERED_AT_HOME = frozenset(Purpose) - {Purpose.READ, Purpose.WRITE}
 
 
 def destination(asked: str, answer: Answer, purpose: Purpose) -> str | None:

@@ -16,7 +16,7 @@ from worker.store.writer import Ticket, Writer
 from worker.wire.outgoing import About
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_OF_TOKENS = frozenset({Purpose.TOKEN, Purpose.REFRESH})
+_OF_TOKENS = frozenset({Purpose.TOKEN, Purpose.REFRESH, Purpose.LOGIN})
 
 
 class _Batch:
