@@ -1,36 +1,79 @@
-"""The command `worker`: its verbs, and the exit code of every way it can end.
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration is wrong (sysexits EX_CONFIG; do not restart).
-"""
+"""The command `worker`: its verbs, and the exit code of every way it can end."""
 
 import os
 import sys
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from jobs.contract import WorkerError
-from worker.cli import accounts, daemon, database, demo, far_end, history, keys, trigger
-from worker.cli.output import fail
-from worker.model.errors import ConfigurationError, KeyRingError, SchemaMismatch, SecretError
+_DAEMON, _LOOK, _ASK, _SET_UP, _TRY = "The daemon", "Look", "Ask", "Set up", "Try"
 
-EXIT_CONFIGURATION = 78
-_WRONG_SETUP = (ConfigurationError, KeyRingError, SecretError, SchemaMismatch)
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: the module in worker.cli whose `app` holds it, where the list shows it, and what for."""
+
+    room: str
+    panel: str
+    summary: str
+
+
+VERBS = {
+    "run": Verb("daemon", _DAEMON, "Run the daemon until TERM or INT."),
+    "jobs": Verb("jobs", _LOOK, "List the jobs and how each has been doing."),
+    "history": Verb("history", _LOOK, "List runs, newest first."),
+    "show": Verb("show", _LOOK, "Show one run whole: its attempts, calls and rejects."),
+    "calls": Verb("trail", _LOOK, "List authenticated calls, newest first."),
+    "account": Verb("accounts", _LOOK, "Accounts: whether their credentials work."),
+    "trigger": Verb("trigger", _ASK, "Ask the daemon to run a job now."),
+    "check": Verb("setup", _SET_UP, "Check the configuration, its references and its secrets."),
+    "schema": Verb("setup", _SET_UP, "Print the JSON Schema of the configuration, for editors."),
+    "keys": Verb("keys", _SET_UP, "The key ring that seals stored tokens."),
+    "db": Verb("database", _SET_UP, "The worker's database: its schema and state."),
+    "demo": Verb("demo", _TRY, "Run the main job against a sandbox, and check the result."),
+    "sandbox": Verb("far_end", _TRY, "Serve two APIs on loopback, to try a configuration against."),
+}
+
+
+def load(name: str) -> Any:  # noqa: ANN401  a command; its class stands in click or, vendored, in typer
+    """Returns a verb's command, importing what is behind it only now: a list of verbs needs none of that."""
+    group = typer.main.get_group(import_module(f"worker.cli.{VERBS[name].room}").app)
+    return group.commands.get(name, group)
+
+
+class Verbs(TyperGroup):
+    """Lists the verbs from the table above; the one that is called is loaded."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401  typer's own
+        super().__init__(**settings)
+        for name, verb in VERBS.items():
+            self.add_command(TyperCommand(name, help=verb.summary, rich_help_panel=verb.panel))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  see `load`
+        """Returns name, command and what is left of the command line."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else command, rest
+
 
 app = typer.Typer(
     name="worker",
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show locals, and those may hold secrets
-    rich_markup_mode="rich",
-    help="Runs scheduled sync jobs under service accounts against OAuth 2 protected REST APIs.",
-    epilog="Begin with [bold]worker demo[/bold], then copy config.example.toml to config.toml and run "
-    "[bold]worker check[/bold].",
+    rich_markup_mode="markdown",
+    help="Runs scheduled sync jobs under service accounts against OAuth 2 protected REST APIs.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.",
+    epilog="Begin with `worker demo`; then copy config.example.toml to config.toml, and run "
+    "`worker check`. Every verb has `--help` with an example.",
 )
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001  typer hands the flag over by position
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  typer hands the flag over by position
     if wanted:
         typer.echo(f"integration-worker {version('integration-worker')}")
         raise typer.Exit
@@ -38,18 +81,12 @@ def _version(wanted: bool) -> None:  # noqa: FBT001  typer hands the flag over b
 
 @app.callback()
 def _worker(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,  # noqa: FBT002  an option, never given by position
+    _version: Annotated[  # noqa: FBT002  an option, never given by position
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, metavar="", help="Print the version."),
+    ] = False,
 ) -> None:
     pass
-
-
-for group in (daemon, history, trigger, far_end, demo):
-    group.add_to(app)
-app.add_typer(accounts.app, name="account")
-app.add_typer(keys.app, name="keys")
-app.add_typer(database.app, name="db")
 
 
 def main() -> None:
@@ -57,9 +94,7 @@ def main() -> None:
     os.umask(0o077)  # whatever this process makes is nobody else's to read
     try:
         app()
-    except WorkerError as error:
-        fail(str(error))
-        sys.exit(EXIT_CONFIGURATION if isinstance(error, _WRONG_SETUP) else 1)
-    except BrokenPipeError:  # `worker history | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except Exception as error:  # noqa: BLE001  `tell` raises again what is none of ours
+        from worker.cli.ending import tell  # noqa: PLC0415  `--help` does without the errors of all rooms
+
+        sys.exit(tell(error))

@@ -1,12 +1,14 @@
 """The verb that shows the product at its main job: a sandbox and a real daemon as child processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import orjson
@@ -17,30 +19,35 @@ from worker.cli import demofiles
 from worker.cli.democheck import FarEnd, verdict
 from worker.cli.demoview import Progress
 from worker.cli.opening import opened
-from worker.cli.output import out
+from worker.cli.output import out, room
 
 _CHURN_EVERY_S = 0.5
 _STARTS_WITHIN_S = 20.0
 _SETTLES_WITHIN_S = 40.0
+_ENDS_WITHIN_S = 20.0
+_TOKENS_LIVE_S = 10
+
+app = room()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command(epilog="Example: [bold]worker demo --keep[/bold]")(demo)
-
-
+@app.command(epilog="Example: `worker demo --keep`")
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where the demo writes its files.")] = Path("demo"),
-    seconds: Annotated[float, typer.Option(min=5, help="How long data keeps changing at the far end.")] = 25.0,
-    rows: Annotated[int, typer.Option(min=1, help="Rows of each resource at the far end.")] = 300,
+    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the demo writes its files.")] = Path("demo"),
+    seconds: Annotated[float, typer.Option(min=20, metavar="S", help="How long the far end keeps changing.")] = 25.0,
+    rows: Annotated[int, typer.Option(min=1, metavar="N", help="Rows of each resource at the far end.")] = 300,
     *,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave sandbox and daemon running until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", metavar="", help="Let both go on until Ctrl-C.")] = False,
 ) -> None:
-    """Run the main job against a sandbox on this machine, show it live, and check the result row by row."""
+    """Run the main job against a sandbox on this machine, show it live, and check the result row by row.
+
+    A sandbox and a real `worker run` start as processes of their own, in a folder with a configuration as you
+    would write it. Exits 0 only if every run succeeded, tokens were refreshed, and no row differs.
+    """
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         far_end = stack.enter_context(_sandbox(rows))
         config = demofiles.write(folder, far_end)
-        daemon = stack.enter_context(_daemon(config))
+        daemon = stack.enter_context(_child(_worker("run", "--config", str(config))))
         _explain(config, far_end)
         passed = _watch(config, FarEnd(far_end["url"]), daemon, seconds)
         _tell_more(config, passed=passed)
@@ -50,20 +57,15 @@ def demo(
         raise typer.Exit(1)
 
 
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Ends the demo as Ctrl-C does, so that no child process is left behind."""
+    sys.exit(128 + number)
+
+
 @contextmanager
 def _sandbox(rows: int) -> Iterator[dict[str, str]]:
     """Yields what a sandbox in a child process tells of itself; its tokens live ten seconds."""
-    command = [
-        sys.executable,
-        "-m",
-        "worker",
-        "sandbox",
-        "--json",
-        "--rows",
-        str(rows),
-        "--token-lifetime",
-        "10",
-    ]
+    command = _worker("sandbox", "--json", "--rows", str(rows), "--token-lifetime", str(_TOKENS_LIVE_S))
     with _child(command, stdout=subprocess.PIPE) as process:
         if process.stdout is None:
             raise AssertionError("its output is a pipe")
@@ -77,10 +79,8 @@ def _sandbox(rows: int) -> Iterator[dict[str, str]]:
         yield orjson.loads(told)
 
 
-@contextmanager
-def _daemon(config: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with _child([sys.executable, "-m", "worker", "run", "--config", str(config)]) as process:
-        yield process
+def _worker(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "worker", *arguments]
 
 
 @contextmanager
@@ -92,15 +92,18 @@ def _child(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byte
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(_ENDS_WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
 
 def _explain(config: Path, far_end: dict[str, str]) -> None:
     out.print("[bold]Integration Worker[/bold] syncs two APIs into SQLite under service accounts.\n")
-    out.print(f"  far end   {far_end['url']}  (Tangoe-style and ServiceNow-style, tokens live 10 s)", soft_wrap=True)
-    out.print(f"  config    {config}, {config.parent}/jobs.d/*.toml")
+    out.print(
+        f"  far end   {far_end['url']}  (Tangoe-style and ServiceNow-style, tokens live {_TOKENS_LIVE_S} s)",
+        soft_wrap=True,
+    )
+    out.print(f"  config    {config}, {config.parent}/jobs.d/*.toml", soft_wrap=True)
     out.print(f"  database  {config.parent}/worker.db, log {config.parent}/worker.log\n", soft_wrap=True)
 
 
@@ -114,9 +117,7 @@ def _watch(config: Path, far_end: FarEnd, daemon: subprocess.Popen[bytes], secon
             far_end.churn(3)
             progress.show_news()
             time.sleep(_CHURN_EVERY_S)
-        out.print(
-            "\n[dim]nothing changes any more at the far end; each job runs once more, then rows are compared[/dim]"
-        )
+        out.print("\n[dim]the far end rests now; each job runs once more, then rows are compared[/dim]")
         ends = time.monotonic() + _SETTLES_WITHIN_S
         quiet = progress.quiet_since()
         while not progress.all_succeeded_since(quiet) and time.monotonic() < ends:
@@ -147,7 +148,7 @@ def _is_alive(daemon: subprocess.Popen[bytes]) -> None:
 
 def _tell_more(config: Path, *, passed: bool) -> None:
     worker = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "worker" else "python -m worker"
-    option = f"--config {os.path.relpath(config)}"
+    option = f"--config {min(os.path.relpath(config), str(config), key=len)}"
     out.print("\nlook further:")
     for command in ("history", "jobs", "calls -n 20", "account list", "check"):
         out.print(f"  {worker} {command} {option}", soft_wrap=True)

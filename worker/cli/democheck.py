@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from worker.cli.demofiles import TABLES
 from worker.cli.demoview import Progress
-from worker.cli.output import Column, listing, number, out
+from worker.cli.output import number, out
+from worker.cli.tables import Column, listing
 from worker.model.records import Purpose, RunState
 from worker.store import calls, tokens
 from worker.store.database import Database
@@ -75,7 +76,7 @@ def _calls(database: Database) -> int:
         Column("purpose"),
         Column("status", right=True),
         Column("calls", show=number, right=True),
-        Column("average_ms", "average ms", "{:.1f}".format, right=True),
+        Column("mean_ms", "average ms", "{:.1f}".format, right=True),
     ]
     listing(rows, columns, as_json=False, empty="none")
     return sum(one.calls for one in stats if one.purpose is Purpose.REFRESH and one.status == requests.codes.ok)

@@ -87,8 +87,15 @@ _SECRETS = ("tangoe client_secret", "tangoe password", "servicenow client_secret
 def write(folder: Path, far_end: Mapping[str, str]) -> Path:
     """Writes the folder anew and returns its configuration's path; `far_end` is what `worker sandbox --json` told.
 
-    Raises WorkerError where the folder holds something that no demo wrote.
+    Raises WorkerError where the folder cannot be written or holds something that no demo wrote.
     """
+    try:
+        return _write(folder, far_end)
+    except OSError as error:
+        raise WorkerError(f"{folder} cannot be written ({error.strerror}); name another one with --folder") from None
+
+
+def _write(folder: Path, far_end: Mapping[str, str]) -> Path:
     config = folder / "config.toml"
     if folder.exists() and any(folder.iterdir()):
         if not config.exists() or not config.read_text().startswith(_MARK):

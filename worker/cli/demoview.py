@@ -6,13 +6,12 @@ from datetime import datetime
 
 from rich.text import Text
 
-from worker.cli.output import out
+from worker.cli.output import many, out, span
+from worker.cli.tables import STYLES
 from worker.model.moments import utc_now
 from worker.model.records import Run, RunState
 from worker.store import runs, tokens
 from worker.store.database import Database
-
-_STYLES = {RunState.SUCCEEDED: "green", RunState.FAILED: "red"}
 
 
 class Progress:
@@ -37,7 +36,7 @@ class Progress:
         ended, generations = self._look()
         for account, generation in sorted(generations.items()):
             if generation != self._generations.get(account, 0):
-                out.print(Text(f"  token    {account:<22} generation {generation}", style="cyan"))
+                out.print(Text(f"  {account:<20}  token      generation {generation}", style="cyan"))
         self._generations = generations
         for run in ended:
             if run.id not in self._told:
@@ -64,11 +63,10 @@ class Progress:
 
 
 def _line(run: Run) -> Text:
-    took_ms = 0.0
-    if run.started_at and run.finished_at:
-        took_ms = (run.finished_at - run.started_at).total_seconds() * 1000
-    counts = f"{run.counts.read:>5,} read {run.counts.written:>5,} written {run.calls:>3} calls {took_ms:>6.0f} ms"
-    text = Text(f"  run      {run.job:<22} ")
-    text.append(f"{run.state:<10}", style=_STYLES.get(run.state, "yellow"))
-    text.append(counts if run.started_at else f" {run.reason or ''}")
-    return text.append(f"  {run.error}", style="red") if run.error else text
+    """Returns one run on one line of 80 columns."""
+    text = Text(f"  {run.job:<20}  ") + Text(f"{run.state:<9}", style=STYLES.get(run.state, ""))
+    if not run.started_at or not run.finished_at:
+        return text + Text(f"  {run.reason or ''}")
+    took = span((run.finished_at - run.started_at).total_seconds())
+    counts = f"{run.counts.read:>7,} read {run.counts.written:>6,} written {many(run.calls, 'call'):>9} {took:>7}"
+    return text + Text(counts) + Text(f"  {run.error}" if run.error else "", style="red")

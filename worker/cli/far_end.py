@@ -6,29 +6,28 @@ from typing import Annotated
 import typer
 
 from jobs.contract import WorkerError
-from worker.cli.output import JsonFlag, out, print_plain_json
+from worker.cli.output import JsonFlag, out, print_plain_json, room
+from worker.sandbox.options import SandboxOptions
+
+app = room()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Adds the verb."""
-    app.command(epilog="Example: [bold]worker sandbox --rows 1000 --churn 5 --token-lifetime 60 --port 8700[/bold]")(
-        sandbox
-    )
-
-
+@app.command(epilog="Example: `worker sandbox --rows 1000 --churn 5 --token-lifetime 60 --port 8700`")
 def sandbox(
-    rows: Annotated[int, typer.Option(min=0, help="Rows of each main resource.")] = 200,
-    churn: Annotated[float, typer.Option(min=0, help="Changed rows per second.")] = 0.0,
-    token_lifetime: Annotated[float, typer.Option(min=0, help="Seconds an access token lives.")] = 3600.0,
-    seed: Annotated[int, typer.Option(help="Other data for another seed.")] = 1,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
+    rows: Annotated[int, typer.Option(min=0, metavar="N", help="Rows of each main resource.")] = 200,
+    churn: Annotated[float, typer.Option(min=0, metavar="N", help="Changed rows per second.")] = 0.0,
+    token_lifetime: Annotated[float, typer.Option(min=0, metavar="S", help="Seconds an access token lives.")] = 3600.0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Other data for another seed.")] = 1,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0: a free one.")] = 0,
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Serve a Tangoe-style and a ServiceNow-style API on loopback, to try a configuration against."""
+    """Serve a Tangoe-style and a ServiceNow-style API on loopback, to try a configuration against.
+
+    It tells where it listens and which credentials it knows, then serves until Ctrl-C or TERM.
+    """
     try:
-        from worker.sandbox.options import SandboxOptions  # noqa: PLC0415  an extra: not everybody has it
-        from worker.sandbox.server import Sandbox, serve  # noqa: PLC0415  the same
+        from worker.sandbox.server import Sandbox, serve  # noqa: PLC0415  an extra: not everybody has it
     except ModuleNotFoundError as error:
         raise WorkerError(f"the sandbox needs {error.name}; run: pip install 'integration-worker[sandbox]'") from None
 
@@ -40,11 +39,14 @@ def sandbox(
             _print(told)
 
     options = SandboxOptions(rows=rows, churn=churn, token_lifetime_s=token_lifetime, seed=seed, port=port)
-    serve(options, announce)
+    try:
+        serve(options, announce)
+    except OSError as error:
+        raise WorkerError(f"port {port} cannot be had ({error.strerror}); name another one with --port") from None
 
 
-def _told(url: str, options: object) -> dict[str, str]:
-    credentials = options.credentials  # type: ignore[attr-defined]  # the type is an extra's
+def _told(url: str, options: SandboxOptions) -> dict[str, str]:
+    credentials = options.credentials
     return {
         "url": url,
         "tangoe base_url": f"{url}/mobproc/v1",

@@ -1,21 +1,24 @@
 """What most verbs begin with: the configuration's path, and the database as it stands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
+import sqlalchemy as sa
 import typer
 
 from worker.config.load import Configuration, load
 from worker.model.errors import SchemaMismatch, StoreUnreachable
-from worker.store import schema
+from worker.runs.pulse import LEASE_S
+from worker.store import nodes, schema
 from worker.store.database import Database
 from worker.wiring.databases import open_own
 
 ConfigPath = Annotated[
     Path,
-    typer.Option("--config", "-c", envvar="WORKER_CONFIG", help="The configuration file.", show_envvar=True),
+    typer.Option("--config", "-c", envvar="WORKER_CONFIG", metavar="FILE", help="The configuration file."),
 ]
 DEFAULT_CONFIG = Path("config.toml")
 
@@ -27,8 +30,7 @@ def opened(path: Path) -> Iterator[tuple[Configuration, Database]]:
     Raises ConfigurationError, StoreUnreachable or SchemaMismatch.
     """
     configuration = load(path)
-    _exists(configuration.database.url)
-    database = open_own(configuration)
+    database = open_existing(configuration)
     try:
         _is_current(database)
         yield configuration, database
@@ -36,10 +38,13 @@ def opened(path: Path) -> Iterator[tuple[Configuration, Database]]:
         database.close()
 
 
-def _exists(url: str) -> None:
+def open_existing(configuration: Configuration) -> Database:
+    """Opens the worker's database as it stands; raises StoreUnreachable, and makes no file, where there is none."""
+    url = configuration.database.url
     file = url.removeprefix("sqlite:///")
     if file != url and not Path(file).exists():
         raise StoreUnreachable(f"there is no database at {file} yet; `worker run` or `worker db upgrade` makes it")
+    return open_own(configuration)
 
 
 def _is_current(database: Database) -> None:
@@ -48,3 +53,16 @@ def _is_current(database: Database) -> None:
         raise SchemaMismatch(
             f"the database {database.location} waits for {len(status.pending)} migration(s); run `worker db upgrade`"
         )
+
+
+def is_daemon_alive(database: Database, connection: sa.Connection) -> bool:
+    """Tells whether some daemon's heart beat lately; `connection` is one of this database's."""
+    since = database.lease_now(connection) - timedelta(seconds=LEASE_S)
+    return bool(nodes.living(connection, since))
+
+
+def known(name: str, names: Iterable[str], what: str) -> str:
+    """Returns the name of a job or account; raises BadParameter, exit 2, where the configuration has no such one."""
+    if name in (there := sorted(names)):
+        return name
+    raise typer.BadParameter(f"no {what} {name} is configured; there are: {', '.join(there) or 'none'}")

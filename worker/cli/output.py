@@ -1,15 +1,14 @@
-"""How every verb speaks: clean tables on a terminal, JSON on request, errors in one voice."""
+"""How every verb speaks: JSON on request, errors in one voice, times and numbers as a person reads them."""
 
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from worker.vault.redact import redact, redact_value
@@ -17,96 +16,78 @@ from worker.vault.redact import redact, redact_value
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+JsonFlag = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print JSON: every field, times in ISO 8601 UTC, ids as strings.")
+]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="At most so many rows.")]
 
-_STYLES = {
-    "succeeded": "green",
-    "fresh": "green",
-    "running": "cyan",
-    "queued": "cyan",
-    "skipped": "yellow",
-    "missed": "yellow",
-    "stale": "yellow",
-    "degraded": "yellow",
-    "failed": "red",
-    "lost": "red",
-    "blocked": "red",
-    "needs_login": "red",
-    "undecryptable": "red",
-}
-
-
+_EXACT = 2**53  # from here on JavaScript and jq 1.6 round integers, and a rounded id finds nothing
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TENTHS_BELOW_S = 10.0
+_AWAY_S = 0.5
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a listing: its title, and how a row's value becomes text."""
-
-    key: str
-    title: str = ""
-    show: Callable[[Any], str] = str
-    right: bool = False
-    grow: bool = False  # may wrap; the others keep their width
-
-
-def listing(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, as_json: bool, empty: str) -> None:
-    """Prints rows as a table or, with every field they have, as a JSON array; `empty` is said where there are none."""
-    if as_json:
-        print_json(list(rows))
-        return
-    if not rows:
-        out.print(empty, style="dim")
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(
-            column.title or column.key,
-            justify="right" if column.right else "left",
-            no_wrap=not column.grow,
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(_cell(column, row.get(column.key)) for column in columns))
-    out.print(table)
-
-
-def _cell(column: Column, value: Any) -> Text:  # noqa: ANN401  a row's value may be anything
-    if value is None:
-        return Text("")
-    text = redact(column.show(value))
-    return Text(text, style=_STYLES.get(text, ""))
+def room(help_: str | None = None) -> typer.Typer:
+    """Returns a set of verbs; with help of its own, a verb with verbs beneath it."""
+    return typer.Typer(help=help_, no_args_is_help=True, rich_markup_mode="markdown")
 
 
 def print_json(value: object) -> None:
-    """Prints a document, secrets masked; times are ISO 8601 in UTC."""
-    print_plain_json(redact_value(value))
+    """Prints a document, secrets masked."""
+    print_plain_json(_exact(redact_value(value)))
 
 
 def print_plain_json(value: object) -> None:
-    """Prints a document as it is, for what is no secret of anybody: the sandbox's credentials."""
+    """Prints a document as it is, for what is no secret of anybody: a schema, the sandbox's credentials."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
     sys.stdout.write(orjson.dumps(value, default=str, option=options).decode() + "\n")
     sys.stdout.flush()
 
 
+def _exact(value: Any) -> Any:  # noqa: ANN401  any JSON
+    """Returns the document with ids, which are integers of 63 bits, as strings."""
+    if isinstance(value, Mapping):
+        return {key: _exact(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(part) for part in value]
+    return str(value) if isinstance(value, int) and abs(value) >= _EXACT else value
+
+
+def harmless(text: str) -> str:
+    """Returns a text that may be shown: secrets masked, and no far end's words can steer the terminal."""
+    return _CONTROL.sub("�", redact(text))
+
+
 def fail(message: str) -> None:
     """Prints an error to stderr."""
-    for line in redact(message).splitlines():
-        err.print(Text("error: ", style="bold red") + Text(line), soft_wrap=True)
+    for line in message.splitlines():
+        err.print(Text("error: ", style="bold red") + Text(harmless(line)), soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Prints to stderr what is no error and yet should be known."""
+    err.print(Text(harmless(message), style="yellow"), soft_wrap=True)
 
 
 def ago(moment: datetime) -> str:
     """Returns a time as a person reads it: how long ago, or in how long."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    return f"in {span(-seconds)}" if seconds < 0 else f"{span(seconds)} ago"
+    if abs(seconds) < _AWAY_S:
+        return "now"
+    return f"in {_whole(-seconds)}" if seconds < 0 else f"{_whole(seconds)} ago"
 
 
 def span(seconds: float) -> str:
     """Returns a length of time in its largest fitting unit."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    return f"{seconds:.1f}s" if seconds < _TENTHS_BELOW_S else _whole(seconds)
+
+
+def _whole(seconds: float) -> str:
     for limit, size, unit in ((120, 1, "s"), (7200, 60, "m"), (172_800, 3600, "h")):
         if seconds < limit:
-            return f"{seconds / size:.1f}s" if seconds < _TENTHS_BELOW_S else f"{seconds / size:.0f}{unit}"
+            return f"{seconds / size:.0f}{unit}"
     return f"{seconds / 86_400:.0f}d"
 
 
@@ -118,3 +99,8 @@ def clock(moment: datetime) -> str:
 def number(value: float) -> str:
     """Returns a number with thousands set apart."""
     return f"{value:,.0f}"
+
+
+def many(count: int, noun: str) -> str:
+    """Returns a count with its noun."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,33 @@
+"""How a verb ends that could not do what it was asked: one message on stderr, and an exit code."""
+
+from itertools import groupby
+
+from rich.text import Text
+
+from jobs.contract import WorkerError
+from worker.cli.output import err, fail, harmless
+from worker.model.errors import ConfigurationError, KeyRingError, Problem, SchemaMismatch, SecretError
+
+EXIT_CONFIGURATION = 78  # sysexits EX_CONFIG; deploy/ tells systemd not to start it again
+_WRONG_SETUP = (ConfigurationError, KeyRingError, SecretError, SchemaMismatch)
+
+
+def tell(error: Exception) -> int:
+    """Prints an error of ours and returns the exit code; raises any other one again."""
+    if not isinstance(error, WorkerError):
+        raise error
+    if isinstance(error, ConfigurationError):
+        _list(error.problems)
+    else:
+        fail(str(error))
+    return EXIT_CONFIGURATION if isinstance(error, _WRONG_SETUP) else 1
+
+
+def _list(problems: list[Problem]) -> None:
+    """Prints problems file by file, each as `file:line: key: message`, which editors and grep understand."""
+    for _, group in groupby(problems, lambda problem: problem.file):
+        for problem in group:
+            err.print(Text(harmless(str(problem))), soft_wrap=True)
+        err.print()
+    some = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    fail(f"{some} in the configuration; nothing was started or changed")

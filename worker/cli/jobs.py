@@ -1,0 +1,81 @@
+"""The verb that lists the jobs, and how a schedule is told."""
+
+from datetime import datetime
+from typing import Any
+
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, is_daemon_alive, opened
+from worker.cli.output import JsonFlag, ago, room, warn
+from worker.cli.tables import Column, listing
+from worker.config.load import Configuration
+from worker.engine.schedule import Occurrences, occurrences
+from worker.model.moments import utc_now
+from worker.store import views
+
+app = room()
+
+_COLUMNS = [
+    Column("job"),
+    Column("status"),
+    Column("schedule", rank=3),
+    Column("next_tick", "next", ago, rank=1),
+    Column("last_at", "last run", ago, rank=4),
+    Column("last_success_at", "succeeded", ago),
+    Column("consecutive_failures", "fails", right=True, rank=2),
+    Column("trouble", long=True, style="red"),
+]
+
+
+@app.command(epilog="Example: `worker jobs --json`")
+def jobs(config: ConfigPath = DEFAULT_CONFIG, *, as_json: JsonFlag = False) -> None:
+    """List the jobs: schedule, next tick, last run, last success, and the last error where it has not passed.
+
+    The JSON has the columns of the view `job_health` (docs/database.md), and `schedule`, `status`, `trouble`.
+    """
+    with opened(config) as (configuration, database), database.read() as connection:
+        health = {row["job"]: row for row in views.job_health(connection)}
+        alive = is_daemon_alive(database, connection)
+    rows = [_row(configuration, name, health.get(name, {})) for name in sorted(configuration.jobs)]
+    listing(rows, _COLUMNS, as_json=as_json, empty="No job is configured; add one to jobs.d/.")
+    if not alive:
+        warn("no daemon works on this database: no job runs until `worker run` is started")
+
+
+def _row(configuration: Configuration, name: str, health: dict[str, Any]) -> dict[str, Any]:
+    failing = health.get("consecutive_failures")
+    enabled = configuration.jobs[name].policy.enabled
+    row = {
+        "job": name,
+        "status": _status(health, enabled=enabled),
+        "schedule": describe_schedule(configuration, name),
+        "trouble": health.get("last_error") if failing else None,
+    }
+    due = enabled and not health.get("paused")
+    return {**health, **row, "next_tick": next_tick(configuration, name) if due else None}
+
+
+def _status(health: dict[str, Any], *, enabled: bool) -> str:
+    if not enabled:
+        return "disabled"
+    if health.get("paused"):
+        return "paused"
+    return str(health.get("last_state") or "never ran")
+
+
+def describe_schedule(configuration: Configuration, name: str) -> str:
+    """Returns a job's schedule in a few words."""
+    due = _occurrences(configuration, name)
+    if due is not None:
+        return due.describe()
+    parents = getattr(configuration.jobs[name].policy.schedule, "after", ())
+    return f"after {', '.join(parents)}" if parents else "by hand"
+
+
+def next_tick(configuration: Configuration, name: str) -> datetime | None:
+    """Returns when a job is due next by its schedule; None where no clock drives it."""
+    due = _occurrences(configuration, name)
+    return due.next_after(utc_now()) if due is not None else None
+
+
+def _occurrences(configuration: Configuration, name: str) -> Occurrences | None:
+    policy = configuration.jobs[name].policy
+    return occurrences(policy.schedule, policy.timezone or configuration.worker.timezone, name)

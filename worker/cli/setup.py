@@ -1,0 +1,103 @@
+"""The verbs before the first run: check, schema."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from worker.cli.jobs import describe_schedule, next_tick
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath
+from worker.cli.output import JsonFlag, ago, many, out, print_json, print_plain_json, room
+from worker.cli.tables import Column, listing
+from worker.config.jsonschema import json_schema
+from worker.config.load import Configuration, load
+from worker.model.errors import ConfigurationError
+from worker.wiring.secrets import fetch, references
+
+app = room()
+
+
+@app.command(epilog="Example: `worker check && systemctl restart integration-worker`")
+def check(
+    config: ConfigPath = DEFAULT_CONFIG,
+    *,
+    secrets: Annotated[bool, typer.Option(metavar="", help="Also fetch every secret and read the key ring.")] = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check the configuration: structure, references, schedules, secrets. Exits 78 where something is wrong.
+
+    Each problem is one line `file:line: key: message` on stderr; nothing is sent and no database is opened.
+    The JSON has `ok`, `problems` (file, line, key, message) and, where it is ok, `files`, `accounts`, `jobs`.
+    """
+    try:
+        configuration = load(config)
+        if secrets:
+            fetch(configuration)
+    except ConfigurationError as error:
+        if as_json:
+            print_json({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
+        raise
+    if as_json:
+        parts = {"files": configuration.files, "accounts": _accounts(configuration), "jobs": _jobs(configuration)}
+        print_json({"ok": True, "problems": [], **parts})
+    else:
+        _summarise(configuration, secrets=secrets)
+
+
+@app.command(epilog="Example: `worker schema > config.schema.json`")
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    print_plain_json(json_schema())
+
+
+def _jobs(configuration: Configuration) -> list[dict[str, Any]]:
+    return [
+        {
+            "job": name,
+            "type": job.type,
+            "schedule": describe_schedule(configuration, name) if job.policy.enabled else "disabled",
+            "next": next_tick(configuration, name) if job.policy.enabled else None,
+            "accounts": ", ".join(sorted(job.accounts)),
+        }
+        for name, job in sorted(configuration.jobs.items())
+    ]
+
+
+def _accounts(configuration: Configuration) -> list[dict[str, Any]]:
+    return [
+        {"account": name, "profile": options.profile, "grant": options.grant, "base_url": options.base_url}
+        for name, options in sorted(configuration.accounts.items())
+    ]
+
+
+_ACCOUNT_COLUMNS = [
+    Column("account"),
+    Column("profile", rank=2),
+    Column("grant", rank=1),
+    Column("base_url", "base URL", long=True),
+]
+_JOB_COLUMNS = [
+    Column("job"),
+    Column("type", rank=3),
+    Column("accounts", rank=2),
+    Column("next", "next tick", ago, rank=1),
+    Column("schedule", long=True),
+]
+
+
+def _summarise(configuration: Configuration, *, secrets: bool) -> None:
+    count = sum(1 for _ in references(configuration)) + 1  # and the key ring
+    facts = {
+        "database": configuration.database.url,
+        "secrets": f"all {count} found, the key ring among them" if secrets else "not looked for (--no-secrets)",
+        "files": ", ".join(map(str, configuration.files)),
+    }
+    parts = f"{many(len(configuration.accounts), 'account')}, {many(len(configuration.jobs), 'job')}"
+    out.print(Text("ok", style="bold green") + Text(f"  the configuration is good: {parts}"), soft_wrap=True)
+    for key, value in facts.items():
+        out.print(Text(f"    {key:<9} {value}"), soft_wrap=True)
+    out.print()
+    listing(_accounts(configuration), _ACCOUNT_COLUMNS, as_json=False, empty="No account is configured.")
+    out.print()
+    listing(_jobs(configuration), _JOB_COLUMNS, as_json=False, empty="No job is configured; add one to jobs.d/.")
