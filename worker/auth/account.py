@@ -1,6 +1,7 @@
 """What a configured account is once its secrets are at hand."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from worker.model.account import AccountOptions
 from worker.vault.secret import Secret
@@ -17,13 +18,34 @@ class Account:
     options: AccountOptions
     client_secret: Secret | None
     password: Secret | None
+    refresh_token: Secret | None = None  # given once, for the first login
+    private_key: Secret | None = None  # PEM
+    custom: Mapping[str, Secret] = field(default_factory=dict)  # of a grant of one's own
 
     def identity(self) -> tuple[str, ...]:
         """Returns what decides for whom a token speaks: one stored under another identity is not this account's."""
         options = self.options
-        return options.grant, options.token_endpoint, options.client_id, options.username, options.scope
+        where = options.token_endpoint or options.issuer
+        whom = options.username, options.assertion.subject, options.scope, *options.resource
+        return options.grant, where, options.client_id, *whom, *_flat(options.token_extra)
 
     def proof(self) -> tuple[str | Secret, ...]:
         """Returns what a token endpoint may refuse besides: when it changes, a refusal no longer holds."""
-        secrets = (self.client_secret or "", self.password or "")
-        return *secrets, self.options.client_auth, self.options.token_params
+        options = self.options
+        own = self.client_secret, self.password, self.refresh_token, self.private_key
+        secrets = [secret or "" for secret in own] + [self.custom[name] for name in sorted(self.custom)]
+        style = options.client_auth, options.token_params, options.key_id, options.assertion.model_dump_json()
+        custom = options.custom.model_dump_json() if options.custom else ""
+        return *secrets, *style, custom, *_flat(options.token_headers)
+
+    def filled(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Returns headers with tenant and client id filled in; one that stays empty counts as not given."""
+        tenant, client_id = self.options.tenant, self.options.client_id
+        texts = {
+            name: text.replace("{tenant}", tenant).replace("{client_id}", client_id) for name, text in headers.items()
+        }
+        return {name: text for name, text in texts.items() if text.strip()}
+
+
+def _flat(values: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(part for name in sorted(values) for part in (name, values[name]))

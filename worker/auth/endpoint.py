@@ -1,18 +1,25 @@
-"""One token request over an account's line: how client and grant are written, and what came of it."""
+"""One token request over an account's line, and what came of it."""
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote_plus
 
 from worker.auth.account import Account
 from worker.auth.answer import Granted, Refusal, http_date, read_answer
-from worker.auth.grants import Grant, Parameters, Verdict
-from worker.model.errors import BodyTooLarge, CallError, CallRefused, CallUnanswered, StoreError
-from worker.vault.secret import Secret
+from worker.auth.asking import token_request
+from worker.auth.discovery import Endpoints
+from worker.auth.grants import Grant, Verdict
+from worker.model.errors import (
+    AccountBlocked,
+    BodyTooLarge,
+    CallError,
+    CallRefused,
+    CallUnanswered,
+    StoreError,
+    TokenUnavailable,
+)
 from worker.wire.line import Line
-from worker.wire.outgoing import About, Outgoing
+from worker.wire.outgoing import About, Outgoing, Reply
 
 
 @dataclass(frozen=True)
@@ -28,16 +35,46 @@ class Outcome:
 class TokenEndpoint:
     """An account's token endpoint."""
 
-    def __init__(self, account: Account, line: Line, now: Callable[[], datetime]) -> None:
+    def __init__(self, account: Account, line: Line, endpoints: Endpoints, now: Callable[[], datetime]) -> None:
         self._account = account
         self._line = line
+        self._endpoints = endpoints
         self._now = now
+
+    def url(self) -> str:
+        """Returns where it is; raises TokenUnavailable, AccountBlocked."""
+        url = self._endpoints.token()
+        if url is None:
+            problem = "its issuer publishes no token endpoint; write its token_url"
+            raise AccountBlocked(f"account {self._account.name}: {problem}", self._account.name)
+        return url
 
     def ask(self, grant: Grant, generation: int) -> Outcome:
         """Sends one token request, once its trail row is durable, and never repeats it.
 
         `generation` is that of the stored token, for the trail. Every failure of the call is an outcome.
         """
+        outcome = self._asked(grant, generation)
+        if isinstance(outcome.result, Refusal) and outcome.result.verdict is not Verdict.DEAD:
+            self._endpoints.forget()  # it may have moved
+        return outcome
+
+    def _asked(self, grant: Grant, generation: int) -> Outcome:
+        try:
+            return self._read(
+                self._sent(token_request(self._account, self.url(), grant.parameters()), grant, generation), grant
+            )
+        except AccountBlocked as error:
+            return Outcome(Refusal(Verdict.CONFIGURATION, str(error)))
+        except CallRefused as error:
+            return Outcome(Refusal(Verdict.CONFIGURATION, str(error)), error.call_id)
+        except (CallUnanswered, BodyTooLarge) as error:
+            doubt = Refusal(Verdict.TRANSIENT, str(error), in_doubt=True)
+            return Outcome(doubt, error.call_id, unanswered=isinstance(error, CallUnanswered))
+        except (CallError, StoreError, TokenUnavailable) as error:  # surely never left
+            return Outcome(Refusal(Verdict.TRANSIENT, str(error)), getattr(error, "call_id", None))
+
+    def _sent(self, outgoing: Outgoing, grant: Grant, generation: int) -> Reply:
         about = About(
             account=self._account.name,
             purpose=grant.purpose,
@@ -45,45 +82,10 @@ class TokenEndpoint:
             generation_used=generation or None,
             durable=True,
         )
-        try:
-            reply = self._line.send(request(self._account, grant), about)
-        except CallRefused as error:
-            return Outcome(Refusal(Verdict.CONFIGURATION, str(error)), error.call_id)
-        except (CallUnanswered, BodyTooLarge) as error:
-            doubt = Refusal(Verdict.TRANSIENT, str(error), in_doubt=True)
-            return Outcome(doubt, error.call_id, unanswered=isinstance(error, CallUnanswered))
-        except (CallError, StoreError) as error:  # surely never left
-            return Outcome(Refusal(Verdict.TRANSIENT, str(error)), getattr(error, "call_id", None))
+        return self._line.send(outgoing, about)
+
+    def _read(self, reply: Reply, grant: Grant) -> Outcome:
         now = self._now()
         server = http_date(reply.answer.headers.get("date", ""))
         skew_s = (server - now).total_seconds() if server else 0.0
         return Outcome(read_answer(reply.answer, grant, now), reply.call_id, skew_s)
-
-
-def request(account: Account, grant: Grant) -> Outgoing:
-    """Returns the token request of an account by a grant, its parameters in body or query as its API wants."""
-    options = account.options
-    basic = options.client_auth == "basic" and account.client_secret is not None
-    headers: dict[str, str | Secret] = {"Accept": "application/json"}
-    if basic and account.client_secret is not None:
-        headers["Authorization"] = basic_header(options.client_id, account.client_secret)
-    given = grant.parameters() | ({} if basic else _posted_client(account))
-    in_query = options.token_params == "query"  # noqa: S105  a style, no secret
-    return Outgoing(
-        method="POST",
-        url=options.token_endpoint,
-        params=given if in_query else {},
-        headers=headers,
-        form=None if in_query else given,
-    )
-
-
-def _posted_client(account: Account) -> Parameters:
-    secret: Parameters = {"client_secret": account.client_secret} if account.client_secret else {}
-    return {"client_id": account.options.client_id, **secret}
-
-
-def basic_header(client_id: str, client_secret: Secret) -> Secret:
-    """Returns the Authorization header of a client; id and secret are form-encoded first (RFC 6749 section 2.3.1)."""
-    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret.reveal())}"
-    return Secret(f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}")

@@ -3,24 +3,22 @@
 A further grant is one more class here; nothing else in this room asks which one it deals with.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from worker.auth.account import Account
+from worker.auth.assertion import grant_assertion
+from worker.auth.client import Parameters
+from worker.auth.custom import custom_grant
+from worker.auth.verdict import Verdict
 from worker.model.records import Purpose
 from worker.vault.secret import Secret
 
-Parameters = dict[str, str | Secret]
-
-
-class Verdict(StrEnum):
-    """What becomes of an account after a token request that brought no token."""
-
-    TRANSIENT = "transient"  # tried again by itself, with backoff
-    CONFIGURATION = "configuration"  # blocked; tried again when secrets or options change, or after an hour
-    REFUSED = "refused"  # blocked at once until the secret changes: another try may lock the user out
-    DEAD = "dead"  # the refresh token is spent, revoked or expired: one new login
+__all__ = ["Grant", "Parameters", "Verdict", "login_grant"]
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_UNAUTHORIZED = 401
+_REFUSALS = frozenset({400, _UNAUTHORIZED, 403})
 
 
 class Grant(Protocol):
@@ -35,7 +33,7 @@ class Grant(Protocol):
         """Why the call is made, for the trail."""
 
     def parameters(self) -> Parameters:
-        """Returns the grant's own parameters, those of the client left out."""
+        """Returns the grant's own parameters, those of the client left out; raises AccountBlocked."""
 
     def verdict(self, status: int, code: str) -> Verdict:
         """Returns what a refusal means that no general rule explains; `code` is the RFC's error code or empty."""
@@ -85,6 +83,7 @@ class RefreshGrant:
 
     refresh_token: Secret
     scope: str = ""
+    configured: bool = False  # the one a person gave, not the latest one stored
     name: ClassVar[str] = "refresh_token"
     purpose: ClassVar[Purpose] = Purpose.REFRESH
 
@@ -98,17 +97,44 @@ class RefreshGrant:
         return Verdict.DEAD if at_fault else Verdict.CONFIGURATION
 
 
-_UNAUTHORIZED = 401
-_REFUSALS = frozenset({400, _UNAUTHORIZED, 403})
+@dataclass(frozen=True)
+class JwtBearerGrant:
+    """A signed assertion in place of a login (RFC 7523 section 2.1); each request has one of its own."""
+
+    assertion: Callable[[], Secret] = field(repr=False)
+    scope: str = ""
+    name: ClassVar[str] = "jwt_bearer"
+    purpose: ClassVar[Purpose] = Purpose.TOKEN
+
+    def parameters(self) -> Parameters:
+        """Returns grant type, assertion and scope; raises AccountBlocked where it cannot be signed."""
+        return {"grant_type": JWT_BEARER, "assertion": self.assertion(), **_scope(self.scope)}
+
+    def verdict(self, status: int, code: str) -> Verdict:  # noqa: ARG002  the protocol's signature
+        """Says configuration whatever the code: an assertion locks nobody out, and clocks or keys may be mended."""
+        return Verdict.CONFIGURATION
 
 
 def _scope(scope: str) -> Parameters:
     return {"scope": scope} if scope else {}
 
 
-def login_grant(account: Account) -> Grant | None:
-    """Returns how the account logs in by itself, None where a secret for that is missing."""
+def login_grant(account: Account, endpoint: Callable[[], str]) -> Grant | None:
+    """Returns how the account logs in by itself, None where a person or a missing secret is needed.
+
+    `endpoint` returns the token endpoint's URL, which an assertion is made out to.
+    """
     options = account.options
-    if options.grant == "client_credentials":
-        return ClientCredentialsGrant(options.scope) if account.client_secret else None
-    return PasswordGrant(options.username, account.password, options.scope) if account.password else None
+    match options.grant:
+        case "client_credentials" if account.client_secret or account.private_key:
+            return ClientCredentialsGrant(options.scope)
+        case "password" if account.password:
+            return PasswordGrant(options.username, account.password, options.scope)
+        case "refresh_token" if account.refresh_token:
+            return RefreshGrant(account.refresh_token, options.scope, configured=True)
+        case "jwt_bearer" if account.private_key:
+            return JwtBearerGrant(lambda: grant_assertion(account, endpoint()), options.scope)
+        case "custom":
+            return custom_grant(account, endpoint)
+        case _:
+            return None

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from worker.auth.account import Account
 from worker.auth.clocks import Clocks
+from worker.auth.discovery import Endpoints
 from worker.auth.endpoint import TokenEndpoint
 from worker.auth.gate import Gate
 from worker.auth.leases import Leases
@@ -58,7 +59,8 @@ class Keeper:
 
     def __post_init__(self) -> None:
         clocks = Clocks(self.now, self.elapsed, self.pace.chance)
-        endpoint = TokenEndpoint(self.account, self.line, self.now)
+        self.endpoints = Endpoints(self.account, self.line, self.elapsed)
+        endpoint = TokenEndpoint(self.account, self.line, self.endpoints, self.now)
         self._lock = threading.Lock()
         self._seals = Seals(self.account, self.cipher)
         self._leases = Leases(self.account.name, self.database, self.writer, self.now, self.pace)
@@ -184,7 +186,7 @@ class Keeper:
         held = self._snapshot
         if pair is not None and (held is None or row.generation > held.token.generation):
             now_s = self.elapsed()
-            token = Token(row.generation, pair.access, row.expires_at)
+            token = Token(row.generation, pair.bearer(self.account.options.bearer), row.expires_at)
             came_s = now_s if waited else float("-inf")
             self._snapshot = Snapshot(token, times_of(row, self.now(), now_s), came_s)
         return row, pair

@@ -20,6 +20,11 @@ class Pair:
     access: Secret
     refresh: Secret | None
     scope: str = ""
+    given: str = ""  # fingerprint of the configured refresh token that it descends from
+
+    def bearer(self, kind: str) -> Secret:
+        """Returns what is sent with each call: the access token, or where the API wants that, the refresh token."""
+        return self.refresh if kind == "refresh_token" and self.refresh else self.access
 
     def spent(self) -> "Pair":
         """Returns the pair without its refresh token, once that is known to be dead."""
@@ -33,6 +38,7 @@ class Seals:
         self._account = account.name
         self._cipher = cipher
         self._identity = cipher.fingerprint(*account.identity())
+        self.given = cipher.fingerprint(account.refresh_token) if account.refresh_token else ""
         self.fingerprint = cipher.fingerprint(*account.identity(), *account.proof())
 
     def seal(self, pair: Pair, generation: int) -> bytes:
@@ -42,6 +48,7 @@ class Seals:
                 "access": pair.access.reveal(),
                 "refresh": pair.refresh.reveal() if pair.refresh else None,
                 "scope": pair.scope,
+                "given": pair.given,
                 "identity": self._identity,
             }
         )
@@ -59,7 +66,7 @@ class Seals:
         if stored["identity"] != self._identity:
             return None
         refresh = stored["refresh"]
-        return Pair(Secret(stored["access"]), Secret(refresh) if refresh else None, stored["scope"])
+        return Pair(Secret(stored["access"]), Secret(refresh) if refresh else None, stored["scope"], stored["given"])
 
 
 def key_of(sealed: bytes) -> str:

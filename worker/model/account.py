@@ -110,7 +110,7 @@ class AccountOptions(Options):
         for name in self._endpoints_needed():
             if not getattr(self, name) and not self.issuer:
                 yield f"{name} is missing: name it, or the issuer that publishes it, or a profile that knows it"
-        if not self.client_id and self.grant != "token":  # noqa: S105 - a grant, no secret
+        if not self.client_id and self.grant != "token":
             yield "client_id is missing"
         for name in self._needed():
             if not getattr(self, name):

@@ -58,7 +58,7 @@ def _build(account: Account, network: NetworkOptions, ground: Ground, rescue_dir
     options = account.options
     api_limits = Limits(options.connect_timeout, options.read_timeout, options.deadline, options.max_body)
     out = _WayOut(options, network, ground.trail)
-    token_line = out.line({options.token_endpoint}, token_limits(options))
+    token_line = out.line({*options.endpoints, *options.origins}, token_limits(options))
     api_line = out.line({options.base_url, *options.origins}, api_limits)
     keeper = Keeper(
         account,

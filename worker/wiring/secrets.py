@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from worker.auth.account import Account
+from worker.auth.assertion import check_key
 from worker.config.load import Configuration
-from worker.model.errors import ConfigurationError, KeyRingError, Problem, SecretError
+from worker.model.account import AccountOptions
+from worker.model.errors import AccountBlocked, ConfigurationError, KeyRingError, Problem, SecretError
 from worker.model.secretref import SecretRef
 from worker.vault.livering import LiveRing, follow
 from worker.vault.secret import Secret
@@ -29,10 +31,21 @@ def references(configuration: Configuration) -> Iterator[tuple[str, SecretRef]]:
         if database.password:
             yield f"databases.{name}.password", database.password
     for name, options in configuration.accounts.items():
-        if options.client_secret:
-            yield f"accounts.{name}.client_secret", options.client_secret
-        if options.password and options.grant == "password":
-            yield f"accounts.{name}.password", options.password
+        yield from _of_account(f"accounts.{name}", options)
+
+
+def _of_account(key: str, options: AccountOptions) -> Iterator[tuple[str, SecretRef]]:
+    """Yields the secrets that the account needs for its grant, and to prove its client."""
+    named = {
+        "client_secret": options.client_secret,
+        "private_key": options.private_key,
+        "password": options.password if options.grant == "password" else None,
+        "refresh_token": options.refresh_token if options.grant == "refresh_token" else None,
+    }
+    named |= {f"custom.secrets.{name}": one for name, one in (options.custom.secrets if options.custom else {}).items()}
+    for name, reference in named.items():
+        if reference is not None:
+            yield f"{key}.{name}", reference
 
 
 def fetch(configuration: Configuration) -> Secrets:
@@ -47,9 +60,11 @@ def fetch(configuration: Configuration) -> Secrets:
     ring = _ring(configuration, problems)
     if problems or ring is None:
         raise ConfigurationError(problems)
+    accounts = {name: _account(configuration, name, found) for name in configuration.accounts}
+    _check_keys(configuration, accounts)
     return Secrets(
         ring=ring,
-        accounts={name: _account(configuration, name, found) for name in configuration.accounts},
+        accounts=accounts,
         passwords={
             name: found[f"databases.{name}.password"]
             for name in configuration.databases
@@ -66,7 +81,29 @@ def _ring(configuration: Configuration, problems: list[Problem]) -> LiveRing | N
         return None
 
 
+def _check_keys(configuration: Configuration, accounts: dict[str, Account]) -> None:
+    """Raises ConfigurationError where a private key cannot sign."""
+    problems: list[Problem] = []
+    for name, account in accounts.items():
+        try:
+            if account.private_key:
+                check_key(account)
+        except AccountBlocked as error:
+            problems.append(configuration.problem(f"accounts.{name}.private_key", str(error)))
+    if problems:
+        raise ConfigurationError(problems)
+
+
 def _account(configuration: Configuration, name: str, found: dict[str, Secret]) -> Account:
     options = configuration.accounts[name]
     key = f"accounts.{name}"
-    return Account(name, options, found.get(f"{key}.client_secret"), found.get(f"{key}.password"))
+    names = options.custom.secrets if options.custom else ()
+    return Account(
+        name,
+        options,
+        found.get(f"{key}.client_secret"),
+        found.get(f"{key}.password"),
+        refresh_token=found.get(f"{key}.refresh_token"),
+        private_key=found.get(f"{key}.private_key"),
+        custom={secret: found[f"{key}.custom.secrets.{secret}"] for secret in names},
+    )
