@@ -75,6 +75,20 @@ def test_ticks_skipped_in_a_row_for_one_reason_are_one_row_with_a_range(make_ben
     )
 
 
+def test_a_range_of_skips_does_not_reach_over_a_run(make_bench: Make) -> None:
+    """Of two ticks that come at once the first may run; the second is then no part of the range before it."""
+    bench = make_bench(definition("orders"))
+    bench.fire("orders", 1)
+    bench.fire("orders", 2)
+    bench.execute_all()
+
+    bench.fire("orders", 3, 4)
+
+    told = [((run.tick_until or run.tick) - run.tick, run.ticks) for run in bench.runs() if run.tick]
+    assert told == [(timedelta(0), 1)] * 4
+    assert bench.states("orders") == ["succeeded", "skipped", "queued", "skipped"]
+
+
 def test_a_queueing_job_runs_its_ticks_one_after_the_other(make_bench: Make) -> None:
     """With overlap = "queue" each tick runs, in order, never two at once."""
     order: list[int] = []

@@ -36,7 +36,7 @@ def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now
     )
     news = [run for run in candidates if not _accounted(run, situation)]
     judged = _judge_all(book, news, situation, now)
-    recorded = runs.claim(connection, [run for run in judged if not _told_again(connection, run)])
+    recorded = runs.claim(connection, _with_own_row(connection, judged))
     jobs.ticked(connection, _latest_ticks(news))
     return _lock(connection, book, recorded, now)
 
@@ -81,6 +81,17 @@ def _why_not(book: Book, run: Run, situation: Situation, begun: set[str]) -> Rea
     if busy and job.policy.overlap == "skip" and run.trigger not in _QUEUES_ALWAYS:
         return Reason.OVERLAP
     return None
+
+
+def _with_own_row(connection: sa.Connection, judged: Iterable[Run]) -> list[Run]:
+    """Returns the runs that need a row; a range of skips never reaches over another row of its job."""
+    rows: list[Run] = []
+    begun: set[str] = set()  # jobs that get a row here
+    for run in judged:
+        if run.job in begun or not _told_again(connection, run):
+            rows.append(run)
+            begun.add(run.job)
+    return rows
 
 
 def _told_again(connection: sa.Connection, run: Run) -> bool:
