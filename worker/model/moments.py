@@ -1,7 +1,7 @@
 """Time and ids: one way to ask for each."""
 
 import itertools
-import secrets
+import random
 import threading
 import time
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ class IdMaker:
         self._lock = threading.Lock()
         self._last_ms = 0
         self._sequence = itertools.count()
+        self._chance = random.Random()  # noqa: S311  seeded by the system once; an id is no secret
 
     def __call__(self) -> int:
         """Returns a new id."""
@@ -34,7 +35,7 @@ class IdMaker:
             now_ms = time.time_ns() // 1_000_000
             if now_ms > self._last_ms:
                 self._last_ms = now_ms
-                self._sequence = itertools.count(secrets.randbits(_SEQUENCE_BITS - 1))
+                self._sequence = itertools.count(self._chance.getrandbits(_SEQUENCE_BITS - 1))
             return (self._last_ms - _EPOCH_MS << _SEQUENCE_BITS) + next(self._sequence)
 
 

@@ -1,29 +1,41 @@
 """The few statements that SQLite and PostgreSQL share beyond the SQL standard."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 Rows = Sequence[Mapping[str, Any]]
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+Insert = sqlite.Insert | postgresql.Insert
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Rows) -> None:
     """Inserts the rows whose keys are new and leaves the others as they stand."""
     if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+        connection.execute(_insert_new(connection.dialect.name, table), rows)
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Rows, keep: Iterable[str] = ()) -> None:
     """Inserts rows or, where the primary key is known, replaces their other columns except those named in `keep`."""
-    if not rows:
-        return
+    if rows:
+        connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keep)), rows)
+
+
+def _insert(dialect: str, table: sa.Table) -> Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def _insert_new(dialect: str, table: sa.Table) -> Insert:
+    """Returns the statement, kept: to build it costs several times what it costs to run it."""
+    return _insert(dialect, table).on_conflict_do_nothing()
+
+
+@cache
+def _upsert(dialect: str, table: sa.Table, columns: tuple[str, ...], keep: tuple[str, ...]) -> Insert:
     keys = [column.name for column in table.primary_key]
-    insert = _insert(connection, table)
-    fresh = {name: insert.excluded[name] for name in rows[0] if name not in {*keys, *keep}}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=fresh), rows)
+    insert = _insert(dialect, table)
+    fresh = {name: insert.excluded[name] for name in columns if name not in {*keys, *keep}}
+    return insert.on_conflict_do_update(index_elements=keys, set_=fresh)
