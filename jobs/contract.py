@@ -137,7 +137,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]  # names in lower case
-    body: bytes
+    body: bytes = field(repr=False)  # it may be a token
     url: str  # without secrets
     call_id: int = 0
     method: str = "GET"

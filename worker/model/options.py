@@ -1,4 +1,4 @@
-"""Every section of fixed shape, in the order of config.example.toml; accounts and job types stand in sheets of their own.
+"""Every section of fixed shape, in the order of config.example.toml; accounts and job types have sheets of their own.
 
 A key enters these sheets with its feature. Relative paths are relative to the file that names them; the configuration
 makes them absolute before they come here.
