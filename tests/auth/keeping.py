@@ -16,7 +16,7 @@ from worker.store import calls, tokens
 from worker.store.database import Database
 from worker.store.writer import Writer
 from worker.vault.cipher import Cipher
-from worker.vault.keyring import KeyRing
+from worker.vault.keyring import KeyRing, Ring
 from worker.vault.secret import Secret
 from worker.wire.line import Line
 from worker.wire.outgoing import Limits
@@ -96,7 +96,7 @@ class Desk:
         client_secret = Secret(secret or WHO.tangoe_client_secret)
         return Account("tangoe", given or options(self.url), client_secret, Secret(password) if password else None)
 
-    def keeper(self, account: Account | None = None, ring: KeyRing = RING, **pace: Any) -> Keeper:  # noqa: ANN401  as Pace takes them
+    def keeper(self, account: Account | None = None, ring: Ring = RING, **pace: Any) -> Keeper:  # noqa: ANN401  as Pace takes them
         """Returns a new keeper, as another process would have it; `pace` changes its Pace."""
         pace.setdefault("wait", lambda seconds: time.sleep(min(seconds, 0.01)))
         return Keeper(

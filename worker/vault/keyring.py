@@ -86,10 +86,9 @@ class KeyRing:
         return self
 
     def follows(self, before: "KeyRing") -> bool:
-        """Tells whether this can be `before`, changed: a key in common, none exchanged, the same fingerprints."""
+        """Tells whether this can be `before`, changed: the same fingerprints, and no key exchanged under its id."""
         shared = [kid for kid in self.kids if before.get(kid) is not None]
-        same = all(self.get(kid) == before.get(kid) for kid in shared)
-        return bool(shared) and same and self.root == before.root
+        return self.root == before.root and all(self.get(kid) == before.get(kid) for kid in shared)
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self._keys)})"
