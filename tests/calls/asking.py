@@ -1,9 +1,11 @@
 """A run that calls an account's API at a far end, with tokens that are counted."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from tests.wire.farend import Bench
+from worker.auth.absorb import PLAIN, Arrival
 from worker.auth.account import Account
 from worker.auth.keeper import Keeper, Token
 from worker.calls.session import AccountApi, BoundApi, RunRef
@@ -26,6 +28,10 @@ class Tokens:
         if rejected == self.generation:
             self.generation += 1
         return Token(self.generation, Secret(f"canary-token-{self.generation}"), None)
+
+    def carrying(self, _token: Token) -> AbstractContextManager[Arrival]:
+        """Expects nothing of answers."""
+        return PLAIN
 
 
 def options(url: str, **given: object) -> AccountOptions:

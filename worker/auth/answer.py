@@ -26,6 +26,7 @@ _CONFIGURATION = frozenset(
 _ACCESS_TOKEN = re.compile(r"[\x21-\x7e]+")
 _CODE = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}")  # section 5.2, bounded
 _MOST_TEXT = 200  # characters of a description
+_MILLISECONDS = 1e11  # seconds since 1970 will be as many in the year 5138
 _MOST_LIFE_S = 315_360_000.0  # ten years: beyond it a number is no lifetime
 
 
@@ -56,7 +57,7 @@ def read_answer(answer: Answer, grant: Grant, now: datetime) -> Granted | Refusa
     body = _object(answer)
     succeeded = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
     if succeeded and body is not None and "error" not in body:
-        return _token(body, answer)
+        return _token(body, answer, now)
     if succeeded and body is None:
         return Refusal(Verdict.TRANSIENT, f"{_place(answer)} with something that is no JSON object", in_doubt=True)
     return _refusal(answer, body, grant, now)
@@ -74,31 +75,63 @@ def _place(answer: Answer) -> str:
     return f"{answer.url} answered {answer.status}"
 
 
-def _token(body: Mapping[str, Json], answer: Answer) -> Granted | Refusal:
-    access = body.get("access_token")
-    access = access.strip() if isinstance(access, str) else ""
-    if not _ACCESS_TOKEN.fullmatch(access):
+def _token(body: Mapping[str, Json], answer: Answer, now: datetime) -> Granted | Refusal:
+    access = usable_token(body.get("access_token"))
+    if access is None:
         return Refusal(Verdict.TRANSIENT, f"{_place(answer)} without a usable access_token", in_doubt=True)
     if str(body.get("token_type") or "bearer").strip().lower() != "bearer":
         problem = f"{_place(answer)} with a token_type other than bearer, which is the only one we can use"
         return Refusal(Verdict.CONFIGURATION, problem, in_doubt=True)
     refresh, scope = body.get("refresh_token"), body.get("scope")
     return Granted(
-        Secret(access),
+        access,
         Secret(refresh) if isinstance(refresh, str) and refresh.strip() else None,
-        _lifetime_s(body.get("expires_in")),
+        _told_life_s(body, http_date(answer.headers.get("date", "")) or now),
         scope if isinstance(scope, str) else None,
         _lifetime_s(body.get("refresh_token_expires_in", body.get("refresh_expires_in"))),
     )
 
 
+def usable_token(text: Json) -> Secret | None:
+    """Returns a token that can be sent as bearer, None where it is none."""
+    stripped = text.strip() if isinstance(text, str) else ""
+    return Secret(stripped) if _ACCESS_TOKEN.fullmatch(stripped) else None
+
+
+def _told_life_s(body: Mapping[str, Json], server_now: datetime) -> float | None:
+    """Returns a token's life from `expires_in`, or where that is no number, from `expires_at` by the server's clock."""
+    life_s = _lifetime_s(body.get("expires_in"))
+    if life_s is not None:
+        return life_s
+    end_s = _epoch_s(body.get("expires_at"))
+    return None if end_s is None else _lifetime_s(end_s - server_now.timestamp())
+
+
 def _lifetime_s(value: Json) -> float | None:
     """Returns seconds from a number or its text, 0 for what is below, None for what is no number."""
+    life_s = _number(value)
+    return None if life_s is None else min(max(life_s, 0.0), _MOST_LIFE_S)
+
+
+def _epoch_s(value: Json) -> float | None:
+    """Returns seconds since 1970 from a number of them or of milliseconds, or from an ISO time, UTC if none is said."""
+    number = _number(value)
+    if number is not None:
+        return number / 1000.0 if number >= _MILLISECONDS else number
     try:
-        life_s = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return min(max(life_s, 0.0), _MOST_LIFE_S) if math.isfinite(life_s) else None
+
+
+def _number(value: Json) -> float | None:
+    """Returns a finite number or that of its text."""
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _refusal(answer: Answer, body: dict[str, Json] | None, grant: Grant, now: datetime) -> Refusal:

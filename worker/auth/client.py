@@ -1,7 +1,6 @@
 """The client's own part of a request to an authorization server: how it says who it is, and proves it."""
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
@@ -18,7 +17,7 @@ class ClientPart:
     """What a request carries for the client; either may be empty."""
 
     parameters: Parameters = field(default_factory=dict)
-    headers: Mapping[str, str | Secret] = field(default_factory=dict)
+    headers: Parameters = field(default_factory=dict)
 
 
 def client_part(account: Account, endpoint: str) -> ClientPart:

@@ -11,19 +11,22 @@ token is tried once, then the account logs in.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from worker.auth.absorb import PLAIN, Absorbing, Arrival, Carriage
 from worker.auth.account import Account
 from worker.auth.clocks import Clocks
 from worker.auth.discovery import Endpoints
 from worker.auth.endpoint import TokenEndpoint
 from worker.auth.gate import Gate
-from worker.auth.leases import Leases
-from worker.auth.pace import Pace
+from worker.auth.leases import Lease, Leases
+from worker.auth.pace import SPARE_S, Pace
 from worker.auth.refresh import Handed, Refresh
 from worker.auth.sealing import Pair, Seals
 from worker.auth.snapshot import Ask, Snapshot, Token, times_of
+from worker.auth.validation import Validator
 from worker.auth.windows import health_of
 from worker.model.errors import CredentialError, StoreError, TokenUnavailable
 from worker.model.events import Events
@@ -60,12 +63,18 @@ class Keeper:
     def __post_init__(self) -> None:
         clocks = Clocks(self.now, self.elapsed, self.pace.chance)
         self.endpoints = Endpoints(self.account, self.line, self.elapsed)
+        self.validator = Validator(self.account, self.line, self.endpoints, self.now)
         endpoint = TokenEndpoint(self.account, self.line, self.endpoints, self.now)
         self._lock = threading.Lock()
         self._seals = Seals(self.account, self.cipher)
-        self._leases = Leases(self.account.name, self.database, self.writer, self.now, self.pace)
+        options = self.account.options
+        self._hands_over = options.absorbs and options.bearer == "refresh_token"
+        lease_s = max(self.pace.lease_s, options.deadline + SPARE_S) if self._hands_over else self.pace.lease_s
+        pace = replace(self.pace, lease_s=lease_s)
+        self._leases = Leases(self.account.name, self.database, self.writer, self.now, pace)
         self._gate = Gate(self.account, self._seals, self._leases, self.events, self.now)
         self._refresh = Refresh(self.account, endpoint, self._leases, self._seals, self.events, clocks)
+        self._absorbing = Absorbing(self.account, self._leases, self._gate, self._refresh, self.events, clocks)
 
     def start(self) -> None:
         """Takes up what an earlier process left: a rescued token, a refusal of other secrets.
@@ -88,9 +97,18 @@ class Keeper:
             quiet = now_s < self._quiet_until_s and held.outlasts(ask, now_s)
             if quiet or held.satisfies(ask, now_s):
                 return held.token
-            if held.tides_over(ask, now_s):
+            if held.tides_over(ask, now_s) and not self._hands_over:
                 return self._renewed_by_one(ask, held)
         return self._renewed_for_all(ask)
+
+    def carrying(self, token: Token) -> AbstractContextManager[Arrival]:
+        """Returns the context of one call with `token`, which is told of the answer; a new token in it is kept."""
+        return Carriage(self._absorbing, token, self._took) if self.account.options.absorbs else PLAIN
+
+    def _took(self, new: Snapshot) -> None:
+        held = self._snapshot
+        if held is None or new.token.generation > held.token.generation:
+            self._snapshot = new
 
     def adopt(self, handed: Handed, deadline_s: float = 60.0) -> Token:
         """Keeps a token that a login brought as the next generation, whatever the account's health was.
@@ -163,13 +181,20 @@ class Keeper:
                 return held
             self._gate.check(row)
             lease = self._leases.take(row, self._gate.check)
+            if lease is not None and held is not None and self._may_carry(lease, held, ask):
+                return replace(held, token=replace(held.token, carrier=lease))
             if lease is not None:
                 newer_than = max(row.generation, ask.rejected or 0, held.token.generation if held else 0)
                 self._snapshot = self._refresh.run(lease, pair, newer_than) or self._snapshot
-            elif held is not None and held.tides_over(ask, self.elapsed()):
+            elif held is not None and held.tides_over(ask, self.elapsed()) and not self._hands_over:
                 return held
             else:
                 self._pause(ask)
+
+    def _may_carry(self, lease: Lease, held: Snapshot, ask: Ask) -> bool:
+        """Tells whether the caller's own call is to bring the next token, instead of a token request."""
+        known = not lease.doubted and lease.row.generation == held.token.generation
+        return self._hands_over and known and held.tides_over(ask, self.elapsed())
 
     def _start(self) -> None:
         if not self._started:

@@ -67,6 +67,28 @@ class Leases:
             check(held)
         return Lease(held, claim.attempt_id, doubted=row.attempt_id is not None)
 
+    def seize(self, row: TokenRow) -> Lease | None:
+        """Takes the lease from whoever has it, since the token it is about was replaced; None where that was stored.
+
+        Raises StoreUnreachable.
+        """
+        with self._database.write() as connection:
+            claim = self._claim(connection, row.generation, row.attempt_id)
+            if not tokens.seize_lease(connection, claim):
+                return None
+        return Lease(row, claim.attempt_id, doubted=False)
+
+    def give_back(self, lease: Lease, *, in_doubt: bool) -> None:
+        """Ends a lease without a new token and without a failure; the writer goes on trying if need be."""
+
+        def end(connection: sa.Connection) -> None:
+            tokens.give_back(connection, self._account, lease.attempt_id, in_doubt=in_doubt)
+
+        try:
+            self._writer.submit(end).wait(self._patience_s)
+        except StoreError:
+            return  # it is still being tried, and the lease ends by itself
+
     def renew(self, lease: Lease, sealed: bytes | None) -> Lease | None:
         """Begins a further attempt under the same lease, whose time starts anew; None where it was lost.
 

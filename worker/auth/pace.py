@@ -11,7 +11,8 @@ from worker.wire.outgoing import Limits
 
 DEADLINE_S = 30.0  # of a token request
 # Whoever waits for a dead holder's lease must live to see its end: Keeper.token waits 60 s.
-LEASE_S = DEADLINE_S + 10.0  # a request is cut off well before its lease ends
+SPARE_S = 10.0  # a request is cut off well before its lease ends
+LEASE_S = DEADLINE_S + SPARE_S
 
 
 def token_limits(options: AccountOptions) -> Limits:

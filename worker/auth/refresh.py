@@ -93,12 +93,12 @@ class Refresh:
             raise self._failing.needs_login(held, f"rotation_in_doubt: {why}" if held.doubted else why)
         return None
 
-    def adopt(self, lease: Lease, handed: Handed, newer_than: int) -> Snapshot | None:
+    def adopt(self, lease: Lease, handed: Handed, newer_than: int, old: Pair | None = None) -> Snapshot | None:
         """Returns a token that a person's login or an API's answer brought, once it is kept like any other.
 
-        None where the lease was lost meanwhile.
+        What it lacks is taken from the `old` one. None where the lease was lost meanwhile.
         """
-        return self._kept(self._won(lease, handed, None, newer_than + 1))
+        return self._kept(self._won(lease, handed, old, newer_than + 1))
 
     def _won(self, lease: Lease, handed: Handed, old: Pair | None, generation: int) -> _Won:
         pair = _joined(handed.granted, old)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.auth.leases import Lease
 from worker.auth.windows import mandatory_s
 from worker.model.records import TokenRow
 from worker.vault.secret import Secret
@@ -10,11 +11,15 @@ from worker.vault.secret import Secret
 
 @dataclass(frozen=True)
 class Token:
-    """An access token to send as bearer; `expires_at` is None where the server did not say."""
+    """What to send as bearer; `expires_at` is None where the server did not say.
+
+    `carrier` is the lease under which the one call is made whose answer may replace the token.
+    """
 
     generation: int
     bearer: Secret
     expires_at: datetime | None
+    carrier: Lease | None = None
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,9 @@ class Flow:
         self._generation = token.generation
         subject = about(self._means.account, self._run, self._outgoing.method, self._last_call, token.generation)
         try:
-            reply = self._means.line.send(self._signer.sign(self._outgoing, token), subject)
+            with self._means.keeper.carrying(token) as carriage:
+                reply = self._means.line.send(self._signer.sign(self._outgoing, token), subject)
+                carriage.arrived(reply.answer)
         except CallError as error:
             self._last_call = error.call_id or self._last_call
             return error

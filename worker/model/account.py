@@ -62,6 +62,9 @@ class AccountOptions(Options):
     redirect_url: Annotated[str, AfterValidator(loopback_url)] = Field(
         default="http://127.0.0.1/callback", description="Where a login's pages lead; without a port any free one."
     )
+    authorize_extra: dict[str, str] = Field(
+        default_factory=dict, description="Further parameters of the page that a login opens."
+    )
     validation: ValidateOptions | None = Field(
         default=None, alias="validate", description="How one asks whether a token is good; default: introspect_url."
     )
@@ -166,6 +169,11 @@ class AccountOptions(Options):
     def needs_person(self) -> bool:
         """Tells whether only a person can log in."""
         return self.grant in LOGIN_GRANTS
+
+    @property
+    def absorbs(self) -> bool:
+        """Whether answers of the API may bring a new token."""
+        return bool(self.new_token.header or self.new_token.field)
 
     @property
     def token_endpoint(self) -> str:

@@ -96,6 +96,19 @@ def take_lease(connection: sa.Connection, claim: Claim) -> bool:
     return connection.execute(take.values(values)).rowcount == 1
 
 
+def seize_lease(connection: sa.Connection, claim: Claim) -> bool:
+    """Takes the lease from whoever has it, if the row still is of the generation that the claimant read."""
+    seize = sa.update(tokens).where(tokens.c.account == claim.account, tokens.c.generation == claim.generation)
+    values = {"lease_owner": claim.owner, "lease_until": claim.until, "attempt_id": claim.attempt_id}
+    return connection.execute(seize.values(values)).rowcount == 1
+
+
+def give_back(connection: sa.Connection, account: str, attempt_id: int, *, in_doubt: bool) -> None:
+    """Ends a lease that was not needed; `in_doubt` keeps its attempt noted. Nothing where it was lost meanwhile."""
+    over = {"lease_owner": None, "lease_until": None} | ({} if in_doubt else {"attempt_id": None})
+    connection.execute(_mine(account, attempt_id).values(over))
+
+
 def renew_lease(connection: sa.Connection, held: int, claim: Claim, sealed: bytes | None) -> bool:
     """Makes `claim`, of the same holder, follow the attempt `held`; `sealed` replaces what is stored when given."""
     values = {"lease_until": claim.until, "attempt_id": claim.attempt_id}
