@@ -56,6 +56,11 @@ class Endpoints:
         """Returns the revocation endpoint (RFC 7009)."""
         return self._endpoint(self._account.options.revoke_url, "revocation_endpoint")
 
+    def names_itself(self) -> bool:
+        """Tells whether the issuer says that its answers to logins name it (RFC 9207 section 3)."""
+        option = "authorization_response_iss_parameter_supported"
+        return bool(self._account.options.issuer) and self._metadata().get(option) is True
+
     def forget(self) -> None:
         """Lets the next question fetch anew: an endpoint did not answer as one; the old document helps out."""
         self._until_s = float("-inf")

@@ -110,7 +110,7 @@ class Refresh:
         options = self._account.options
         if granted.expires_in_s is not None:
             return granted.expires_in_s
-        assumed = options.grant != "token" or "token_lifetime" in options.model_fields_set  # noqa: S105  a grant
+        assumed = options.grant != "token" or "token_lifetime" in options.model_fields_set
         return options.token_lifetime if assumed else None
 
     def _first_grant(self, pair: Pair | None) -> Grant | None:

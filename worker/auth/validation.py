@@ -14,8 +14,8 @@ from worker.auth.account import Account
 from worker.auth.client import Parameters, client_part
 from worker.auth.discovery import Endpoints
 from worker.auth.snapshot import Token
-from worker.model.account import ValidateOptions
 from worker.model.errors import CallError, CredentialError, StoreError
+from worker.model.logins import ValidateOptions
 from worker.model.records import Purpose
 from worker.vault.redact import redact
 from worker.vault.secret import Secret
@@ -86,7 +86,7 @@ class Validator:
         asked: Parameters = {"grant_type": PING} if style.kind == "ping" else {"token_type_hint": "access_token"}
         client = client_part(self.account, url)
         return Outgoing(
-            "POST", url, headers=headers | client.headers, form=asked | client.parameters | {"token": bearer}
+            "POST", url, headers={**headers, **client.headers}, form=asked | client.parameters | {"token": bearer}
         )
 
     def _read(self, reply: Reply, style: ValidateOptions) -> Opinion:
@@ -110,12 +110,12 @@ class Validator:
             return active
         return None if style.kind == "introspect" and "expires_in" not in body else True
 
-    def _means_bad(self, status: int, code: Json, style: ValidateOptions) -> bool:
+    def _means_bad(self, status: int, code: object, style: ValidateOptions) -> bool:
         """Tells whether a refusal is about the token, not about the client that asked."""
         if style.kind == "ping":
             return code == "invalid_grant"
-        rejects = style.kind == "get" and status in {HTTPStatus.UNAUTHORIZED, *self.account.options.reject_statuses}
-        return rejects or (style.kind == "get" and code == "invalid_token")
+        rejections = {HTTPStatus.UNAUTHORIZED.value, *self.account.options.reject_statuses}
+        return style.kind == "get" and (status in rejections or code == "invalid_token")
 
     def _end(self, body: Mapping[str, Json]) -> datetime | None:
         """Returns when the token lapses: `exp` since 1970 (RFC 7662 section 2.2), `expires_in` from now."""
