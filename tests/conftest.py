@@ -10,10 +10,13 @@ import pytest
 import sqlalchemy as sa
 from psycopg import sql
 
+from tests.canary import CANARIES, Canaries, Find, lace_sandboxes
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
 from worker.store.writer import Writer
 
+_LACED = pytest.MonkeyPatch()
+lace_sandboxes(_LACED)  # now: test files ask for credentials when they are imported
 _NEEDS_POSTGRES = {"postgres_url", "postgres_database"}
 
 
@@ -22,6 +25,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _NEEDS_POSTGRES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.postgres)
+
+
+def pytest_unconfigure() -> None:
+    """Gives sandboxes their plain credentials back."""
+    _LACED.undo()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Searches what a test printed, logged, or failed with."""
+    for title, text in (*report.sections, ("its failure", report.longreprtext)):
+        CANARIES.leaks += CANARIES.search_text(text, f"{report.nodeid}, {title}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_got_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fails the session where a secret of its sandboxes stands in a file or an output that it leaves behind."""
+    yield
+    leaks = CANARIES.leaks + CANARIES.search_folder(tmp_path_factory.getbasetemp())
+    assert not leaks, "secrets got out:\n" + "\n".join(map(str, leaks))
 
 
 def _started(folder: Path) -> Any:  # noqa: ANN401  the package ships no types
@@ -36,6 +58,7 @@ class Server:
     """A PostgreSQL server of this session; makes databases, empty or with the schema in place."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._server = _started(folder)
         self._url = sa.make_url(self._server.get_uri())
         self._count = 0
@@ -59,6 +82,11 @@ class Server:
         """Ends the server and removes its files."""
         self._server.cleanup()
 
+    def leaks(self, canaries: Canaries) -> list[Find]:
+        """Returns the canaries in its tables and its log."""
+        self._execute(sql.SQL("CHECKPOINT"))
+        return canaries.search_tables(self._folder)
+
     def _execute(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(statement)
@@ -69,6 +97,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
     """Starts one server at the first test that needs it."""
     server = Server(tmp_path_factory.mktemp("postgres"))
     yield server
+    CANARIES.leaks += server.leaks(CANARIES)
     server.stop()
 
 

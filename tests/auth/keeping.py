@@ -5,13 +5,13 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from tests.canary import credentials
 from worker.auth.account import Account
 from worker.auth.keeper import Keeper, Pace
 from worker.model.account import AccountOptions
 from worker.model.events import Event, Events
 from worker.model.records import Call, TokenRow
 from worker.model.secretref import SecretRef
-from worker.sandbox.options import Credentials
 from worker.store import calls, tokens
 from worker.store.database import Database
 from worker.store.writer import Writer
@@ -23,7 +23,7 @@ from worker.wire.outgoing import Limits
 from worker.wire.trail import Trail
 
 E = TypeVar("E", bound=Event)
-WHO = Credentials()
+WHO = credentials()
 TOKEN_PATH = "/as/token.oauth2"
 RING = KeyRing({"k1": Secret(base64.b64encode(b"1" * 32).decode())})
 
