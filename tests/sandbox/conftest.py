@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.sandbox.calling import Caller, Make
+from tests.sandbox.idpcalling import IdpCaller
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.server import Sandbox
 
@@ -30,3 +31,11 @@ def make() -> Iterator[Make]:
     making = Make()
     yield making
     making.stop()
+
+
+@pytest.fixture
+def idp(sandbox: Sandbox) -> Iterator[IdpCaller]:
+    """A client of that sandbox's IdP."""
+    calling = IdpCaller(sandbox)
+    with calling.session:
+        yield calling

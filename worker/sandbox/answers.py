@@ -8,7 +8,7 @@ from uuid import uuid4
 import orjson
 from aiohttp import web
 
-from worker.sandbox.calllog import TOKEN_PATHS
+from worker.sandbox.paths import FORM_PATHS
 
 CACHE_BYTES = 256 * 1024 * 1024  # enough for a walk over 200,000 rows
 
@@ -44,7 +44,7 @@ def now_error(status: int, message: str, detail: str | None = None) -> web.Respo
 
 def error_for(path: str, status: int, message: str) -> web.Response:
     """Returns an error in the dialect spoken at this path."""
-    if path in TOKEN_PATHS:
+    if path in FORM_PATHS:
         return json_answer({"error": "server_error", "error_description": message}, status)
     if path.startswith("/mobproc/"):
         try:
@@ -57,7 +57,7 @@ def error_for(path: str, status: int, message: str) -> web.Response:
 
 def origin(request: web.Request) -> str:
     """Returns scheme and host as the caller spelled them, so that links lead back the same way."""
-    return f"http://{request.host}"
+    return f"{request.scheme}://{request.host}"
 
 
 def number(request: web.Request, name: str, default: int, least: int, most: int | None = None) -> int:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from itertools import count
 
 LIMIT = 100_000  # records kept; the oldest go first
-TOKEN_PATHS = frozenset({"/as/token.oauth2", "/oauth_token.do"})
 _SECRET_PARTS = (
     "token",
     "secret",

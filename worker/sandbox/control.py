@@ -1,12 +1,16 @@
-"""The sandbox's own pages under /_sandbox: call log, faults, rows, churn and revocation, without a token."""
+"""The sandbox's own pages under /_sandbox, without a token: overview, call log, faults, rows and churn."""
+
+from dataclasses import fields
 
 import orjson
 from aiohttp import web
 
+from worker.sandbox import control_auth
 from worker.sandbox.answers import json_answer, number
-from worker.sandbox.controls import Controls
+from worker.sandbox.control_auth import controls_of, sent, text_of
 from worker.sandbox.faults import KINDS, Fault
 from worker.sandbox.misbehave import Handler
+from worker.sandbox.mislead import PLAYERS
 from worker.sandbox.state import state_of
 
 BASE = "/_sandbox"
@@ -20,118 +24,90 @@ PATHS = {
     "GET /rows/{resource}": "all rows of a resource or staging table",
     "GET /counts": "rows by resource",
     "POST /churn": '{"rows": 10, "resource": "devices"}: change rows now; without resource, of each in turn',
-    "POST /revoke": '{"what": "access" | "family", "api": "tangoe" | "servicenow"}: end tokens',
-    "POST /password": '{"api": "tangoe" | "servicenow", "password": "..."}: change the user\'s password',
+} | control_auth.PATHS
+APIS = {
+    "/mobproc/v1": "Tangoe-style API; tokens from POST /as/token.oauth2, /v2/token (JSON), /access_token (headers);"
+    " implicit logins at /as/authorization.oauth2; GET /validate?access_token=",
+    "/api/now": "ServiceNow-style APIs; tokens from POST /oauth_token.do; logins at /oauth_auth.do;"
+    " /oauth_revoke_token.do?token=",
+    "/idp": "IdP: /.well-known/oauth-authorization-server/idp, /idp/.well-known/openid-configuration; /idp/authorize,"
+    " token, device, activate, introspect, revoke",
+    "/idp/api": "items and echo for tokens of the IdP",
+    "/basic": "items for HTTP basic",
+    "/key": "items for an API key in x-api-key, x-sn-apikey or ?api_key=",
+    "/generic/v1": "items for tokens of the Tangoe-style or ServiceNow-style API",
 }
 
 
-def _controls(request: web.Request) -> Controls:
-    return Controls(state_of(request))
-
-
-async def _sent(request: web.Request) -> dict[str, object]:
-    """Returns the JSON object sent, an empty one for no body; raises ValueError."""
-    raw = await request.read()
-    data = orjson.loads(raw) if raw.strip() else {}
-    if not isinstance(data, dict):
-        msg = "expected a JSON object"
-        raise ValueError(msg)  # noqa: TRY004 - what was sent is wrong, no type of ours
-    return data
-
-
-def _text(data: dict[str, object], name: str) -> str | None:
-    value = data.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    msg = f"{name} must be text, found {value!r}"
-    raise ValueError(msg)
-
-
 async def overview(request: web.Request) -> web.Response:
-    """Tells what there is."""
+    """Tells what there is: pages, APIs, kinds of faults, and who may come in, without a secret."""
     state = state_of(request)
     who = state.options.credentials
-    public = {
-        "tangoe_client_id": who.tangoe_client_id,
-        "tangoe_username": who.tangoe_username,
-        "tangoe_tenant": who.tangoe_tenant,
-        "servicenow_client_id": who.servicenow_client_id,
-        "servicenow_username": who.servicenow_username,
-    }
-    paths = {
-        f"{verb} {BASE}{path}": text for (verb, path), text in ((tuple(k.split(" ", 1)), v) for k, v in PATHS.items())
-    }
-    return json_answer({"paths": paths, "faults": sorted(KINDS), "counts": state.world.counts(), "accounts": public})
+    paths = {}
+    for name, text in PATHS.items():
+        verb, path = name.split(" ", 1)
+        paths[f"{verb} {BASE}{path}"] = text
+    return json_answer(
+        {
+            "paths": paths,
+            "apis": APIS,
+            "faults": sorted(KINDS),
+            "fault_kinds": {kind: (PLAYERS[kind].__doc__ or "").partition("\n")[0] for kind in sorted(KINDS)},
+            "counts": state.world.counts(),
+            "accounts": {one.name: getattr(who, one.name) for one in fields(who) if one.repr},
+        }
+    )
 
 
 async def calls(request: web.Request) -> web.Response:
     """Shows the call log."""
     prefix = request.query.get("path", "")
     since = number(request, "since", 0, 0)
-    found = _controls(request).calls(prefix)
+    found = controls_of(request).calls(prefix)
     return json_answer([record.plain() for record in found if record.serial > since])
 
 
 async def forget_calls(request: web.Request) -> web.Response:
     """Empties the call log."""
-    return json_answer({"forgotten": _controls(request).forget_calls()})
+    return json_answer({"forgotten": controls_of(request).forget_calls()})
 
 
 async def faults(request: web.Request) -> web.Response:
     """Shows the armed faults."""
-    return json_answer(_controls(request).faults())
+    return json_answer(controls_of(request).faults())
 
 
 async def arm(request: web.Request) -> web.Response:
     """Arms one fault or several; none of them when one is wrong."""
     data = orjson.loads(await request.read())
     parsed = [Fault.parse(one) for one in (data if isinstance(data, list) else [data])]
-    controls = _controls(request)
+    controls = controls_of(request)
     return json_answer({"armed": [controls.fault(fault) for fault in parsed]}, 201)
 
 
 async def disarm(request: web.Request) -> web.Response:
     """Takes all faults away."""
-    return json_answer({"cleared": _controls(request).clear_faults()})
+    return json_answer({"cleared": controls_of(request).clear_faults()})
 
 
 async def rows(request: web.Request) -> web.Response:
     """Shows all rows of a resource."""
-    return json_answer(_controls(request).rows(request.match_info["resource"]))
+    return json_answer(controls_of(request).rows(request.match_info["resource"]))
 
 
 async def counts(request: web.Request) -> web.Response:
     """Shows the number of rows by resource."""
-    return json_answer(_controls(request).counts())
+    return json_answer(controls_of(request).counts())
 
 
 async def churn(request: web.Request) -> web.Response:
     """Changes rows now."""
-    data = await _sent(request)
+    data = await sent(request)
     wanted = data.get("rows", 1)
     if not isinstance(wanted, int) or wanted < 0:
         msg = f"rows must be a whole number, 0 or more; found {wanted!r}"
         raise ValueError(msg)
-    return json_answer(_controls(request).churn(wanted, _text(data, "resource")))
-
-
-async def revoke(request: web.Request) -> web.Response:
-    """Ends access tokens, or whole families of them with their refresh tokens."""
-    data = await _sent(request)
-    what, api = _text(data, "what") or "access", _text(data, "api")
-    controls = _controls(request)
-    if what not in ("access", "family"):
-        msg = f"what must be access or family; found {what!r}"
-        raise ValueError(msg)
-    ended = controls.revoke_access_tokens(api) if what == "access" else controls.revoke_family(api)
-    return json_answer({"revoked": ended})
-
-
-async def password(request: web.Request) -> web.Response:
-    """Changes a user's password."""
-    data = await _sent(request)
-    _controls(request).set_password(_text(data, "api") or "", _text(data, "password") or "")
-    return json_answer({"changed": True})
+    return json_answer(controls_of(request).churn(wanted, text_of(data, "resource")))
 
 
 @web.middleware
@@ -160,6 +136,5 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{BASE}/rows/{{resource}}", rows),
         web.get(f"{BASE}/counts", counts),
         web.post(f"{BASE}/churn", churn),
-        web.post(f"{BASE}/revoke", revoke),
-        web.post(f"{BASE}/password", password),
+        *control_auth.routes(BASE),
     ]

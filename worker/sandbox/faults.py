@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from worker.sandbox.calllog import TOKEN_PATHS
+from worker.sandbox.parties import DEVICE
+from worker.sandbox.paths import AUTHORIZE_PATHS, TOKEN_PATHS
 
-INSTEAD = frozenset({"status", "html", "huge", "gzip_bomb", "drop", "redirect", "empty", "echo_token"})
+INSTEAD = frozenset({"status", "raw", "html", "huge", "gzip_bomb", "drop", "redirect", "empty", "echo_token"})
 AFTER = frozenset({"truncate", "truncate_gzip", "malformed_json", "drip", "lost_answer", "delay"})
-OF_TOKENS = frozenset({"no_expires", "expires_in", "no_refresh_token"})
-KINDS = INSTEAD | AFTER | OF_TOKENS
+CHANGES = frozenset({"fields", "float_exp", "date_skew"})
+OF_TOKENS = frozenset({"no_expires", "expires_in", "expires_at", "no_refresh_token", "token_newline", "token_long"})
+OF_LOGINS = frozenset({"deny", "no_state", "wrong_state", "no_iss", "wrong_iss"})
+OF_DEVICES = frozenset({"authorization_pending", "slow_down", "expired_token"})
+KINDS = INSTEAD | AFTER | CHANGES | OF_TOKENS | OF_LOGINS | OF_DEVICES
 _TYPES: dict[str, tuple[type, ...]] = {
     "kind": (str,),
     "path": (str,),
@@ -19,7 +23,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "status": (int, type(None)),
     "retry_after": (int, str, type(None)),
     "seconds": (int, float),
-    "size": (int,),
+    "size": (int, type(None)),
     "location": (str,),
     "body": (object,),
     "value": (object,),
@@ -31,8 +35,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
 class Fault:
     """One way to misbehave and the requests it meets; raises ValueError when it cannot be played.
 
-    Kinds of INSTEAD answer without acting; those of AFTER act first and spoil the answer (`delay` waits, then
-    acts); those of OF_TOKENS change the answer of a token endpoint and meet nothing else.
+    Kinds of INSTEAD answer without acting; those of AFTER act first and spoil the answer (`delay` waits, then acts);
+    those of CHANGES act and change the answer. The others meet one kind of endpoint only: those of OF_TOKENS change the
+    answer of a token endpoint, those of OF_LOGINS the redirect of an authorization endpoint, and those of OF_DEVICES
+    answer a poll of the device grant.
     """
 
     kind: str
@@ -43,11 +49,11 @@ class Fault:
     after: int = 0  # matching requests let through first
     status: int | None = None
     retry_after: int | str | None = None
-    seconds: float = 0.0  # of delay; between bytes of drip
-    size: int = 300_000_000  # bytes of huge and of what gzip_bomb inflates to
+    seconds: float = 0.0  # of delay; between bytes of drip; added to the clock by date_skew and expires_at
+    size: int | None = None  # bytes of huge and of what gzip_bomb inflates to (300 MB), of token_long (64 KiB)
     location: str = ""  # of redirect
-    body: object = None  # JSON of status
-    value: object = None  # of expires_in
+    body: object = None  # JSON of status; text of raw
+    value: object = None  # of expires_in and expires_at; of fields: an object, null takes a member away
     headers: Mapping[str, str] = field(default_factory=dict)  # further ones, of status
 
     def __post_init__(self) -> None:
@@ -57,6 +63,12 @@ class Fault:
             raise ValueError(msg)
         if self.kind == "redirect" and not self.location:
             msg = "fault: a redirect needs a location"
+            raise ValueError(msg)
+        if self.kind == "fields" and not isinstance(self.value, dict):
+            msg = f"fault: fields needs a value that is an object, found {self.value!r}"
+            raise ValueError(msg)
+        if self.kind == "raw" and not isinstance(self.body, str | None):
+            msg = f"fault: the body of raw must be text, found {self.body!r}"
             raise ValueError(msg)
 
     @classmethod
@@ -78,6 +90,10 @@ class Fault:
     def meets(self, method: str, path: str, grant_type: str | None) -> bool:
         """Tells whether it is meant for this request."""
         if self.kind in OF_TOKENS and path not in TOKEN_PATHS:
+            return False
+        if self.kind in OF_LOGINS and path not in AUTHORIZE_PATHS:
+            return False
+        if self.kind in OF_DEVICES and (path not in TOKEN_PATHS or grant_type != DEVICE):
             return False
         return (
             path.startswith(self.path) and self.method.upper() in ("", method) and self.grant_type in ("", grant_type)

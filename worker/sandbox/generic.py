@@ -1,5 +1,6 @@
 """A REST API like many others: `/generic/v1/items?style=page|offset|link|next_url|token|none`."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlencode
@@ -8,15 +9,19 @@ import orjson
 from aiohttp import web
 
 from worker.sandbox.answers import Page, Refusal, bytes_answer, json_answer, number, origin
+from worker.sandbox.calllog import is_secret
 from worker.sandbox.state import State, identified, state_of
 from worker.sandbox.table import Row, Table
 
 PATH = "/generic/v1/items"
 STYLES = ("page", "offset", "link", "next_url", "token", "none")
 DEFAULT_SIZE, MOST = 100, 1000
+Admit = Callable[[web.Request], State]  # raises Refusal
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def _refuse(status: int, code: str, message: str) -> Refusal:
+def refuse(status: int, code: str, message: str) -> Refusal:
+    """Returns a refusal in the dialect of this API."""
     return Refusal(json_answer({"error": code, "message": message}, status))
 
 
@@ -24,28 +29,33 @@ def _admit(request: web.Request) -> State:
     """Accepts a bearer token of either authorization server (RFC 6750 3); raises Refusal."""
     state = state_of(request)
     if not any(identified(request, authority) for authority in (state.tangoe, state.servicenow)):
-        refusal = _refuse(401, "invalid_token", "a valid bearer token of either token endpoint is needed")
+        refusal = refuse(401, "invalid_token", "a valid bearer token of either token endpoint is needed")
         refusal.response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
         raise refusal
     return state
 
 
-async def items(request: web.Request) -> web.Response:
-    """Answers with one page in the style asked for."""
-    state = _admit(request)
-    table = state.world.table("items")
-    style = request.query.get("style", "none")
-    if style not in STYLES:
-        raise _refuse(400, "invalid_parameter", f"style must be one of {', '.join(STYLES)}; found {style!r}")
-    try:
-        start = _since(request, table)
-        offset, size = _place(request, style, len(table))
-    except ValueError as error:
-        raise _refuse(400, "invalid_parameter", str(error)) from None
-    key = ("items", table.version, request.raw_path, request.host)
-    make = partial(_page, request, style, table, (start, offset, size))
-    body, headers = state.pages.get(key, make)
-    return bytes_answer(body, headers=headers)
+def items_behind(admit: Admit) -> Handler:
+    """Returns the handler that answers whom `admit` lets in with one page in the style asked for."""
+
+    async def items(request: web.Request) -> web.Response:
+        state = admit(request)
+        table = state.world.table("items")
+        style = request.query.get("style", "none")
+        if style not in STYLES:
+            message = f"style must be one of {', '.join(STYLES)}; found {style!r}"
+            raise refuse(400, "invalid_parameter", message)
+        try:
+            start = _since(request, table)
+            offset, size = _place(request, style, len(table))
+        except ValueError as error:
+            raise refuse(400, "invalid_parameter", str(error)) from None
+        make = partial(_page, request, style, table, (start, offset, size))
+        key = ("items", table.version, request.raw_path, request.host)
+        body, headers = state.pages.get(key, make)
+        return bytes_answer(body, headers=headers)
+
+    return items
 
 
 def _page(request: web.Request, style: str, table: Table, place: tuple[int | None, int, int]) -> Page:
@@ -67,12 +77,16 @@ def _page(request: web.Request, style: str, table: Table, place: tuple[int | Non
     return orjson.dumps(body), headers
 
 
-async def item(request: web.Request) -> web.Response:
-    """Answers with one item."""
-    row = _admit(request).world.table("items").get(request.match_info["id"])
-    if row is None:
-        raise _refuse(404, "not_found", f"no item has the id {request.match_info['id']}")
-    return json_answer({"data": row})
+def item_behind(admit: Admit) -> Handler:
+    """Returns the handler that answers whom `admit` lets in with one item."""
+
+    async def item(request: web.Request) -> web.Response:
+        row = admit(request).world.table("items").get(request.match_info["id"])
+        if row is None:
+            raise refuse(404, "not_found", f"no item has the id {request.match_info['id']}")
+        return json_answer({"data": row})
+
+    return item
 
 
 def _since(request: web.Request, table: Table) -> int | None:
@@ -110,7 +124,9 @@ def _rows(table: Table, start: int | None, offset: int, size: int) -> list[Row]:
 
 
 def _url(request: web.Request, changed: dict[str, str]) -> str:
-    return f"{origin(request)}{request.path}?{urlencode(dict(request.query) | changed)}"
+    """Returns the link to another page; a key in the query is not repeated in it."""
+    kept = {name: value for name, value in request.query.items() if not is_secret(name)}
+    return f"{origin(request)}{request.path}?{urlencode(kept | changed)}"
 
 
 def _link_header(request: web.Request, size: int, offset: int, total: int) -> str:
@@ -126,4 +142,4 @@ def _link_header(request: web.Request, size: int, offset: int, total: int) -> st
 
 def routes() -> list[web.RouteDef]:
     """Returns the routes of the generic API."""
-    return [web.get(PATH, items), web.get(f"{PATH}/{{id}}", item)]
+    return [web.get(PATH, items_behind(_admit)), web.get(f"{PATH}/{{id}}", item_behind(_admit))]

@@ -5,7 +5,6 @@ import gzip
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-import orjson
 from aiohttp import web
 
 from worker.sandbox.answers import bytes_answer, error_for, json_answer
@@ -18,10 +17,11 @@ Player = Callable[[web.Request, Handler, Fault], Awaitable[web.StreamResponse]]
 PAGE = b"""<!DOCTYPE html><html><head><title>Sign in</title></head>
 <body><form action="/login" method="post"><input name="user"><input type="password" name="password"></form>
 </body></html>"""
+_HUGE = 300_000_000  # bytes
 _CHUNK = b" " * 65_536
 
 
-async def _act(request: web.Request, handler: Handler) -> web.Response:
+async def act(request: web.Request, handler: Handler) -> web.Response:
     """Does what was asked and returns the whole answer, still unsent."""
     answer = await handler(request)
     if not isinstance(answer, web.Response):
@@ -30,7 +30,8 @@ async def _act(request: web.Request, handler: Handler) -> web.Response:
     return answer
 
 
-def _payload(answer: web.Response) -> bytes:
+def payload(answer: web.Response) -> bytes:
+    """Returns the body of an unsent answer."""
     body = answer.body
     return bytes(body) if isinstance(body, bytes | bytearray | memoryview) else b""
 
@@ -60,6 +61,12 @@ async def status(request: web.Request, _handler: Handler, fault: Fault) -> web.S
     return answer
 
 
+async def raw(_request: web.Request, _handler: Handler, fault: Fault) -> web.StreamResponse:
+    """Answers with a text that says it is JSON: the body given, or an object that breaks off before any `error`."""
+    text = fault.body if isinstance(fault.body, str) else '{"message": "fault on demand", '
+    return bytes_answer(text.encode(), fault.status or 400)
+
+
 async def html(_request: web.Request, _handler: Handler, fault: Fault) -> web.StreamResponse:
     """Answers with a login page."""
     return web.Response(body=PAGE, status=fault.status or 200, content_type="text/html", charset="utf-8")
@@ -83,7 +90,7 @@ async def drop(request: web.Request, _handler: Handler, _fault: Fault) -> web.St
 
 async def lost_answer(request: web.Request, handler: Handler, _fault: Fault) -> web.StreamResponse:
     """Acts, then closes the connection without an answer."""
-    await _act(request, handler)
+    await act(request, handler)
     _hang_up(request)
     return web.Response()
 
@@ -103,28 +110,28 @@ async def _cut(request: web.Request, answer: web.Response, body: bytes, headers:
 
 async def truncate(request: web.Request, handler: Handler, _fault: Fault) -> web.StreamResponse:
     """Acts, announces the whole length, sends half and hangs up."""
-    answer = await _act(request, handler)
-    return await _cut(request, answer, _payload(answer), {})
+    answer = await act(request, handler)
+    return await _cut(request, answer, payload(answer), {})
 
 
 async def truncate_gzip(request: web.Request, handler: Handler, _fault: Fault) -> web.StreamResponse:
     """Acts and sends half of the gzip stream as if it were all: the length is right, the end is missing."""
-    answer = await _act(request, handler)
-    packed = gzip.compress(_payload(answer))
+    answer = await act(request, handler)
+    packed = gzip.compress(payload(answer))
     headers = {"Content-Encoding": "gzip"}
     return bytes_answer(packed[: len(packed) // 2], answer.status, headers)
 
 
 async def malformed_json(request: web.Request, handler: Handler, _fault: Fault) -> web.StreamResponse:
     """Acts and sends JSON that lacks its end."""
-    answer = await _act(request, handler)
-    return bytes_answer(_payload(answer)[:-1] + b',"cut":', answer.status)
+    answer = await act(request, handler)
+    return bytes_answer(payload(answer)[:-1] + b',"cut":', answer.status)
 
 
 async def drip(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
     """Acts and sends one byte per interval."""
-    answer = await _act(request, handler)
-    body = _payload(answer)
+    answer = await act(request, handler)
+    body = payload(answer)
     stream = await _stream(request, answer.status, {"Content-Length": str(len(body))})
     for at in range(len(body)):
         await stream.write(body[at : at + 1])
@@ -134,8 +141,9 @@ async def drip(request: web.Request, handler: Handler, fault: Fault) -> web.Stre
 
 async def huge(request: web.Request, _handler: Handler, fault: Fault) -> web.StreamResponse:
     """Streams `size` bytes of valid JSON, holding one chunk at a time."""
-    stream = await _stream(request, fault.status or 200, {"Content-Length": str(fault.size)})
-    for chunk in _blank_json(fault.size):
+    size = _HUGE if fault.size is None else fault.size
+    stream = await _stream(request, fault.status or 200, {"Content-Length": str(size)})
+    for chunk in _blank_json(size):
         await stream.write(chunk)
     return stream
 
@@ -152,7 +160,7 @@ async def gzip_bomb(request: web.Request, _handler: Handler, fault: Fault) -> we
     """Sends a small gzip body that inflates to `size` bytes."""
     stream = await _stream(request, fault.status or 200, {"Content-Encoding": "gzip"})
     packer = zlib.compressobj(9, wbits=31)
-    for chunk in _blank_json(fault.size):
+    for chunk in _blank_json(_HUGE if fault.size is None else fault.size):
         packed = packer.compress(chunk)
         if packed:
             await stream.write(packed)
@@ -169,18 +177,9 @@ async def echo_token(request: web.Request, _handler: Handler, fault: Fault) -> w
     return json_answer(data, fault.status or 400)
 
 
-async def _changed_token(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
-    answer = await _act(request, handler)
-    token = orjson.loads(_payload(answer))
-    if fault.kind == "expires_in":
-        token["expires_in"] = fault.value
-    else:
-        token.pop("expires_in" if fault.kind == "no_expires" else "refresh_token", None)
-    return json_answer(token, answer.status)
-
-
 PLAYERS: dict[str, Player] = {
     "status": status,
+    "raw": raw,
     "html": html,
     "empty": empty,
     "redirect": redirect,
@@ -194,7 +193,4 @@ PLAYERS: dict[str, Player] = {
     "huge": huge,
     "gzip_bomb": gzip_bomb,
     "echo_token": echo_token,
-    "no_expires": _changed_token,
-    "expires_in": _changed_token,
-    "no_refresh_token": _changed_token,
 }

@@ -5,15 +5,19 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
-from worker.sandbox import control, generic, imports, servicenow, tangoe
+from worker.sandbox import authorize, control, doors, generic, idp, imports, servicenow, styles, tangoe
 from worker.sandbox.controls import Controls, T
 from worker.sandbox.options import SandboxOptions
+from worker.sandbox.paths import IDP
 from worker.sandbox.state import STATE, State, new_state
+from worker.sandbox.tls import TlsFiles, cut_off, server_context, write_files
 from worker.sandbox.trail import trail
 
 _MAX_BODY = 64 * 1024 * 1024  # bytes of a request
@@ -34,6 +38,8 @@ class Sandbox(Controls):
         self._thread: threading.Thread | None = None
         self._over: asyncio.Event | None = None
         self._port = 0
+        self._folder: TemporaryDirectory[str] | None = None
+        self._files: TlsFiles | None = None
 
     @property
     def url(self) -> str:
@@ -41,7 +47,7 @@ class Sandbox(Controls):
         if not self._port:
             msg = "the sandbox has no URL before it is started"
             raise RuntimeError(msg)
-        return f"http://{self.options.host}:{self._port}"
+        return f"{'https' if self.options.tls else 'http'}://{self.options.host}:{self._port}"
 
     @property
     def tangoe_url(self) -> str:
@@ -53,9 +59,23 @@ class Sandbox(Controls):
         """The base URL of the ServiceNow-style API."""
         return self.url
 
+    @property
+    def issuer(self) -> str:
+        """The issuer of the IdP."""
+        return self.url + IDP
+
+    @property
+    def tls(self) -> TlsFiles:
+        """The files to call it with over https; raises RuntimeError without TLS, and when it is not running."""
+        if self._files is None:
+            msg = "the sandbox has TLS files only while it runs with options.tls"
+            raise RuntimeError(msg)
+        return self._files
+
     def start(self) -> Self:
         """Listens and serves; returns when requests are answered."""
         ready: Future[int] = Future()
+        self._make_files()
         self._thread = threading.Thread(target=self._serve, args=(ready,), name="sandbox", daemon=True)
         self._thread.start()
         try:
@@ -63,8 +83,19 @@ class Sandbox(Controls):
         except BaseException:
             self._thread.join()
             self._thread = None
+            self._drop_files()
             raise
         return self
+
+    def _make_files(self) -> None:
+        if self.options.tls:
+            self._folder = TemporaryDirectory(prefix="sandbox-tls-")
+            self._files = write_files(Path(self._folder.name), self.options.host)
+
+    def _drop_files(self) -> None:
+        folder, self._folder, self._files = self._folder, None, None
+        if folder is not None:
+            folder.cleanup()
 
     def stop(self) -> None:
         """Closes every connection and ends the thread; a stopped sandbox can still be asked what happened."""
@@ -77,6 +108,7 @@ class Sandbox(Controls):
             loop.call_soon_threadsafe(over.set)
         thread.join()
         self._thread = self._over = None
+        self._drop_files()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -117,7 +149,9 @@ class Sandbox(Controls):
         await runner.setup()
         pace = None
         try:
-            site = web.TCPSite(runner, self.options.host, self.options.port)
+            mutual = self.options.tls == "mutual"
+            context = server_context(self._files, mutual=mutual) if self._files else None
+            site = web.TCPSite(runner, self.options.host, self.options.port, ssl_context=context)
             await site.start()
             self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
             pace = asyncio.create_task(_churning(self._state)) if self.options.churn else None
@@ -127,6 +161,8 @@ class Sandbox(Controls):
             if pace is not None:
                 pace.cancel()
             await runner.cleanup()
+            if self.options.tls:
+                await cut_off()
 
 
 async def _churning(state: State) -> None:
@@ -144,7 +180,7 @@ def application(state: State) -> web.Application:
     """Returns the web application that serves this state."""
     app = web.Application(middlewares=[control.explain, trail], client_max_size=_MAX_BODY)
     app[STATE] = state
-    for room in (tangoe, servicenow, imports, generic, control):
+    for room in (tangoe, servicenow, imports, generic, idp, authorize, styles, doors, control):
         app.add_routes(room.routes())
     return app
 

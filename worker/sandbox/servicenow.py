@@ -9,10 +9,11 @@ from aiohttp import web
 from worker.sandbox import query as encoded
 from worker.sandbox.answers import Page, Refusal, bytes_answer, json_answer, now_error, number, origin
 from worker.sandbox.oauth import Answer
+from worker.sandbox.paths import NOW_REVOKE, NOW_TOKEN
 from worker.sandbox.render import View, rendered
 from worker.sandbox.state import FORM, State, identified, state_of
 from worker.sandbox.table import PLAIN, Row, Table
-from worker.sandbox.tokenends import answer_token
+from worker.sandbox.tokenends import answer_token, note
 
 TABLES = ("incident", "cmdb_ci", "sys_user")
 DEFAULT_LIMIT = 10_000
@@ -28,6 +29,17 @@ async def token(request: web.Request) -> web.Response:
     answer = answer_token(request, state_of(request).servicenow, list(request[FORM].items()))
     status, body = _worded(answer)
     return json_answer(body, status, {"Cache-Control": "no-store"})
+
+
+async def revoke(request: web.Request) -> web.Response:
+    """Ends a token of the query or the form; it asks for no credential, as on a real instance."""
+    state = state_of(request)
+    given = request.query.get("token") or request[FORM].get("token", "")
+    note(request, state.servicenow, {"token": given})
+    issued = state.servicenow.tokens.find(given)
+    if issued is not None:
+        state.servicenow.tokens.end(issued, given)
+    return web.Response(status=200)
 
 
 def _worded(answer: Answer) -> Answer:
@@ -208,7 +220,7 @@ async def delete(request: web.Request) -> web.Response:
 
 def routes() -> list[web.RouteDef]:
     """Returns the routes of the token endpoint and the Table API, without and with a version."""
-    found = [web.post("/oauth_token.do", token)]
+    found = [web.post(NOW_TOKEN, token), web.get(NOW_REVOKE, revoke), web.post(NOW_REVOKE, revoke)]
     for base in ("/api/now/table/{table}", "/api/now/{version:v[12]}/table/{table}"):
         one = base + "/{sys_id}"
         found += [

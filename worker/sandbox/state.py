@@ -8,10 +8,20 @@ from worker.sandbox.answers import PageCache
 from worker.sandbox.calllog import CallLog, CallRecord
 from worker.sandbox.faults import FaultBook
 from worker.sandbox.importset import ImportSets
-from worker.sandbox.oauth import Authority, Client
+from worker.sandbox.jwts import Assertions
+from worker.sandbox.oauth import Authority
 from worker.sandbox.options import SandboxOptions
-from worker.sandbox.tokens import Issued, Manners, Tokens
+from worker.sandbox.servers import idp_server, servicenow_server, tangoe_server
+from worker.sandbox.tokens import Issued
 from worker.sandbox.world import World
+
+
+@dataclass(slots=True)
+class Doors:
+    """The secrets of the APIs that ask for no token; they can change while the sandbox runs."""
+
+    basic_password: str = field(repr=False)
+    api_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,9 @@ class State:
     world: World
     tangoe: Authority
     servicenow: Authority
+    idp: Authority
+    doors: Doors
+    assertions: Assertions
     imports: ImportSets
     faults: FaultBook = field(default_factory=FaultBook)
     log: CallLog = field(default_factory=CallLog)
@@ -30,12 +43,13 @@ class State:
 
     def authorities(self) -> dict[str, Authority]:
         """Returns the token servers by the name of their API."""
-        return {"tangoe": self.tangoe, "servicenow": self.servicenow}
+        return {"tangoe": self.tangoe, "servicenow": self.servicenow, "idp": self.idp}
 
 
 STATE = web.AppKey("state", State)
 RECORD = web.RequestKey("record", CallRecord)
-FORM = web.RequestKey("form", dict[str, str])  # of a token request
+FORM = web.RequestKey("form", dict[str, str])  # of a request to an authorization server
+HANDED = web.RequestKey("handed", Issued)  # whose refresh token the answer brings
 
 
 def state_of(request: web.Request) -> State:
@@ -49,10 +63,11 @@ def record_of(request: web.Request) -> CallRecord:
 
 
 def identified(request: web.Request, authority: Authority) -> Issued | None:
-    """Notes in the call log whose bearer token came along, and returns its issue if it is good."""
+    """Notes in the call log whose bearer token came along and what is handed over; returns its issue if it is good."""
     header = request.headers.get("Authorization", "")
     record = record_of(request)
-    known = authority.tokens.find(header.partition(" ")[2].strip())
+    token = header.partition(" ")[2].strip()
+    known = authority.tokens.find(token)
     good = authority.bearer(header)
     if known is not None:
         record.token_used = known.serial
@@ -60,37 +75,25 @@ def identified(request: web.Request, authority: Authority) -> Issued | None:
         record.account = known.subject.username
     if good is None:
         record.error = "access token is unknown" if known is None else "access token is expired or revoked"
+    elif authority.handoffs is not None and (new := authority.handoffs.renewed(token)) is not None:
+        request[HANDED] = new
+        record.token_issued = new.serial
     return good
 
 
 def new_state(options: SandboxOptions) -> State:
-    """Returns the state of a sandbox at its start."""
-    who = options.credentials
+    """Returns the state of a sandbox at its start; raises ValueError for a client key that is none."""
+    assertions = Assertions()
+    for client_id, key in options.client_keys.items():
+        assertions.register(client_id, key)
     world = World(options.seed, options.rows)
-    tangoe = Client(
-        who.tangoe_client_id,
-        who.tangoe_client_secret,
-        who.tangoe_username,
-        who.tangoe_password,
-        "MOBPROC",
-        options.tangoe_grants,
-        who.tangoe_tenant,
-    )
-    servicenow = Client(
-        who.servicenow_client_id,
-        who.servicenow_client_secret,
-        who.servicenow_username,
-        who.servicenow_password,
-        "useraccount",
-        options.servicenow_grants,
-    )
-    lives = (options.token_lifetime_s, options.refresh_lifetime_s)
-    rolling = Manners(*lives, options.rotate, False, options.retire_access, options.revoke_on_replay)
-    steady = Manners(*lives, False, True)
     return State(
         options,
         world,
-        Authority(tangoe, Tokens(rolling)),
-        Authority(servicenow, Tokens(steady)),
+        tangoe_server(options, assertions),
+        servicenow_server(options, assertions),
+        idp_server(options, assertions),
+        Doors(options.credentials.basic_password, options.credentials.api_key),
+        assertions,
         ImportSets(world),
     )

@@ -8,12 +8,13 @@ import orjson
 from aiohttp import web
 
 from worker.sandbox.answers import Page, Refusal, bytes_answer, json_answer, number, origin, tangoe_error
+from worker.sandbox.paths import TANGOE_TOKEN
 from worker.sandbox.state import FORM, State, identified, record_of, state_of
 from worker.sandbox.table import Row, Table
 from worker.sandbox.tokenends import answer_token
 
 BASE = "/mobproc/v1"
-TOKEN = "/as/token.oauth2"  # noqa: S105 - a path, no secret
+VALIDATOR = "/validate"
 RESOURCES = {
     "employees": ("employees", "dateTimeUpdatedOnOrAfter"),
     "assets/devices": ("devices", "dateTimeUpdated"),
@@ -29,6 +30,20 @@ async def token(request: web.Request) -> web.Response:
     pairs = dict.fromkeys([*request.query.items(), *request[FORM].items()])
     status, body = answer_token(request, state_of(request).tangoe, list(pairs))
     return json_answer(body, status, {"Cache-Control": "no-store"})
+
+
+async def validate(request: web.Request) -> web.Response:
+    """Tells what the token in the query is worth, as the vendor's validator does; it asks for no other credential."""
+    authority = state_of(request).tangoe
+    record, given = record_of(request), request.query.get("access_token", "")
+    known, good = authority.tokens.find(given), authority.tokens.accepts(given)
+    record.token_used = known.serial if known else None
+    if good is None:
+        record.error = "access token is unknown, expired or revoked"
+        refusal = {"error": "invalid_grant", "error_description": "token not found, expired or invalid"}
+        return json_answer(refusal, 400)
+    record.account = good.subject.username
+    return json_answer(authority.worth(good))
 
 
 def _admit(request: web.Request) -> State:
@@ -149,7 +164,8 @@ def single(resource: str) -> Handler:
 
 def routes() -> list[web.RouteDef]:
     """Returns the routes of the token endpoint and the API."""
-    found = [web.post(TOKEN, token), web.get(f"{BASE}/ping", ping), web.get(f"{BASE}/me", me)]
+    found = [web.post(TANGOE_TOKEN, token), web.get(VALIDATOR, validate)]
+    found += [web.get(f"{BASE}/ping", ping), web.get(f"{BASE}/me", me)]
     for path, (resource, since) in RESOURCES.items():
         found.append(web.get(f"{BASE}/{path}", collection(resource, since)))
         found.append(web.get(f"{BASE}/{path}/{{id}}", single(resource)))

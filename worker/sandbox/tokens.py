@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who a token speaks for."""
+    """Who a token speaks for, and for what."""
 
     client_id: str
     username: str
+    scope: str = ""
+    audience: tuple[str, ...] = ()  # the resources it was asked for (RFC 8707)
 
 
 @dataclass(slots=True)
@@ -103,6 +105,20 @@ class Tokens:
         issued = self._by_access.get(access)
         return issued if issued and self._alive(issued) else None
 
+    def worth(self, token: str) -> tuple[Issued, float] | None:
+        """Returns the issue behind a good access or refresh token and the seconds it has left, or None."""
+        issued = self.accepts(token)
+        if issued is not None:
+            return issued, self.seconds_left(issued)
+        issued = self._by_refresh.get(token)
+        if issued is None or issued.spent or issued.refresh_dead or self.now() >= issued.refresh_until:
+            return None
+        return issued, issued.refresh_until - self.now()
+
+    def now(self) -> float:
+        """Returns the time by the clock of the lifetimes, monotonic seconds."""
+        return self._clock()
+
     def seconds_left(self, issued: Issued) -> float:
         """Returns how long an access token is still good for."""
         return max(0.0, issued.access_until - self._clock())
@@ -127,6 +143,13 @@ class Tokens:
     def subject_of(self, refresh: str) -> Subject:
         """Returns who a known refresh token speaks for."""
         return self._by_refresh[refresh].subject
+
+    def end(self, issued: Issued, token: str) -> None:
+        """Ends an access token alone, or with its refresh token the whole family (RFC 7009 2.1)."""
+        if token == issued.access:
+            issued.access_dead = True
+        else:
+            self.revoke_family(issued.family)
 
     def revoke_access(self) -> int:
         """Ends every living access token and returns how many; refresh tokens stay good."""

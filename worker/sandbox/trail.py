@@ -2,15 +2,29 @@
 
 from urllib.parse import unquote_plus
 
+import orjson
 from aiohttp import web
 
 from worker.sandbox.answers import Refusal, error_for
-from worker.sandbox.calllog import TOKEN_PATHS, CallRecord, without_secrets
+from worker.sandbox.calllog import CallRecord, without_secrets
 from worker.sandbox.faults import Fault
-from worker.sandbox.misbehave import PLAYERS, Handler
-from worker.sandbox.state import FORM, RECORD, state_of
+from worker.sandbox.handoff import carried
+from worker.sandbox.misbehave import Handler
+from worker.sandbox.mislead import PLAYERS
+from worker.sandbox.paths import FORM_PATHS, HEADER_TOKEN, JSON_TOKEN, TOKEN_PATHS
+from worker.sandbox.state import FORM, HANDED, RECORD, state_of
 
 _SILENT = frozenset({"drop", "lost_answer"})  # kinds that leave no status
+_IN_HEADERS = (
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "username",
+    "password",
+    "refresh_token",
+    "scope",
+    "audience",
+)
 
 
 @web.middleware
@@ -21,7 +35,7 @@ async def trail(request: web.Request, handler: Handler) -> web.StreamResponse:
     state = state_of(request)
     record = state.log.open(request.method, request.path, request.query, request.headers)
     request[RECORD] = record
-    if request.path in TOKEN_PATHS:
+    if request.path in FORM_PATHS:
         await _read_form(request, record)
     fault = state.faults.take(request.method, request.path, record.grant_type)
     if fault is None:
@@ -34,10 +48,28 @@ async def trail(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _read_form(request: web.Request, record: CallRecord) -> None:
-    form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-    request[FORM] = form
+    form = request[FORM] = await _parameters(request)
     record.form = without_secrets(form.items())
-    record.grant_type = form.get("grant_type") or request.query.get("grant_type") or ""
+    if request.path in TOKEN_PATHS:
+        record.grant_type = form.get("grant_type") or request.query.get("grant_type") or ""
+
+
+async def _parameters(request: web.Request) -> dict[str, str]:
+    """Returns the parameters from where this endpoint looks for them: form, JSON object or headers."""
+    if request.path == HEADER_TOKEN:
+        return {name: request.headers[name] for name in _IN_HEADERS if name in request.headers}
+    if request.path == JSON_TOKEN:
+        return _texts(await request.read())
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+def _texts(body: bytes) -> dict[str, str]:
+    try:
+        data = orjson.loads(body)
+    except ValueError:
+        return {}
+    found = data.items() if isinstance(data, dict) else ()
+    return {name: value for name, value in found if isinstance(value, str)}
 
 
 async def _played(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
@@ -48,6 +80,14 @@ async def _played(request: web.Request, handler: Handler, fault: Fault) -> web.S
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    answer = await _handled(request, handler)
+    options = state_of(request).options.handoff
+    if options is not None and HANDED in request:
+        return carried(answer, request[HANDED], options)
+    return answer
+
+
+async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refusal as refusal:
