@@ -155,7 +155,7 @@ def test_a_fingerprint_tells_only_change() -> None:
 
 
 def test_a_fingerprint_outlives_a_rotation() -> None:
-    """A new active key does not look like a changed password; a retired oldest key does."""
+    """A new active key does not look like a changed password; a ring cut by hand, without its root, does."""
     mark = CIPHER.fingerprint("password-1")
     assert Cipher(_ring("newest", "new", "old"), "installation-1").fingerprint("password-1") == mark
     assert Cipher(_ring("newest", "new"), "installation-1").fingerprint("password-1") != mark
