@@ -32,12 +32,13 @@ class Moment:
     name: str
     fault: Fault
     come: Callable[[House], object]
+    slow: bool = False  # left to the long round
 
 
 MOMENTS = [
     Moment("token request", Fault("delay", path=_TOKEN, seconds=_FOREVER_S), _asked(_TOKEN, 1)),
-    Moment("token answer", Fault("drip", path=_TOKEN, seconds=1), _asked(_TOKEN, 1)),
-    Moment("first page", Fault("delay", path=_PAGES, seconds=_FOREVER_S), _asked(_PAGES, 1)),
+    Moment("token answer", Fault("drip", path=_TOKEN, seconds=1), _asked(_TOKEN, 1), slow=True),
+    Moment("first page", Fault("delay", path=_PAGES, seconds=_FOREVER_S), _asked(_PAGES, 1), slow=True),
     Moment("third page", Fault("delay", path=_PAGES, seconds=_FOREVER_S, after=2), _asked(_PAGES, 3)),
     Moment("half a page", Fault("drip", path=_PAGES, seconds=0.01, after=1), _asked(_PAGES, 2)),
     Moment("between pages", Fault("delay", path=_PAGES, seconds=0.05, times=None), _stored(3)),
@@ -86,7 +87,10 @@ def _assert_token_requests_have_rows(house: House) -> None:
     assert all(one.ms is not None or one.error for one in rows), "a call without an end"
 
 
-@pytest.mark.parametrize("moment", MOMENTS, ids=_name)
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param(moment, id=moment.name, marks=pytest.mark.slow if moment.slow else ()) for moment in MOMENTS],
+)
 def test_a_daemon_that_dies_loses_nothing(house: House, moment: Moment) -> None:
     """On SQLite the next start takes over at once: the file's lock tells that the other is dead."""
     died = _killed(house, moment)
