@@ -77,7 +77,7 @@ class Bench:
 
     def login(
         self,
-        invite: Callable[[Invitation], None] | None = None,
+        invite: Callable[[Invitation], object] | None = None,
         on_wait: Callable[[], object] = lambda: None,
         patience_s: float = 5.0,
     ) -> LoginDesk:

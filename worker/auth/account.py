@@ -38,6 +38,11 @@ class Account:
         custom = options.custom.model_dump_json() if options.custom else ""
         return *secrets, *style, custom, *_flat(options.token_headers)
 
+    @property
+    def login_command(self) -> str:
+        """What a person types to log this account in."""
+        return f"worker account login {self.name}" + (" --token-stdin" if self.options.grant == "token" else "")
+
     def filled(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Returns headers with tenant and client id filled in; one that stays empty counts as not given."""
         tenant, client_id = self.options.tenant, self.options.client_id

@@ -9,6 +9,7 @@ from worker.auth.answer import Granted, Refusal, http_date, read_answer
 from worker.auth.asking import token_request
 from worker.auth.discovery import Endpoints
 from worker.auth.grants import Grant, Verdict
+from worker.auth.validation import Validator
 from worker.model.errors import (
     AccountBlocked,
     BodyTooLarge,
@@ -40,6 +41,7 @@ class TokenEndpoint:
         self._line = line
         self._endpoints = endpoints
         self._now = now
+        self.validator = Validator(account, line, endpoints, now)
 
     def url(self) -> str:
         """Returns where it is; raises TokenUnavailable, AccountBlocked."""

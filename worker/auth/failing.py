@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from worker.auth.account import Account
 from worker.auth.answer import Refusal
 from worker.auth.clocks import Clocks
 from worker.auth.grants import Verdict
@@ -22,8 +23,11 @@ _REMEDIES = {
 class Failing:
     """Ends a lease without a token."""
 
-    def __init__(self, account: str, leases: Leases, seals: Seals, listeners: events.Events, clocks: Clocks) -> None:
-        self._account = account
+    def __init__(
+        self, account: Account, leases: Leases, seals: Seals, listeners: events.Events, clocks: Clocks
+    ) -> None:
+        self._account = account.name
+        self._login_command = account.login_command
         self._leases = leases
         self._seals = seals
         self._events = listeners
@@ -52,7 +56,7 @@ class Failing:
 
     def needs_login(self, lease: Lease, why: str) -> CredentialError:
         """Returns the error to raise where no grant is left that works without a person."""
-        reason = f"{why}; log in: worker account login {self._account}"
+        reason = f"{why}; log in: {self._login_command}"
         self._end(lease, Refusal(Verdict.DEAD, why), Health.NEEDS_LOGIN, None, reason)
         self._events.emit(events.AccountNeedsLogin(self._account, reason))
         return NeedsLogin(f"account {self._account} needs a login: {reason}", self._account)

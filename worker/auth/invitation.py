@@ -28,7 +28,7 @@ class Desk:
     line: Line
     endpoints: Endpoints
     clocks: Clocks
-    invite: Callable[[Invitation], None]
+    invite: Callable[[Invitation], object]
     wait: Callable[[float], None]
     patience_s: float = 300.0
 

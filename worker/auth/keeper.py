@@ -26,7 +26,6 @@ from worker.auth.pace import SPARE_S, Pace
 from worker.auth.refresh import Handed, Refresh
 from worker.auth.sealing import Pair, Seals
 from worker.auth.snapshot import Ask, Snapshot, Token, times_of
-from worker.auth.validation import Validator
 from worker.auth.windows import health_of
 from worker.model.errors import CredentialError, StoreError, TokenUnavailable
 from worker.model.events import Events
@@ -63,8 +62,8 @@ class Keeper:
     def __post_init__(self) -> None:
         clocks = Clocks(self.now, self.elapsed, self.pace.chance)
         self.endpoints = Endpoints(self.account, self.line, self.elapsed)
-        self.validator = Validator(self.account, self.line, self.endpoints, self.now)
         endpoint = TokenEndpoint(self.account, self.line, self.endpoints, self.now)
+        self.validator = endpoint.validator
         self._lock = threading.Lock()
         self._seals = Seals(self.account, self.cipher)
         options = self.account.options

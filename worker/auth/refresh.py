@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.auth.account import Account
-from worker.auth.answer import Granted
+from worker.auth.answer import Granted, Refusal
 from worker.auth.clocks import Clocks
 from worker.auth.endpoint import TokenEndpoint
 from worker.auth.failing import Failing
@@ -18,6 +18,7 @@ from worker.model.records import Health
 from worker.store.tokens import NewToken
 
 FOREVER_S = float("inf")
+_WORTH_S = 60.0  # of life that a second look must add
 MOST_SKEW_S = 30.0  # between our clock and the server's, before somebody should look
 
 
@@ -63,7 +64,7 @@ class Refresh:
         self._events = events
         self._clocks = clocks
         self._warned_of_skew = False
-        self._failing = Failing(account.name, leases, seals, events, clocks)
+        self._failing = Failing(account, leases, seals, events, clocks)
 
     def run(self, lease: Lease, pair: Pair | None, newer_than: int) -> Snapshot | None:
         """Returns the new token, its generation above `newer_than`, or None where the lease was lost meanwhile.
@@ -73,7 +74,7 @@ class Refresh:
         """
         held: Lease | None = lease
         grant = self._first_grant(pair)
-        repeated, why = False, "nothing is stored to renew, and the secret to log in with is missing"
+        repeated, why = False, self._why_no_grant(pair)
         while grant is not None and held is not None:
             at, at_s = self._clocks.now(), self._clocks.elapsed_s()
             outcome = self._endpoint.ask(grant, held.row.generation)
@@ -89,9 +90,29 @@ class Refresh:
             else:
                 raise self._failing.refused(held, result)
             held = self._leases.renew(held, self._seals.seal(pair, held.row.generation) if pair else None)
-        if held is not None:
-            raise self._failing.needs_login(held, f"rotation_in_doubt: {why}" if held.doubted else why)
-        return None
+        return None if held is None else self._second_look(held, pair, newer_than, why)
+
+    def _why_no_grant(self, pair: Pair | None) -> str:
+        if not self._account.options.needs_person:
+            return "nothing is stored to renew, and the secret to log in with is missing"
+        return "nothing renews its token" if pair else "nobody has logged in yet"
+
+    def _second_look(self, lease: Lease, pair: Pair | None, newer_than: int, why: str) -> Snapshot | None:
+        """Asks the server whether a token that nothing renews is good after all, before a person is called.
+
+        One that lives longer than was known is kept on. Raises TokenUnavailable, NeedsLogin.
+        """
+        row, at = lease.row, self._clocks.now()
+        validator = self._endpoint.validator
+        if pair is not None and validator.configured:
+            opinion = validator.check(Token(row.generation, pair.access, row.expires_at))
+            if opinion.gains_s(row.expires_at) > _WORTH_S:
+                granted = Granted(pair.access, None, opinion.left_s(at))
+                handed = Handed(granted, "validated", at, self._clocks.elapsed_s(), opinion.call_id)
+                return self._kept(self._won(lease, handed, pair, newer_than + 1))
+            if opinion.good and (row.refresh_at is None or at < row.refresh_at):
+                raise self._failing.refused(lease, Refusal(Verdict.TRANSIENT, f"{why}, yet {opinion.why}"))
+        raise self._failing.needs_login(lease, f"rotation_in_doubt: {why}" if lease.doubted else why)
 
     def adopt(self, lease: Lease, handed: Handed, newer_than: int, old: Pair | None = None) -> Snapshot | None:
         """Returns a token that a person's login or an API's answer brought, once it is kept like any other.

@@ -38,6 +38,16 @@ class Opinion:
     scope: str | None = None
     call_id: int | None = None
 
+    def left_s(self, now: datetime) -> float | None:
+        """Returns how long the token still lives, None where that was not said."""
+        return (self.expires_at - now).total_seconds() if self.expires_at else None
+
+    def gains_s(self, known: datetime | None) -> float:
+        """Returns how much longer a good token lives than was known."""
+        if not self.good or self.expires_at is None or known is None:
+            return 0.0
+        return (self.expires_at - known).total_seconds()
+
 
 @dataclass(frozen=True)
 class Validator:
