@@ -128,6 +128,14 @@ def test_tokens_by_headers(caller: Caller) -> None:
     assert "canary" not in repr(asked)
 
 
+def test_bytes_beyond_utf8_are_just_wrong(caller: Caller) -> None:
+    """A key or a secret in Latin-1 is refused, not a crash."""
+    assert _get(caller, "/key/items", headers={"x-api-key": "k\xe9y".encode("latin-1")}).status_code == 401
+    headers = _client(caller) | {"client_secret": "s\xe9cret".encode("latin-1")}
+    answer = caller.session.post(f"{caller.sandbox.url}/access_token", headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
 def test_the_validator_by_get(caller: Caller) -> None:
     """It tells what Ping's grant tells, takes the token from the query, and refuses any other."""
     token = caller.tangoe_token().json()["access_token"]

@@ -1,5 +1,7 @@
 """The hand-off mode: the refresh token as bearer, the new token near expiry, the grace, and calls that race."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import requests
 
@@ -63,6 +65,17 @@ def test_of_two_new_tokens_the_last_one_stays_good(make: Make) -> None:
     assert (ping(caller, first).status_code, ping(caller, second).status_code) == (403, 200)
 
 
+def test_eight_threads_near_expiry_leave_one_good_token(make: Make) -> None:
+    """Every call succeeds and brings a token of its own, and one of the eight works afterwards."""
+    caller = make(NEAR)
+    old = caller.tangoe_token().json()["refresh_token"]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ping(caller, old), range(8)))
+    new = {answer.headers["X-New-Token"] for answer in answers}
+    assert len(new) == 8
+    assert sorted(ping(caller, token).status_code for token in new) == [200] + [403] * 7
+
+
 def test_or_both_get_the_same(make: Make) -> None:
     """same=True: a kinder server."""
     caller = make(SandboxOptions(rows=3, handoff=HandOff(window_s=3600.0, same=True)))
@@ -101,6 +114,15 @@ def test_a_lost_answer_loses_the_new_token(make: Make) -> None:
         ping(caller, old)
     assert caller.sandbox.calls("/mobproc")[-1].token_issued == 2
     assert ping(caller, old).status_code == 200
+
+
+def test_a_handed_token_is_revoked_like_any_other(make: Make) -> None:
+    """The grace saves it from its successor, also where a refresh ends older access tokens, and from nothing else."""
+    caller = make(SandboxOptions(rows=3, retire_access=True, handoff=HandOff(window_s=3600.0)))
+    old = caller.tangoe_token().json()["refresh_token"]
+    assert [ping(caller, old).status_code for _ in range(3)] == [200] * 3
+    caller.sandbox.revoke_access_tokens("tangoe")
+    assert ping(caller, old).status_code == 403
 
 
 def test_dead_tokens_are_no_bearers(make: Make) -> None:

@@ -1,6 +1,7 @@
 """The IdP: metadata, codes with PKCE, redirect URIs, client authentication."""
 
-from urllib.parse import urlsplit
+import http.client
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -143,6 +144,17 @@ def test_without_iss_the_metadata_says_so(make: Make) -> None:
         assert "iss" not in landed(idp.authorize())
         data = idp.get("/idp/.well-known/openid-configuration").json()
     assert data["authorization_response_iss_parameter_supported"] is False
+
+
+def test_whatever_a_browser_sends_is_understood(idp: IdpCaller) -> None:
+    """A state with characters that nobody escaped comes back as it was."""
+    asked = idp.authorize(state="S").request.url or ""
+    answer = http.client.HTTPConnection(urlsplit(idp.sandbox.url).netloc, timeout=10)
+    answer.putrequest("GET", asked.removeprefix(idp.sandbox.url).replace("state=S", "state={'a|b'}"))
+    answer.endheaders()
+    location = answer.getresponse().headers["Location"]
+    answer.close()
+    assert dict(parse_qsl(urlsplit(location).query))["state"] == "{'a|b'}"
 
 
 def test_a_person_may_be_asked(idp: IdpCaller) -> None:

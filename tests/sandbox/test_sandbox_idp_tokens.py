@@ -76,6 +76,8 @@ def test_introspection_tells_what_a_token_is_worth(idp: IdpCaller) -> None:
     assert idp.sandbox.calls()[-1].token_used == 1
     nobody = idp.post("/idp/introspect", {"token": tokens["access_token"]})
     assert (nobody.status_code, nobody.json()["error"]) == (401, "invalid_client")
+    public = {"token": tokens["access_token"], "client_id": idp.who.idp_public_client_id}
+    assert idp.post("/idp/introspect", public).json()["error"] == "invalid_client"
     assert idp.post("/idp/introspect", idp.secret()).json()["error"] == "invalid_request"
 
 

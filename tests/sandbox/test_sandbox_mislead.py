@@ -98,6 +98,16 @@ def test_raw_bodies_with_any_status(caller: Caller) -> None:
     assert caller.refreshed(refresh).status_code == 200
 
 
+def test_echo_token_repeats_every_kind_of_secret(idp: IdpCaller) -> None:
+    """Codes, assertions, keys and tokens, from form, query and headers."""
+    idp.sandbox.fault(Fault("echo_token", times=3))
+    told = idp.exchange("canary-code", client_assertion="canary-assertion").text
+    assert "canary-code" in told
+    assert "canary-assertion" in told
+    assert "canary-key" in idp.session.get(f"{idp.sandbox.url}/key/items?api_key=canary-key", timeout=10).text
+    assert "canary-token" in idp.api("/items", "canary-token").text
+
+
 def test_429_with_and_without_a_time(idp: IdpCaller) -> None:
     """In the words of an authorization server."""
     idp.sandbox.fault(Fault("status", path="/idp/token", status=429))

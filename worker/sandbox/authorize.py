@@ -50,7 +50,8 @@ def authorization(api: str, *, iss: bool = False) -> Callable[[web.Request], Awa
         authority = state.authorities()[api]
         try:
             allow = user != "deny" and DENY not in request
-            location = authority.authorize(f"{origin(request)}{request.raw_path}", allow=allow)
+            url = f"{origin(request)}{request.path}?{urlencode(list(request.query.items()))}"
+            location = authority.authorize(url, allow=allow)
         except LoginRefusedError as error:
             record.error = str(error)
             return _page("Sandbox login", f"<p>{escape(str(error))}</p>", 400)

@@ -58,7 +58,7 @@ def by_key(request: web.Request) -> State:
     state = state_of(request)
     found = [request.headers[name] for name in KEY_NAMES if name in request.headers]
     given = (found or [request.query.get(KEY_PARAM, "")])[0]
-    if not compare_digest(given.encode(), state.doors.api_key.encode()):
+    if not compare_digest(given.encode(errors="surrogateescape"), state.doors.api_key.encode()):
         record_of(request).error = "API key is unknown" if given else "API key is missing"
         raise refuse(401, "invalid_api_key", f"an API key is needed in {', '.join(KEY_NAMES)} or ?{KEY_PARAM}=")
     record_of(request).account = "api-key"

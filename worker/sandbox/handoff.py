@@ -27,13 +27,12 @@ class HandOffs:
     def bearer(self, token: str) -> Issued | None:
         """Returns the issue behind a refresh token that is good in place of the access token, or None."""
         issued = self.tokens.find(token)
-        if issued is None or issued.refresh != token or issued.refresh_dead:
+        if issued is None or issued.refresh != token or issued.refresh_dead or issued.access_dead:
             return None
         handed = self._handed.get(issued.serial)
         if handed is not None:
             return issued if self.tokens.now() < handed.until else None
-        dead = issued.spent or issued.access_dead or not self.tokens.seconds_left(issued)
-        return None if dead else issued
+        return None if issued.spent or not self.tokens.seconds_left(issued) else issued
 
     def renewed(self, token: str) -> Issued | None:
         """Returns what an answer brings to who passed this good refresh token: None until near its expiry.
@@ -56,9 +55,11 @@ class HandOffs:
 
     def _next(self, issued: Issued) -> Issued:
         """Records the successor of an issue, whose refresh token no longer pays at the token endpoint."""
-        used = issued.refresh
+        pair = (secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+        new = self.tokens.record(issued.subject, *pair, issued.refresh)
         issued.spent = True
-        return self.tokens.record(issued.subject, secrets.token_urlsafe(32), secrets.token_urlsafe(32), used)
+        issued.access_dead = False  # whatever the manners are: it was alive, and lives until its grace is over
+        return new
 
 
 def carried(answer: web.StreamResponse, new: Issued, options: HandOff) -> web.StreamResponse:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from aiohttp import web
 
 from worker.sandbox.answers import bytes_answer, error_for, json_answer
+from worker.sandbox.calllog import is_secret
 from worker.sandbox.faults import Fault
 from worker.sandbox.state import FORM
 
@@ -171,8 +172,8 @@ async def gzip_bomb(request: web.Request, _handler: Handler, fault: Fault) -> we
 async def echo_token(request: web.Request, _handler: Handler, fault: Fault) -> web.StreamResponse:
     """Refuses, and repeats the caller's secrets in the body, as careless servers do."""
     header = request.headers.get("Authorization", "")
-    form = request.get(FORM, {})
-    shown = {name: form[name] for name in ("refresh_token", "password", "client_secret", "token") if name in form}
+    given = [*request.query.items(), *request.headers.items(), *request.get(FORM, {}).items()]
+    shown = {str(name): value for name, value in given if is_secret(name)}
     data = {"error": "invalid_request", "error_description": f"rejected: {header}", "received": shown}
     return json_answer(data, fault.status or 400)
 

@@ -104,7 +104,11 @@ class Authority:
 
     def introspect(self, form: Form, headers: Mapping[str, str], url: str) -> Answer:
         """Tells what a token is worth (RFC 7662)."""
-        return _answer(self._introspection.create_introspect_response(url, "POST", urlencode(form), dict(headers)))
+        try:
+            given = self._introspection.create_introspect_response(url, "POST", urlencode(form), dict(headers))
+            return _answer(given)
+        except OAuth2Error as error:
+            return error.status_code, json.loads(error.json)
 
     def revoke(self, form: Form, headers: Mapping[str, str], url: str) -> Answer:
         """Ends a token (RFC 7009)."""

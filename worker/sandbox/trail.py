@@ -57,7 +57,8 @@ async def _read_form(request: web.Request, record: CallRecord) -> None:
 async def _parameters(request: web.Request) -> dict[str, str]:
     """Returns the parameters from where this endpoint looks for them: form, JSON object or headers."""
     if request.path == HEADER_TOKEN:
-        return {name: request.headers[name] for name in _IN_HEADERS if name in request.headers}
+        found = {name: request.headers[name] for name in _IN_HEADERS if name in request.headers}
+        return {name: value.encode(errors="replace").decode() for name, value in found.items()}  # bytes beyond UTF-8
     if request.path == JSON_TOKEN:
         return _texts(await request.read())
     return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from oauthlib.oauth2 import OAuth2Error
-from oauthlib.oauth2.rfc6749.errors import InvalidGrantError, UnauthorizedClientError
+from oauthlib.oauth2.rfc6749.errors import InvalidClientError, InvalidGrantError, UnauthorizedClientError
 
 from worker.sandbox.identify import ClientValidator, issuer_of
 from worker.sandbox.jwts import Assertions
@@ -99,7 +99,12 @@ class Validator(ClientValidator):
         return self.tokens.record(subject_of(request), token["access_token"], token.get("refresh_token"), used)
 
     def introspect_token(self, token: str, _hint: str | None, request: OAuthRequest, *_: object) -> Claims | None:
-        """Returns what a good access or refresh token is worth (RFC 7662 2.2), None for any other."""
+        """Returns what a good access or refresh token is worth (RFC 7662 2.2), None for any other.
+
+        Raises InvalidClientError for a public client: it could ask about everybody's tokens.
+        """
+        if request.client is None or request.client.public:
+            raise InvalidClientError(description="a public client may not ask what tokens are worth")
         found = self.tokens.worth(token)
         if found is None:
             return None
