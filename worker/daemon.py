@@ -8,13 +8,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from jobs.contract import WorkerError
 from worker.config.load import Configuration, load
 from worker.model.errors import StoreError
-from worker.model.events import DaemonReady, DaemonStopped, DaemonStopping, Events
+from worker.model.events import DaemonReady, DaemonStopped, DaemonStopping, Events, WorkerFailed
 from worker.model.moments import utc_now
 from worker.runs.outcome import ShuttingDown
 from worker.store import jobs, nodes
 from worker.store.jobs import Definition, JobRow
+from worker.watch.crashes import hooked, summary
 from worker.watch.logs import configure, log_event
 from worker.wiring.build import Worker, build
 from worker.wiring.checks import verify
@@ -35,12 +37,20 @@ def run(path: Path) -> None:
     log = configure(configuration.log.level, configuration.log.format, configuration.log.file)
     events = Events()
     events.listen(log_event)
+
+    def fault(part: str, what: str) -> None:
+        events.emit(WorkerFailed(part, what))
+
     try:
-        with _signals() as asked:
+        with hooked(fault), _signals() as asked:
             worker = build(configuration, secrets, events)
             start(worker)
             asked.wait()
             stop(worker, asked.name)
+    except Exception as error:
+        if not isinstance(error, WorkerError):
+            fault("daemon", summary(error))
+        raise
     finally:
         log.close()
 

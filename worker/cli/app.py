@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from worker.watch.crashes import hooked
+
 _DAEMON, _LOOK, _ASK, _SET_UP, _TRY = "The daemon", "Look", "Ask", "Set up", "Try"
 
 
@@ -90,11 +92,19 @@ def _worker(
 
 
 def main() -> None:
-    """Runs the command line; every error of ours becomes one clear message and its exit code."""
+    """Runs the command line; every error becomes one clear message and its exit code."""
     os.umask(0o077)  # whatever this process makes is nobody else's to read
     try:
-        app()
-    except Exception as error:  # noqa: BLE001  `tell` raises again what is none of ours
+        with hooked(_stray):
+            app()
+    except Exception as error:  # noqa: BLE001  whatever it is, it is told without secrets
         from worker.cli.ending import tell  # noqa: PLC0415  `--help` does without the errors of all rooms
 
         sys.exit(tell(error))
+
+
+def _stray(part: str, what: str) -> None:
+    """Prints an error that nobody caught, of another thread or of an object's end."""
+    from worker.cli.ending import tell_stray  # noqa: PLC0415  as above
+
+    tell_stray(part, what)

@@ -7,15 +7,17 @@ from rich.text import Text
 from jobs.contract import WorkerError
 from worker.cli.output import err, fail, harmless
 from worker.model.errors import ConfigurationError, KeyRingError, Problem, SchemaMismatch, SecretError
+from worker.watch.crashes import EXIT_FAULT, summary
 
 EXIT_CONFIGURATION = 78  # sysexits EX_CONFIG; deploy/ tells systemd not to start it again
 _WRONG_SETUP = (ConfigurationError, KeyRingError, SecretError, SchemaMismatch)
 
 
 def tell(error: Exception) -> int:
-    """Prints an error of ours and returns the exit code; raises any other one again."""
+    """Prints an error and returns the exit code; one that is none of ours is a fault of this program."""
     if not isinstance(error, WorkerError):
-        raise error
+        fail(f"this is a fault of the worker, please report it: {summary(error)}")
+        return EXIT_FAULT
     if isinstance(error, ConfigurationError):
         _list(error.problems)
     else:
@@ -31,3 +33,8 @@ def _list(problems: list[Problem]) -> None:
         err.print()
     some = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     fail(f"{some} in the configuration; nothing was started or changed")
+
+
+def tell_stray(part: str, what: str) -> None:
+    """Prints an error that nobody caught, of another thread or of an object's end."""
+    fail(f"this is a fault of the worker, please report it: {part}: {what}")
