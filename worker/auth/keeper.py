@@ -11,7 +11,7 @@ token is tried once, then the account logs in.
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -26,9 +26,10 @@ from worker.auth.pace import SPARE_S, Pace
 from worker.auth.refresh import Handed, Refresh
 from worker.auth.sealing import Pair, Seals
 from worker.auth.snapshot import Ask, Snapshot, Token, times_of
+from worker.auth.upkeep import sweep_due
 from worker.auth.windows import health_of
 from worker.model.errors import CredentialError, StoreError, TokenUnavailable
-from worker.model.events import Events
+from worker.model.events import AccountWarned, Events
 from worker.model.moments import elapsed_s, utc_now
 from worker.model.records import Health, TokenRow
 from worker.store.database import Database
@@ -137,6 +138,37 @@ class Keeper:
                 self._snapshot = None
         finally:
             self._lock.release()
+
+    @property
+    def generation(self) -> int:
+        """The generation at hand in memory; 0: none."""
+        held = self._snapshot
+        return held.token.generation if held else 0
+
+    def attend(self, row: TokenRow) -> None:
+        """Renews a token that nobody asks for, where waiting would lose it; what goes wrong is recorded as ever.
+
+        An account whose token nothing renews needs a login from then on, before its jobs find out.
+        """
+        with suppress(CredentialError, StoreError):
+            if row.health.usable and sweep_due(row, self.now(), self.account.options.refresh_lifetime):
+                self.token(rejected=row.generation)
+                self._warn_of_end(row)
+            elif row.health.usable and self.account.options.needs_person and self._is_stranded(row):
+                self.token()
+
+    def _is_stranded(self, row: TokenRow) -> bool:
+        pair = self._gate.opened(row)
+        late = row.refresh_at is not None and self.now() >= row.refresh_at
+        return pair is None or (pair.refresh is None and late)
+
+    def _warn_of_end(self, before: TokenRow) -> None:
+        """Tells that a refresh token ends although it was used, where only a person can bring the next one."""
+        end = before.refresh_expires_at
+        if end is not None and end == self._leases.row().refresh_expires_at and self.account.options.needs_person:
+            command = self.account.login_command
+            warning = f"its refresh token lapses at {end:%Y-%m-%d %H:%M}Z, for its server gives no newer one: {command}"
+            self.events.emit(AccountWarned(self.account.name, warning))
 
     def health(self) -> Health:
         """Returns the account's health as stored; no network. Raises StoreUnreachable."""

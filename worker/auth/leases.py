@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from worker.auth import rescue
 from worker.auth.pace import Pace
-from worker.model.errors import StoreError
+from worker.model.errors import StoreError, TokenUnavailable
 from worker.model.moments import new_id
 from worker.model.records import Health, TokenRow
 from worker.store import accounts, calls, tokens
@@ -172,6 +172,14 @@ class Leases:
             self._writer.submit(store).wait(self._patience_s)
         except StoreError:
             return  # it is still being tried, and the lease ends by itself
+
+    def forget(self, lease: Lease, health: Health, reason: str | None) -> None:
+        """Deletes the stored token and records the account's health; raises TokenUnavailable, StoreUnreachable."""
+        with self._database.write() as connection:
+            if not tokens.forget(connection, self._account, lease.attempt_id):
+                problem = "another process took its token over; try again"
+                raise TokenUnavailable(f"account {self._account}: {problem}", self._account)
+            accounts.set_health(connection, self._account, health, reason, self._now())
 
     def mark(self, row: TokenRow, health: Health, reason: str | None) -> None:
         """Records the account's health, unless its row has changed since it was read; raises StoreUnreachable."""

@@ -157,6 +157,22 @@ def under_way(connection: sa.Connection, now: datetime) -> dict[str, int | None]
     return {row.account: row.attempt_id for row in connection.execute(query)}
 
 
+def forget(connection: sa.Connection, account: str, attempt_id: int) -> bool:
+    """Deletes the stored token and ends the lease; False where the lease was lost meanwhile.
+
+    The generation stays, so that the next token follows it.
+    """
+    kept = {"account", "generation", "failures", "secret_fingerprint", "refreshed_at"}
+    values = {column.name: None for column in tokens.columns if column.name not in kept}
+    return connection.execute(_mine(account, attempt_id).values(values | {"failures": 0})).rowcount == 1
+
+
+def unblock(connection: sa.Connection, account: str) -> bool:
+    """Clears failures and the wait before the next try; False where no token was ever asked for."""
+    clear = sa.update(tokens).where(tokens.c.account == account)
+    return connection.execute(clear.values(failures=0, next_attempt_at=None, last_error=None)).rowcount == 1
+
+
 def end_leases(connection: sa.Connection) -> None:
     """Ends every lease, for who knows that no holder is alive; the attempts stay noted, since they are in doubt."""
     held = sa.update(tokens).where(tokens.c.lease_until.is_not(None))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from worker.auth.steward import SWEEP_S, WATCH_S, Steward
 from worker.config.load import Configuration
 from worker.engine.clock import Clock
 from worker.engine.periodic import Periodic
@@ -45,7 +46,7 @@ class Worker:
     pool: LocalPool
     clock: Clock
     pulse: Pulse
-    services: tuple[Periodic, ...]
+    services: tuple[Periodic, ...]  # the inbox first, the pulse last
     schedules: dict[str, Occurrences]
 
 
@@ -96,6 +97,7 @@ def _join(
     clock = Clock(dispatch.fire, partial(_make_up, dispatch, schedules), tell.clock_failed)
     upcoming = partial(_next_ticks, clock, schedules)
     pulse = Pulse(node.id, database, writer, book, dispatch, executor, utc_now, upcoming)
+    steward = Steward({name: parts.keeper for name, parts in accounts.items()}, database, events)
     inbox = Inbox(node.id, database, writer, book, dispatch, utc_now)
     return Worker(
         configuration=configuration,
@@ -110,6 +112,8 @@ def _join(
         pulse=pulse,
         services=(
             Periodic("inbox", POLL_S, inbox.once, tell.part_failed),
+            Periodic("account watch", WATCH_S, steward.watch, tell.part_failed),
+            Periodic("account sweep", SWEEP_S, steward.sweep, tell.part_failed),
             Periodic("pulse", BEAT_S, pulse.once, tell.part_failed),
         ),
         schedules=schedules,

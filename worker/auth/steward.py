@@ -1,0 +1,44 @@
+"""Looks after the accounts that nobody asks for a token just now: logins that lapse, refresh tokens that would."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from worker.auth.keeper import Keeper
+from worker.model.events import AccountRecovered, Events
+from worker.model.records import TokenRow
+from worker.store import tokens
+from worker.store.database import Database
+
+WATCH_S = 1.0
+SWEEP_S = 30.0
+
+
+@dataclass(frozen=True)
+class Steward:
+    """Both passes are called again and again by threads of their own."""
+
+    keepers: Mapping[str, Keeper]
+    database: Database
+    events: Events
+    _unusable: dict[str, int] = field(default_factory=dict, init=False)  # generation by account, of the pass before
+
+    def watch(self) -> None:
+        """Lets every keeper see what other processes did: a login, a logout; one read. Raises StoreUnreachable."""
+        for row in self._rows():
+            keeper = self.keepers[row.account]
+            held = self._unusable.pop(row.account, None)
+            if not row.health.usable:
+                self._unusable[row.account] = row.generation
+            elif held is not None and row.generation > held and keeper.generation != row.generation:
+                self.events.emit(AccountRecovered(row.account))  # a keeper that won it itself has told already
+            keeper.notice(row)
+
+    def sweep(self) -> None:
+        """Renews what would lapse unused and tells of what nobody can renew; raises StoreUnreachable."""
+        known = {row.account: row for row in self._rows()}
+        for name, keeper in self.keepers.items():
+            keeper.attend(known.get(name, TokenRow(name)))
+
+    def _rows(self) -> list[TokenRow]:
+        with self.database.read() as connection:
+            return [row for row in tokens.listing(connection) if row.account in self.keepers]
