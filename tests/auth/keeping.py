@@ -69,6 +69,17 @@ def client_credentials(url: str, **given: object) -> AccountOptions:
     return options(url, grant="client_credentials", username="", password=None, **given)
 
 
+def idp_options(url: str, **given: object) -> AccountOptions:
+    """Returns the options of an account whose issuer is the sandbox's IdP, changed as given."""
+    base: dict[str, object] = {
+        "base_url": url,
+        "issuer": f"{url}/idp",
+        "client_id": WHO.idp_client_id,
+        "client_secret": SecretRef(env="UNUSED"),
+    }
+    return AccountOptions.model_validate(base | given)
+
+
 class Desk:
     """Makes keepers of one account at one sandbox, all on one database, and hears what they tell."""
 

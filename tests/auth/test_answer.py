@@ -101,6 +101,37 @@ def test_lifetimes(value: object, life_s: float | None) -> None:
     assert granted(GOOD | {"expires_in": value}).expires_in_s == life_s
 
 
+@pytest.mark.parametrize(
+    ("value", "life_s"),
+    [
+        (NOW.timestamp() + 60, 60.0),
+        (str(int(NOW.timestamp()) + 60), 60.0),
+        (NOW.timestamp() * 1000 + 60_000, 60.0),
+        ("2026-11-23T12:01:00Z", 60.0),
+        ("2026-11-23T13:01:00+01:00", 60.0),
+        ("2026-11-23T12:01:00", 60.0),
+        ("2026-11-23T11:00:00Z", 0.0),
+        ("soon", None),
+        (None, None),
+        (True, None),
+        ("9999-12-31T23:59:59-12:00", 315_360_000.0),
+    ],
+)
+def test_end_in_place_of_a_lifetime(value: object, life_s: float | None) -> None:
+    """Where expires_in is no number, expires_at counts: seconds or milliseconds since 1970, or an ISO time."""
+    assert granted(GOOD | {"expires_in": None, "expires_at": value}).expires_in_s == life_s
+    assert granted(GOOD | {"expires_at": value}).expires_in_s == 3600.0
+
+
+def test_end_is_by_the_servers_clock() -> None:
+    """A server whose clock is an hour ahead, and says so, still gives a token of one minute."""
+    body = {"access_token": ACCESS, "expires_at": "2026-11-23T13:01:00Z"}
+    told = answer(body, headers={"date": "Mon, 23 Nov 2026 13:00:00 GMT"})
+    result = read_answer(told, LOGIN, NOW)
+    assert isinstance(result, Granted)
+    assert result.expires_in_s == 60.0
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)

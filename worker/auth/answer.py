@@ -85,7 +85,7 @@ def _token(body: Mapping[str, Json], answer: Answer, now: datetime) -> Granted |
     refresh, scope = body.get("refresh_token"), body.get("scope")
     return Granted(
         access,
-        Secret(refresh) if isinstance(refresh, str) and refresh.strip() else None,
+        Secret(refresh.strip()) if isinstance(refresh, str) and refresh.strip() else None,
         _told_life_s(body, http_date(answer.headers.get("date", "")) or now),
         scope if isinstance(scope, str) else None,
         _lifetime_s(body.get("refresh_token_expires_in", body.get("refresh_expires_in"))),

@@ -57,12 +57,13 @@ def _signed(account: Account, claims: Claims) -> Secret:
         raise _blocked(account, "its assertions are signed with joserfc: install integration-worker[jwt]") from None
     algorithm = account.options.assertion.algorithm
     header = {"alg": algorithm, "typ": "JWT"} | ({"kid": account.options.key_id} if account.options.key_id else {})
-    kind = "EC" if algorithm.startswith("ES") else "RSA"
+    kind = jwk.ECKey if algorithm.startswith("ES") else jwk.RSAKey
     try:
-        key = jwk.import_key(account.private_key.reveal(), kind)
+        key = kind.import_key(account.private_key.reveal())
         return Secret(jwt.encode(header, claims, key, algorithms=[algorithm]))
     except (JoseError, ValueError, TypeError):
-        problem = f"private_key cannot sign with {algorithm}; expected a private {kind} key in PEM without a passphrase"
+        expected = f"expected a private {kind.key_type} key in PEM without a passphrase"
+        problem = f"private_key cannot sign with {algorithm}; {expected}"
         raise _blocked(account, problem) from None
 
 
