@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -93,12 +94,16 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Starts one server at the first test that needs it."""
-    server = Server(tmp_path_factory.mktemp("postgres"))
-    yield server
-    CANARIES.leaks += server.leaks(CANARIES)
-    server.stop()
+def postgres_server() -> Iterator[Server]:
+    """Starts one server at the first test that needs it.
+
+    Not in pytest's own folder: a second session beside this one closes that to the user PostgreSQL runs as.
+    """
+    with TemporaryDirectory(prefix="postgres-") as folder:
+        server = Server(Path(folder))
+        yield server
+        CANARIES.leaks += server.leaks(CANARIES)
+        server.stop()
 
 
 @pytest.fixture
