@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,29 +54,41 @@ def run(path: Path) -> None:
         log.close()
 
 
-class _Asked(threading.Event):
-    """A request to leave, and the signal that made it."""
+class _Asked:
+    """A request to leave, told by a pipe: a handler that takes a lock meets itself where the wait holds that lock."""
 
-    name = ""
+    def __init__(self, pipe: int) -> None:
+        self.name = ""  # of the signal that made it
+        self._pipe = pipe
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Notes the first signal; the second one ends the process at once, with 128 plus its number."""
+        if self.name:
+            os._exit(128 + number)
+        self.name = signal.Signals(number).name
+
+    def wait(self) -> None:
+        """Returns once a signal has come; whichever thread it met, its number is in the pipe."""
+        while not self.name:
+            os.read(self._pipe, 1)
 
 
 @contextmanager
 def _signals() -> Iterator[_Asked]:
-    """Yields what TERM and INT set; the second signal ends the process at once, with 128 plus its number."""
-    asked = _Asked()
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        if asked.is_set():
-            os._exit(128 + number)
-        asked.name = signal.Signals(number).name
-        asked.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    """Yields what TERM and INT ask for; only for the main thread."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    asked = _Asked(reading)
+    woken = signal.set_wakeup_fd(writing)
+    before = {number: signal.signal(number, asked.on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(woken)
+        os.close(reading)
+        os.close(writing)
 
 
 def start(worker: Worker) -> None:
@@ -128,8 +139,9 @@ def stop(worker: Worker, why: str) -> None:
     events = worker.ground.events
     events.emit(DaemonStopping(why, worker.pool.busy, worker.pool.waiting, drain_s))
     worker.clock.stop(_PATIENCE_S)
-    inbox, pulse = worker.services
-    inbox.stop(_PATIENCE_S)
+    *services, pulse = worker.services
+    for service in services:
+        service.stop(_PATIENCE_S)
     drained = worker.pool.stop(drain_s) or _cut_off(worker)
     pulse.stop(_PATIENCE_S)
     _leave(worker)
