@@ -23,9 +23,10 @@ class Started:
 def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now: datetime) -> Started | None:
     """Starts the next attempt of a queued run; None where it is not to be run here and now.
 
-    Asked again after an unknown commit, with the same `now`, it finds its own attempt and returns it.
+    Of nodes that ask at once the first gets it. Asked again after an unknown commit, with the same `now`, it finds its
+    own attempt and returns it.
     """
-    run = runs.get(connection, run_id)
+    run = runs.free(connection, run_id)
     if run is None or run.state.ended:
         return None
     before = attempts.of_run(connection, run_id)

@@ -47,6 +47,13 @@ def get(connection: sa.Connection, run_id: int) -> Run | None:
     return _run(row) if row else None
 
 
+def free(connection: sa.Connection, run_id: int) -> Run | None:
+    """Returns one run, locked until the transaction ends; None too where another node's transaction has it now."""
+    query = sa.select(runs).where(runs.c.id == run_id).with_for_update(skip_locked=True)
+    row = connection.execute(query).mappings().first()
+    return _run(row) if row else None
+
+
 def by_cause(connection: sa.Connection, job: str, cause: str) -> Run | None:
     """Returns the run that one tick or request became."""
     query = sa.select(runs).where(runs.c.job == job, runs.c.cause == cause)

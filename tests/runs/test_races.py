@@ -1,0 +1,44 @@
+"""Several nodes at the same instant: one of them does it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.runs.bench import Make, definition
+from worker.model.moments import new_id
+from worker.runs.starting import Started, start
+from worker.store import attempts
+
+_NODES = 4
+
+
+def _at_once(tasks: list[Callable[[], Started | None]]) -> list[Started | None]:
+    line = threading.Barrier(len(tasks))
+
+    def go(task: Callable[[], Started | None]) -> Started | None:
+        line.wait(10.0)
+        return task()
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        return list(pool.map(go, tasks))
+
+
+def test_nodes_that_start_a_run_at_once_start_one_attempt(make_bench: Make) -> None:
+    """Every node polls what is due; whoever comes second finds it running and leaves it alone."""
+    bench = make_bench(*(definition(f"job-{number}") for number in range(20)))
+    for number in range(20):
+        bench.fire(f"job-{number}", 1)
+
+    def start_on(run_id: int, node: int) -> Callable[[], Started | None]:
+        def task() -> Started | None:
+            with bench.database.write() as connection:
+                return start(connection, bench.book(), run_id, node, bench.now)
+
+        return task
+
+    for run_id in bench.submitted:
+        nodes = [new_id() for _ in range(_NODES)]
+        begun = _at_once([start_on(run_id, node) for node in nodes])
+        (at,) = (place for place, one in enumerate(begun) if one is not None)
+        with bench.database.read() as connection:
+            assert [one.node_id for one in attempts.of_run(connection, run_id)] == [nodes[at]]
