@@ -11,6 +11,7 @@ from tests.runs.bench import Bench, Make, definition
 from worker.model.errors import AttemptLost
 from worker.model.events import RunFinished, RunRetrying
 from worker.model.records import AttemptState, Reason, RunState, Trigger
+from worker.runs import executor
 from worker.runs.outcome import ShuttingDown
 from worker.store import attempts, cursors, rejects
 
@@ -89,6 +90,33 @@ def test_a_job_asks_by_raising_a_word(
     assert (run.state, tried.state) == (state, attempt)
 
 
+@pytest.mark.parametrize("text", ["a NUL: \0", "half a character: \ud800"])
+def test_an_error_that_no_database_takes_as_it_stands_ends_its_run(make_bench: Make, text: str) -> None:
+    """Else the run would be running, and hold its job's lock, until the process dies."""
+    bench = make_bench(definition("orders"), act=_raise(GiveUp(text)))
+
+    _run_once(bench)
+
+    run = bench.last("orders")
+    assert run.state is RunState.FAILED
+    assert run.error is not None
+    assert run.error.startswith(text[:-1])
+
+
+def test_an_end_that_could_not_be_recorded_is_made_good(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempt stays known, and is ended as overdue later."""
+    bench = make_bench(definition("orders", timeout=0.0))
+    with monkeypatch.context() as broken:
+        broken.setattr(executor, "end", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            _run_once(bench)
+
+    bench.executor.abandon_overdue(0.0)
+
+    assert bench.last("orders").state is RunState.QUEUED
+    assert bench.executor.underway() == []
+
+
 def test_a_job_past_its_timeout_is_stopped_at_its_next_check(make_bench: Make) -> None:
     """The timeout is cooperative: check() raises, and the run says why it failed."""
     bench = make_bench(definition("orders", timeout=0.0), act=lambda context: context.check())
@@ -142,6 +170,20 @@ def test_a_unit_stores_rows_rejects_and_cursor_together(make_bench: Make) -> Non
     with bench.database.read() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM things")) == 1
         assert [reject.reason for reject in rejects.listing(connection, run_id=run.id)] == ["it has no id"]
+
+
+@pytest.mark.parametrize("record", [{1: "a key"}, {"beyond": 2**70}, {"half": "\ud800"}, {"set": {1}}, "a NUL: \0"])
+def test_a_job_may_reject_what_json_cannot_hold(make_bench: Make, record: object) -> None:
+    """The reject is kept as readable as can be; the unit does not fail for it."""
+
+    def act(context: Context) -> None:
+        with context.unit() as unit:
+            unit.reject(record, "it is odd")
+
+    bench = make_bench(definition("orders"), act=act)
+    _run_once(bench)
+
+    assert (bench.last("orders").state, bench.last("orders").counts.rejected) == (RunState.SUCCEEDED, 1)
 
 
 def test_a_unit_that_raises_stores_nothing(make_bench: Make) -> None:

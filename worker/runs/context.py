@@ -157,7 +157,7 @@ class RunContext:
         return cursors.advance(connection, self.job, name, value, self._versions[name], self.run_id, now)
 
     def _reject(self, record: Json, reason: str, now: datetime) -> Reject:
-        text = redact(orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS).decode())
+        text = redact(_written(record))
         digest = hashlib.sha256(text.encode()).hexdigest()
         return Reject(self.job, digest, self.run_id, redact(reason), text[:_LONGEST_RECORD], now, now)
 
@@ -165,3 +165,11 @@ class RunContext:
         names = [item.name for item in fields(Counts) if item.name != "expected"]
         sums = {name: getattr(self.counts, name) + getattr(delta, name) for name in names}
         self.counts = replace(self.counts, **sums, expected=self._expected)
+
+
+def _written(record: Json) -> str:
+    """Returns a record as JSON, or as Python writes it where a job rejects what JSON cannot hold."""
+    try:
+        return orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:
+        return repr(record)

@@ -78,10 +78,10 @@ class Executor:
     def finish(self, underway: Underway, outcome: Outcome, patience_s: float | None = None) -> None:
         """Records the outcome, unless the attempt had lost its right to write, and lets go what waited for it."""
         run = underway.started.run
-        with self._lock:
-            self._underway.pop((run.id, run.attempt), None)
         now, book = self._resources.now(), self._book()
         ended = self._writer.call(lambda connection: end(connection, book, run, outcome, now), patience_s)
+        with self._lock:  # not before: what could not be recorded is ended as overdue
+            self._underway.pop((run.id, run.attempt), None)
         if ended.mine:
             self._report(underway, outcome)
         if ended.handed is not None:

@@ -12,8 +12,7 @@ from worker.store.tables import rejects
 
 def keep(connection: sa.Connection, kept: Sequence[Reject]) -> None:
     """Stores rejects; one that is known by (job, record hash) keeps only when it was first seen."""
-    rows = [asdict(reject) | {"reason": _storable(reject.reason)} for reject in kept]
-    rows.sort(key=lambda row: (row["job"], row["record_hash"]))  # one order, so that two runs never deadlock
+    rows = sorted(map(asdict, kept), key=lambda row: (row["job"], row["record_hash"]))  # so two runs never deadlock
     upsert(connection, rejects, rows, keep=("first_seen",))
 
 
@@ -28,8 +27,3 @@ def listing(
     if job is not None:
         wanted = wanted.where(rejects.c.job == job)
     return [Reject(**row) for row in connection.execute(wanted).mappings()]
-
-
-def _storable(text: str) -> str:
-    """Returns text that both databases take: a far end's words may hold NUL or half a character."""
-    return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode("utf-8")

@@ -72,6 +72,19 @@ class Document(TypeDecorator[Json]):
         return value if value is None or dialect.name == "postgresql" else orjson.loads(value)
 
 
+class Words(TypeDecorator[str]):
+    """Text of others, such as an error's: NUL and half characters, which no database takes, are spelled out."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's form
+        """Returns what the driver is given."""
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return value.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 metadata = sa.MetaData()
 Id = sa.BigInteger
 
@@ -145,7 +158,7 @@ runs = sa.Table(
     *_counts(),
     sa.Column("calls", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error_kind", sa.Text),
-    sa.Column("error", sa.Text),
+    sa.Column("error", Words),
     sa.Column("definition_hash", sa.Text, nullable=False),
     sa.UniqueConstraint("job", "cause", name="uq_runs_job_cause"),
     sa.Index("ix_runs_job_id", "job", "id"),
@@ -169,7 +182,7 @@ attempts = sa.Table(
     sa.Column("ended_at", Moment),
     *_counts(),
     sa.Column("error_kind", sa.Text),
-    sa.Column("error", sa.Text),
+    sa.Column("error", Words),
     sa.Index(
         "ix_attempts_running",
         "node_id",
@@ -192,7 +205,7 @@ calls = sa.Table(
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("at", Moment, nullable=False),
     sa.Column("method", sa.Text, nullable=False),
-    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("url", Words, nullable=False),
     sa.Column("status", sa.Integer),
     sa.Column("ms", sa.Float),
     sa.Column("bytes_in", sa.BigInteger),
@@ -200,7 +213,7 @@ calls = sa.Table(
     sa.Column("retry_of", Id),
     sa.Column("generation_used", sa.Integer),
     sa.Column("generation_issued", sa.Integer),
-    sa.Column("error", sa.Text),
+    sa.Column("error", Words),
     sa.Index("ix_calls_run", "run_id", "id"),
     sa.Index("ix_calls_account", "account", "id"),
     sa.Index(  # calls without an answer, looked for when a process died
@@ -228,8 +241,8 @@ rejects = sa.Table(
     sa.Column("job", sa.Text, primary_key=True),
     sa.Column("record_hash", sa.Text, primary_key=True),
     sa.Column("run_id", Id, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("reason", Words, nullable=False),
+    sa.Column("record", Words, nullable=False),
     sa.Column("first_seen", Moment, nullable=False),
     sa.Column("last_seen", Moment, nullable=False),
     sa.Index("ix_rejects_run", "run_id"),
@@ -262,13 +275,13 @@ commands = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True, autoincrement=False),
     sa.Column("at", Moment, nullable=False),
-    sa.Column("by", sa.Text, nullable=False),
-    sa.Column("verb", sa.Text, nullable=False),
-    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("by", Words, nullable=False),
+    sa.Column("verb", Words, nullable=False),
+    sa.Column("target", Words, nullable=False),
     sa.Column("arguments", Document, nullable=False),
     sa.Column("taken_by", Id),
     sa.Column("ended_at", Moment),
-    sa.Column("outcome", sa.Text),
+    sa.Column("outcome", Words),
     sa.Index(
         "ix_commands_open",
         "id",
@@ -293,7 +306,7 @@ tokens = sa.Table(
     sa.Column("attempt_id", Id),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("next_attempt_at", Moment),
-    sa.Column("last_error", sa.Text),
+    sa.Column("last_error", Words),
     sa.Column("secret_fingerprint", sa.Text),
     sa.Column("refreshed_at", Moment),
 )
@@ -303,7 +316,7 @@ accounts = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("health", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text),
+    sa.Column("reason", Words),
     sa.Column("changed_at", Moment, nullable=False),
     sa.Column("paused_by", sa.Text),
     sa.Column("paused_at", Moment),
