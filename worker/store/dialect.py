@@ -1,14 +1,23 @@
 """The few statements that SQLite and PostgreSQL share beyond the SQL standard."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 Rows = Sequence[Mapping[str, Any]]
 Insert = sqlite.Insert | postgresql.Insert
+T = TypeVar("T")
+
+_PARAMETERS = 10_000  # in one statement; SQLite takes 32,766 and PostgreSQL 65,535
+
+
+def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yields the values in parts that one statement can name."""
+    for start in range(0, len(values), _PARAMETERS):
+        yield values[start : start + _PARAMETERS]
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Rows) -> None:

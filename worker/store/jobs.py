@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.store.dialect import insert_new, upsert
+from worker.store.dialect import in_parts, insert_new, upsert
 from worker.store.tables import definitions, jobs
 
 
@@ -64,8 +64,11 @@ def listing(connection: sa.Connection) -> list[JobRow]:
 
 def locked(connection: sa.Connection, names: Sequence[str]) -> dict[str, JobRow]:
     """Returns the rows of the given jobs, locked in name order until the transaction ends."""
-    query = sa.select(jobs).where(jobs.c.name.in_(names)).order_by(jobs.c.name).with_for_update()
-    return {row["name"]: JobRow(**row) for row in connection.execute(query).mappings()}
+    found: dict[str, JobRow] = {}
+    for part in in_parts(sorted(names)):
+        query = sa.select(jobs).where(jobs.c.name.in_(part)).order_by(jobs.c.name).with_for_update()
+        found |= {row["name"]: JobRow(**row) for row in connection.execute(query).mappings()}
+    return found
 
 
 def ticked(connection: sa.Connection, ticks: Mapping[str, datetime]) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.store.dialect import insert_new
+from worker.store.dialect import in_parts, insert_new
 from worker.store.tables import locks
 
 
@@ -26,8 +26,11 @@ def take(connection: sa.Connection, wanted: Sequence[tuple[str, int]], now: date
 
 def holders(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
     """Returns the run that holds each lock of `names` that is held."""
-    query = sa.select(locks.c.name, locks.c.run_id).where(locks.c.name.in_(names))
-    return {row.name: row.run_id for row in connection.execute(query)}
+    found: dict[str, int] = {}
+    for part in in_parts(names):
+        query = sa.select(locks.c.name, locks.c.run_id).where(locks.c.name.in_(part))
+        found |= {row.name: row.run_id for row in connection.execute(query)}
+    return found
 
 
 def release(connection: sa.Connection, run_id: int) -> None:

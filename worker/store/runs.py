@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from jobs.contract import Counts
 from worker.model.records import Reason, Run, RunState, Trigger
-from worker.store.dialect import insert_new
+from worker.store.dialect import in_parts, insert_new
 from worker.store.tables import attempts, calls, locks, runs
 
 _COUNTS = tuple(item.name for item in fields(Counts))
@@ -36,8 +36,9 @@ def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
     The ids tell whose row stands, so that asking again after an unknown commit gives the same answer.
     """
     insert_new(connection, runs, [_row(run) for run in candidates])
-    ids = [run.id for run in candidates]
-    won = set(connection.scalars(sa.select(runs.c.id).where(runs.c.id.in_(ids))))
+    won: set[int] = set()
+    for ids in in_parts([run.id for run in candidates]):
+        won.update(connection.scalars(sa.select(runs.c.id).where(runs.c.id.in_(ids))))
     return [run for run in candidates if run.id in won]
 
 
@@ -172,8 +173,8 @@ def finish(
 
 def skip(connection: sa.Connection, ids: Sequence[int], reason: Reason, now: datetime) -> None:
     """Ends queued runs that never happen."""
-    change = sa.update(runs).where(runs.c.id.in_(ids), runs.c.state == RunState.QUEUED)
-    if ids:
+    for part in in_parts(ids):
+        change = sa.update(runs).where(runs.c.id.in_(part), runs.c.state == RunState.QUEUED)
         connection.execute(change.values(state=RunState.SKIPPED, reason=reason, finished_at=now))
 
 
