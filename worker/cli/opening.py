@@ -1,5 +1,8 @@
 """What most verbs begin with: the configuration's path, and the database as it stands."""
 
+import getpass
+import os
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -59,6 +62,15 @@ def is_daemon_alive(database: Database, connection: sa.Connection) -> bool:
     """Tells whether some daemon's heart beat lately; `connection` is one of this database's."""
     since = database.lease_now(connection) - timedelta(seconds=LEASE_S)
     return bool(nodes.living(connection, since))
+
+
+def operator() -> str:
+    """Returns who types, for the record."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user that has a number and no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def known(name: str, names: Iterable[str], what: str) -> str:

@@ -1,8 +1,5 @@
 """The verb that asks for a run now, and can watch it."""
 
-import getpass
-import os
-import socket
 from typing import Annotated
 
 import orjson
@@ -11,7 +8,7 @@ from rich.text import Text
 
 from jobs.contract import Json, WorkerError
 from worker.cli.history import run_row
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, is_daemon_alive, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, is_daemon_alive, known, opened, operator
 from worker.cli.output import JsonFlag, out, print_json, room, span, warn
 from worker.cli.tables import STYLES
 from worker.cli.watching import Watch
@@ -68,18 +65,10 @@ def _value(text: str) -> Json:
 
 
 def _post(database: Database, job: str, params: dict[str, Json]) -> int:
-    command = Command(new_id(), utc_now(), _operator(), "trigger", job, params)
+    command = Command(new_id(), utc_now(), operator(), "trigger", job, params)
     with database.write() as connection:
         commands.post(connection, command)
     return command.id
-
-
-def _operator() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user that has a number and no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 def _say_posted(database: Database, job: str, request: int, *, as_json: bool) -> None:

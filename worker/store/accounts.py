@@ -9,6 +9,7 @@ from worker.model.moments import utc_now
 from worker.model.records import Health
 from worker.store.dialect import insert_new
 from worker.store.tables import accounts, tokens
+from worker.store.tokens import locked, unblock
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,17 @@ def set_health(connection: sa.Connection, name: str, health: Health, reason: str
     differs = sa.or_(accounts.c.health != health.value, accounts.c.reason.is_distinct_from(reason))
     change = sa.update(accounts).where(accounts.c.name == name, differs)
     connection.execute(change.values(health=health.value, reason=reason, changed_at=now))
+
+
+def reset(connection: sa.Connection, name: str, now: datetime) -> Health:
+    """Clears an account's block and backoff, so that its next use tries it again; returns the health there was.
+
+    One whose token does not open stays as it is: no try would help.
+    """
+    row = locked(connection, name)
+    if row.health is not Health.UNDECRYPTABLE and unblock(connection, name):
+        set_health(connection, name, Health.FRESH if row.sealed else Health.UNKNOWN, None, now)
+    return row.health
 
 
 def listing(connection: sa.Connection) -> list[AccountState]:

@@ -1,0 +1,85 @@
+"""One account in a process of its own, beside a daemon: what the account verbs of the command line stand on."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from worker.auth.account import Account
+from worker.auth.clocks import Clocks
+from worker.auth.invitation import Desk, Invitation
+from worker.auth.keeper import Keeper
+from worker.auth.leases import Leases
+from worker.auth.logout import Logout
+from worker.auth.pace import Pace
+from worker.auth.revocation import Revoker
+from worker.auth.sealing import Seals
+from worker.auth.snapshot import Token
+from worker.config.load import Configuration
+from worker.model.errors import LoginFailed
+from worker.model.events import Events
+from worker.model.moments import elapsed_s, utc_now
+from worker.store import tokens
+from worker.store.database import Database
+from worker.store.writer import Writer
+from worker.wire.trail import Trail
+from worker.wiring.accounts import Ground, build_accounts
+from worker.wiring.complaints import Complaints
+from worker.wiring.databases import admit
+from worker.wiring.secrets import fetch_one
+
+
+@dataclass(frozen=True)
+class Alone:
+    """One account's parts."""
+
+    account: Account
+    keeper: Keeper
+    ground: Ground
+
+    def stored(self) -> Token | None:
+        """Returns the access token that is stored, renewed by nobody; raises TokenUndecryptable, StoreUnreachable."""
+        with self.ground.database.read() as connection:
+            row = tokens.load(connection, self.account.name)
+        pair = Seals(self.account, self.ground.cipher).open(row)
+        return Token(row.generation, pair.access, row.expires_at) if pair else None
+
+    def desk(self, invite: Callable[[Invitation], object], patience_s: float) -> Desk:
+        """Returns where a person logs in."""
+        clocks = Clocks(utc_now, elapsed_s, self.keeper.pace.chance)
+        keeper = self.keeper
+        return Desk(self.account, keeper.line, keeper.endpoints, clocks, invite, time.sleep, patience_s)
+
+    def logout(self) -> Logout:
+        """Returns what logs the account out."""
+        ground = self.ground
+        leases = Leases(self.account.name, ground.database, ground.writer, utc_now, Pace())
+        return Logout(
+            leases,
+            Seals(self.account, ground.cipher),
+            Revoker(self.account, self.keeper.line, self.keeper.endpoints),
+        )
+
+
+@contextmanager
+def alone(configuration: Configuration, database: Database, name: str) -> Iterator[Alone]:
+    """Yields one account's parts; what they write is stored when this ends.
+
+    Raises LoginFailed where it has no token, ConfigurationError, KeyRingError, StoreError.
+    """
+    if configuration.accounts[name].is_static:
+        raise LoginFailed(f"account {name} has no token: each call carries its secret", name)
+    ring, account = fetch_one(configuration, name)
+    cipher = admit(database, ring)
+    events = Events()
+    writer = Writer(database, Complaints(events).writer_failed)
+    writer.start()
+    ground = Ground(database, writer, cipher, Trail(writer, events), events)
+    parts = build_accounts(configuration, {name: account}, ground)[name]
+    try:
+        if not isinstance(parts.keeper, Keeper):
+            raise TypeError(f"account {name} has a grant, and yet no keeper")
+        yield Alone(account, parts.keeper, ground)
+    finally:
+        parts.close()
+        writer.stop()
