@@ -3,9 +3,12 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from tests.runs.bench import Make, definition
 from worker.model.moments import new_id
+from worker.runs.candidates import of_tick
+from worker.runs.claims import record
 from worker.runs.starting import Started, start
 from worker.store import attempts
 
@@ -42,3 +45,15 @@ def test_nodes_that_start_a_run_at_once_start_one_attempt(make_bench: Make) -> N
         (at,) = (place for place, one in enumerate(begun) if one is not None)
         with bench.database.read() as connection:
             assert [one.node_id for one in attempts.of_run(connection, run_id)] == [nodes[at]]
+
+
+def test_a_tick_whose_id_another_node_gave_away_has_its_row_nevertheless(make_bench: Make) -> None:
+    """Ids are made apart from each other, so two processes may make the same one in the same millisecond."""
+    bench = make_bench(definition("orders"), definition("devices"))
+    bench.fire("orders", 1)
+    tick = replace(of_tick(bench.definitions["devices"], bench.now, bench.now), id=bench.last("orders").id)
+
+    (recorded,) = bench.writer.call(lambda connection: record(connection, bench.book(), [tick], bench.now))
+
+    assert bench.last("devices") == recorded
+    assert recorded.id != bench.last("orders").id

@@ -1,13 +1,14 @@
 """Table `runs`: the ledger, one row for each tick or request, whatever became of it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from jobs.contract import Counts
+from worker.model.moments import new_id
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.store.dialect import in_parts, insert_new
 from worker.store.tables import attempts, calls, locks, runs
@@ -33,13 +34,17 @@ def _run(row: sa.RowMapping) -> Run:
 def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
     """Inserts the runs whose (job, cause) has no row yet, and returns those: all others lost the race, in silence.
 
-    The ids tell whose row stands, so that asking again after an unknown commit gives the same answer.
+    The ids tell whose row stands, so that asking again after an unknown commit gives the same answer. One whose id
+    another process gave to another run at that moment gets a new id.
     """
     insert_new(connection, runs, [_row(run) for run in candidates])
-    won: set[int] = set()
+    stands: dict[int, tuple[str, str]] = {}
     for ids in in_parts([run.id for run in candidates]):
-        won.update(connection.scalars(sa.select(runs.c.id).where(runs.c.id.in_(ids))))
-    return [run for run in candidates if run.id in won]
+        rows = connection.execute(sa.select(runs.c.id, runs.c.job, runs.c.cause).where(runs.c.id.in_(ids)))
+        stands |= {row.id: (row.job, row.cause) for row in rows}
+    won = [run for run in candidates if stands.get(run.id) == (run.job, run.cause)]
+    clashing = [run for run in candidates if stands.get(run.id, (run.job, run.cause)) != (run.job, run.cause)]
+    return [*won, *claim(connection, [replace(run, id=new_id()) for run in clashing])] if clashing else won
 
 
 def get(connection: sa.Connection, run_id: int) -> Run | None:
