@@ -117,7 +117,7 @@ class Scene:
         events.emit(WorkerFailed(kind, message))
         self.told += [kind, message, summary(error)]
         tell(error)
-        for one in _chain(error):
+        for one in chain(error):
             self.told += ["".join(traceback.format_exception(one)), repr(one), repr(one.args), repr(vars(one))]
 
     def leaks(self, printed: str) -> list[Find]:
@@ -130,7 +130,7 @@ class Scene:
         return (self.folder / "worker.log").read_text()
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """Yields an error, its causes and its contexts."""
     waiting, met = [error], set[int]()
     while waiting:

@@ -1,6 +1,7 @@
 """No secret gets out on any failing path of a call (research 5.3), and the same tests see one where nothing masks."""
 
 import logging
+import socket
 import sqlite3
 import ssl
 import warnings
@@ -11,12 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from tests.canary import Find, written
-from tests.redaction.scene import ACCESS, CLIENT_SECRET, PASSWORD, REFRESH, Ends, Scene, echoing
+from tests.redaction.scene import ACCESS, CLIENT_SECRET, OWN, PASSWORD, REFRESH, Ends, Scene, chain, echoing
 from tests.wire.farend import FarEnd, answer, redirect
+from worker.model.errors import StoreUnreachable
 from worker.model.events import WorkerFailed
 from worker.model.records import Health
 from worker.runs.outcome import describe
 from worker.store import tokens
+from worker.store.database import open_database
 from worker.vault import redact, shapes
 from worker.watch.crashes import summary
 from worker.wiring.build import Worker
@@ -226,3 +229,23 @@ def test_a_password_that_is_refused(act: Act) -> None:
 
     assert leaks == []
     assert {type(error).__name__ for error in scene.errors} == {"AccountBlocked"}
+
+
+def test_a_database_that_cannot_be_reached(act: Act) -> None:
+    """Neither the error nor its causes show the password, which the driver knew."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    met: list[BaseException] = []
+
+    def ask(worker: Worker) -> None:
+        with pytest.raises(StoreUnreachable) as caught:
+            open_database(f"postgresql://worker@127.0.0.1:{port}/worker", PASSWORD)
+        met.append(caught.value)
+        worker.ground.events.emit(WorkerFailed("database", summary(caught.value)))
+
+    scene, leaks = act(Ends(), change=ask)
+
+    assert leaks == []
+    assert "cannot be reached" in scene.log()
+    shown = [f"{one!r}{one}{vars(one)!r}" for one in chain(met[0])]
+    assert OWN.search_text("".join(shown), "shown") == []
