@@ -122,6 +122,32 @@ def test_errors_are_told_and_cost_nothing(engine: Engine, work: Work, error: Bas
     work.wait_for(lambda: {101, 102} <= set(work.began))
 
 
+def test_a_run_that_does_not_come_back_costs_no_place(engine: Engine, work: Work) -> None:
+    """Written off, it may be submitted again, and others find the engine at its full size."""
+    engine.submit(1)
+    work.wait_for(lambda: work.began == [1])
+    engine.write_off(1)
+    assert engine.busy == 0
+    engine.submit(1)
+    engine.submit(2)
+    engine.submit(3)
+    work.wait_for(lambda: len(work.began) == 3)
+    assert sorted(work.began) == [1, 1, 2]
+    work.gate.set()
+    work.wait_for(lambda: len(work.ended) == 4)
+    assert sorted(work.began) == [1, 1, 2, 3]
+
+
+def test_what_is_not_executed_is_not_written_off(engine: Engine, work: Work) -> None:
+    """A run that ended meanwhile, or that waits, is left as it is."""
+    for run_id in (1, 2, 3):
+        engine.submit(run_id)
+    work.wait_for(lambda: len(work.began) == 2)
+    engine.write_off(3)
+    engine.write_off(4)
+    assert (engine.busy, engine.waiting) == (2, 1)
+
+
 def test_stop_waits_for_what_runs(engine: Engine, work: Work) -> None:
     """A stop lets executed runs end, begins no other, and answers True."""
     for run_id in (1, 2, 3):

@@ -61,6 +61,7 @@ class Bench:
     definitions: dict[str, JobDefinition]
     now: datetime = START
     submitted: list[int] = field(default_factory=list)
+    written_off: list[int] = field(default_factory=list)
     heard: list[Event] = field(default_factory=list)
     node: int = field(default_factory=new_id)
 
@@ -71,7 +72,7 @@ class Bench:
         clock = lambda: self.now  # noqa: E731  the parts are handed a function
         resources = Resources(self.database, {"other": self.database}, {}, clock)
         self.dispatch = Dispatch(self.book, self.writer, self.submitted.append, events, clock)
-        self.executor = Executor(self.node, self.book, self.writer, resources, self.dispatch)
+        self.executor = Executor(self.node, self.book, self.writer, resources, self.dispatch, self.written_off.append)
         self.pulse = Pulse(self.node, self.database, self.writer, self.book, self.dispatch, self.executor, clock, dict)
         self.inbox = Inbox(self.node, self.database, self.writer, self.book, self.dispatch, clock)
         rows = [jobs.JobRow(job.name, job.hash, job.policy.enabled, START) for job in self.definitions.values()]

@@ -149,6 +149,7 @@ def test_an_attempt_that_ignores_its_timeout_loses_its_right_to_write(make_bench
         (tried,) = attempts.of_run(connection, bench.last("orders").id)
         assert cursors.get(connection, "orders").version == 0
     assert tried.error_kind == "timeout"
+    assert bench.written_off == [bench.last("orders").id]
 
 
 def test_a_unit_stores_rows_rejects_and_cursor_together(make_bench: Make) -> None:

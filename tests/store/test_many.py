@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.store import jobs, locks, runs
 from worker.store.database import Database
@@ -10,6 +12,7 @@ _MANY = 66_000  # PostgreSQL takes 65,535 parameters, SQLite 32,766 where nobody
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_more_ticks_than_a_statement_takes_parameters_are_claimed(database: Database) -> None:
     """Else they would be offered again and again, and no tick be recorded any more."""
     ticks = [

@@ -20,5 +20,8 @@ class Engine(Protocol):
     def submit(self, run_id: int) -> None:
         """Hands over a queued run; a repeat while the run waits or is executed changes nothing."""
 
+    def write_off(self, run_id: int) -> None:
+        """Counts a run as ended whose execution does not come back: it may be submitted again, its place is free."""
+
     def stop(self, timeout_s: float) -> bool:
         """Begins nothing more and waits for what is executed; returns False if the time ran out first."""

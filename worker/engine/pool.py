@@ -27,11 +27,9 @@ class LocalPool(Engine):
         self._queue: SimpleQueue[int | None] = SimpleQueue()  # None: the thread that takes it ends
         self._lock = threading.Lock()
         self._waiting: dict[int, None] = {}  # a set that keeps the order
-        self._running: set[int] = set()
+        self._running: dict[int, threading.Thread] = {}
         self._stopping = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"run-{number}", daemon=True) for number in range(size)
-        ]
+        self._threads = [self._thread(f"run-{number}") for number in range(size)]
 
     @property
     def busy(self) -> int:
@@ -60,6 +58,16 @@ class LocalPool(Engine):
             if not self._stopping:
                 self._queue.put(run_id)
 
+    def write_off(self, run_id: int) -> None:
+        """Counts a run as ended whose thread does not come back, and puts a new thread in that one's place."""
+        with self._lock:
+            lost = self._running.pop(run_id, None)
+            if lost is None or self._stopping:
+                return
+            place = self._threads.index(lost)
+            self._threads[place] = self._thread(lost.name)
+            self._threads[place].start()
+
     def stop(self, timeout_s: float) -> bool:
         """Begins nothing more and waits up to `timeout_s` for what runs; returns whether all of it ended."""
         with self._lock:
@@ -77,27 +85,37 @@ class LocalPool(Engine):
         with self._lock:
             return list(self._waiting)
 
+    def _thread(self, name: str) -> threading.Thread:
+        return threading.Thread(target=self._work, name=name, daemon=True)
+
     def _work(self) -> None:
         while (run_id := self._queue.get()) is not None:
             if self._begin(run_id):
                 self._run(run_id)
+                if not self._end(run_id):
+                    return
 
     def _begin(self, run_id: int) -> bool:
         with self._lock:
             if self._stopping:
                 return False
             del self._waiting[run_id]
-            self._running.add(run_id)
+            self._running[run_id] = threading.current_thread()
             return True
+
+    def _end(self, run_id: int) -> bool:
+        """Notes that a run ended; False where it had been written off, and this thread with it."""
+        with self._lock:
+            mine = self._running.get(run_id) is threading.current_thread()
+            if mine:
+                del self._running[run_id]
+            return mine
 
     def _run(self, run_id: int) -> None:
         try:
             self._execute(run_id)
         except BaseException as error:  # noqa: BLE001  SystemExit in a job must not cost the pool a thread
             self._report(run_id, error)
-        finally:
-            with self._lock:
-                self._running.discard(run_id)
 
     def _report(self, run_id: int, error: BaseException) -> None:
         try:

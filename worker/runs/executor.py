@@ -33,10 +33,16 @@ class Executor:
     """Performs runs on this node; knows which are underway."""
 
     def __init__(
-        self, node_id: int, book: Callable[[], Book], writer: Writer, resources: Resources, dispatch: Dispatch
+        self,
+        node_id: int,
+        book: Callable[[], Book],
+        writer: Writer,
+        resources: Resources,
+        dispatch: Dispatch,
+        write_off: Callable[[int], None],
     ) -> None:
         self._node_id, self._book, self._writer = node_id, book, writer
-        self._resources, self._dispatch = resources, dispatch
+        self._resources, self._dispatch, self._write_off = resources, dispatch, write_off
         self._events: Events = dispatch.events
         self._underway: dict[tuple[int, int], Underway] = {}  # by run and attempt
         self._lock = threading.Lock()
@@ -62,10 +68,14 @@ class Executor:
             underway.leash.interrupt(why)
 
     def abandon_overdue(self, grace_s: float) -> None:
-        """Takes the right to write from attempts that did not heed their timeout, and ends them as timed out."""
+        """Takes the right to write from attempts that did not heed their timeout, and ends them as timed out.
+
+        Their threads may never come back: the engine has to do without them.
+        """
         for underway in self.underway():
             if underway.leash.remaining_s() < -grace_s:
                 self.finish(underway, self._judge(underway.started, TimedOut("the run did not end at its timeout")))
+                self._write_off(underway.started.run.id)
 
     def abandon_all(self, why: ShuttingDown, patience_s: float | None = None) -> None:
         """Takes the right to write from whatever is still underway; those runs are attempted again.

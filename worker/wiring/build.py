@@ -93,7 +93,7 @@ def _join(
 
     pool = LocalPool(configuration.worker.concurrency, execute, tell.run_failed)
     dispatch = Dispatch(book, writer, pool.submit, events, utc_now)
-    executor = Executor(node.id, book, writer, resources, dispatch)
+    executor = Executor(node.id, book, writer, resources, dispatch, pool.write_off)
     clock = Clock(dispatch.fire, partial(_make_up, dispatch, schedules), tell.clock_failed)
     upcoming = partial(_next_ticks, clock, schedules)
     pulse = Pulse(node.id, database, writer, book, dispatch, executor, utc_now, upcoming)
