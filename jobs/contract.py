@@ -178,11 +178,13 @@ class Api(Protocol):
         params: Mapping[str, str] | None = None,
         json: Json = None,
         headers: Mapping[str, str] | None = None,
+        act_for: Mapping[str, str] | None = None,
     ) -> Answer:
         """Returns the answer to one request, whose status is below 400.
 
-        `path` is relative to the base URL, or absolute within the account's allowed origins. Waits for the rate limit,
-        repeats what may be repeated, and raises an error that names account, method, URL and status.
+        `path` is relative to the base URL, or absolute within the account's allowed origins. `act_for` says on whose
+        behalf, over what the account says; a blank value takes one back. Waits for the rate limit, repeats what may be
+        repeated, and raises an error that names account, method, URL and status.
         """
 
 

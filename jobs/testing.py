@@ -31,6 +31,7 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     json: Json = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    act_for: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -179,9 +180,11 @@ class MemoryApi:
         params: Mapping[str, str] | None = None,
         json: Json = None,
         headers: Mapping[str, str] | None = None,
+        act_for: Mapping[str, str] | None = None,
     ) -> Answer:
         """Returns the script's answer."""
-        return self.context.ask(Request(self.account, method, path, dict(params or {}), json, dict(headers or {})))
+        texts = dict(params or {}), dict(headers or {}), dict(act_for or {})
+        return self.context.ask(Request(self.account, method, path, texts[0], json, *texts[1:]))
 
 
 def _memory() -> sa.Engine:

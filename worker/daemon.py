@@ -97,7 +97,7 @@ def start(worker: Worker) -> None:
     ground.writer.call(lambda connection: nodes.register(connection, worker.node))
     worker.pulse.rescue(alone=ground.database.dialect == "sqlite")
     for parts in worker.accounts.values():
-        parts.keeper.start()
+        parts.credential.start()
     now = utc_now()
     _configure_jobs(worker)
     worker.dispatch.catch_up(worker.schedules, now)

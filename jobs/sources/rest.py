@@ -26,6 +26,9 @@ class RestOptions(Options):
         description="Sent with each request; the cursor's and the paging's own come on top.",
     )
     headers: dict[str, str] = Field(default_factory=dict)
+    act_for: dict[str, str] = Field(
+        default_factory=dict, description="On whose behalf it reads, over what the account says."
+    )
     records: OptionalPath = Field(
         default="", description="JMESPath to the list of records; empty: the body is the list."
     )
@@ -62,10 +65,11 @@ class RestSource:
             yield self._page(records, seen, mark, last=ask is None)
 
     def _request(self, api: Api, ask: Ask, mark: Watermark | None) -> Answer:
+        options = self._options
         if ask.url:
-            return api.request("GET", ask.url, headers=self._options.headers)
-        params = self._options.params | (mark.params() if mark else {}) | dict(ask.params)
-        return api.request("GET", self._options.path, params=params, headers=self._options.headers)
+            return api.request("GET", ask.url, headers=options.headers, act_for=options.act_for)
+        params = options.params | (mark.params() if mark else {}) | dict(ask.params)
+        return api.request("GET", options.path, params=params, headers=options.headers, act_for=options.act_for)
 
     def _page(self, records: list[Json], seen: Seen, mark: Watermark | None, *, last: bool) -> Page:
         objects, rejects = _parted(records)

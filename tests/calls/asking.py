@@ -13,6 +13,7 @@ from worker.model.account import AccountOptions
 from worker.model.events import CallRetried, Event
 from worker.model.secretref import SecretRef
 from worker.vault.secret import Secret
+from worker.wire.outgoing import About
 
 
 @dataclass
@@ -21,6 +22,8 @@ class Tokens:
 
     generation: int = 1
     asked: list[int | None] = field(default_factory=list)
+    good: bool = False  # what somebody says who is asked whether the token is good
+    doubted: list[int] = field(default_factory=list)
 
     def token(self, rejected: int | None = None, deadline_s: float = 60.0) -> Token:
         """Returns the newest token."""
@@ -28,6 +31,11 @@ class Tokens:
         if rejected == self.generation:
             self.generation += 1
         return Token(self.generation, Secret(f"canary-token-{self.generation}"), None)
+
+    def vouches(self, token: Token, _about: About) -> bool:
+        """Says what it was told to say."""
+        self.doubted.append(token.generation)
+        return self.good
 
     def carrying(self, _token: Token) -> AbstractContextManager[Arrival]:
         """Expects nothing of answers."""

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.contract import Answer
-from worker.calls.verdicts import failed, is_rejected, told
+from worker.auth.rejection import is_rejected
+from worker.calls.verdicts import failed, told
 from worker.vault.secret import Secret
 
 

@@ -40,7 +40,7 @@ def _options() -> list[tuple[str, str]]:
 def test_the_example_loads() -> None:
     """The example is closed under reference: it has no problem, and every kind of thing is in it."""
     configuration = load(EXAMPLE, {})
-    assert set(configuration.accounts) == {"tangoe", "servicenow", "erp"}
+    assert set(configuration.accounts) == {"tangoe", "servicenow", "erp", "parts"}
     assert configuration.database.url == f"sqlite:///{EXAMPLE.parent}/worker.db"
     assert len(configuration.jobs) >= 5
 

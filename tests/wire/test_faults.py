@@ -20,6 +20,7 @@ from tests.wire.farend import LIMITS, READ, Bench, FarEnd, Request, answer, clos
 from worker.model.errors import BodyTooLarge, CallError, CallUnanswered, CallUnsent
 from worker.vault.secret import Secret
 from worker.wire import connections
+from worker.wire.adapter import Way
 from worker.wire.line import Line
 from worker.wire.outgoing import Limits, Outgoing
 
@@ -317,7 +318,7 @@ def test_unknown_certificate_is_refused(
 def test_own_bundle_is_trusted(bench: Bench, server_tls: ssl.SSLContext, certificate: Path) -> None:
     """With the account's ca_bundle the same server is believed, over a kept connection."""
     with FarEnd(answer(b"[1]"), tls=server_tls) as far:
-        line = bench.keep(Line(frozenset({far.url}), LIMITS, bench.trail, ca_bundle=certificate))
+        line = bench.keep(Line(frozenset({far.url}), LIMITS, bench.trail, way=Way(ca_bundle=certificate)))
         assert [line.send(get(far.url), READ).answer.body for _ in range(2)] == [b"[1]", b"[1]"]
 
 
@@ -325,7 +326,7 @@ def test_certificate_of_another_host_is_refused(bench: Bench, server_tls: ssl.SS
     """A trusted certificate must name the host that was called."""
     with FarEnd(answer(), tls=server_tls) as far:
         url = far.url.replace("127.0.0.1", "localhost")
-        line = bench.keep(Line(frozenset({url}), LIMITS, bench.trail, ca_bundle=certificate))
+        line = bench.keep(Line(frozenset({url}), LIMITS, bench.trail, way=Way(ca_bundle=certificate)))
         with pytest.raises(CallUnsent, match="certificate was refused"):
             line.send(get(url), READ)
 
@@ -338,7 +339,7 @@ def test_tls_drip_ends_by_the_deadline(bench: Bench, server_tls: ssl.SSLContext,
         return False
 
     with FarEnd(play, tls=server_tls) as far:
-        line = bench.keep(Line(frozenset({far.url}), SHORT, bench.trail, ca_bundle=certificate))
+        line = bench.keep(Line(frozenset({far.url}), SHORT, bench.trail, way=Way(ca_bundle=certificate)))
         begin = time.monotonic()
         with pytest.raises(CallUnanswered, match="deadline"):
             line.send(get(far.url), READ)
@@ -348,7 +349,7 @@ def test_tls_drip_ends_by_the_deadline(bench: Bench, server_tls: ssl.SSLContext,
 def test_unreadable_bundle_is_named(bench: Bench, tmp_path: Path) -> None:
     """A bundle that is missing or no PEM says so, with its path."""
     for path in (tmp_path / "none.pem", Path(__file__)):
-        line = bench.keep(Line(frozenset({"https://127.0.0.1:9"}), LIMITS, bench.trail, ca_bundle=path))
+        line = bench.keep(Line(frozenset({"https://127.0.0.1:9"}), LIMITS, bench.trail, way=Way(ca_bundle=path)))
         with pytest.raises(CallUnsent, match=f"ca_bundle {path}"):
             line.send(get("https://127.0.0.1:9/"), READ)
 
@@ -361,7 +362,7 @@ def test_proxy_is_tunnelled_through(bench: Bench) -> None:
         return False
 
     with FarEnd(refuse) as proxy:
-        line = bench.keep(Line(frozenset({"https://api.example.com"}), LIMITS, bench.trail, proxy=proxy.url))
+        line = bench.keep(Line(frozenset({"https://api.example.com"}), LIMITS, bench.trail, way=Way(proxy.url)))
         outgoing = Outgoing("GET", "https://api.example.com/x", headers={"Authorization": Secret(f"Bearer {CANARY}")})
         with pytest.raises(CallUnsent):
             line.send(outgoing, READ)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from worker.model.account import AccountOptions
+from worker.vault.certificate import Certificate
 from worker.vault.secret import Secret
 
 
@@ -21,6 +22,8 @@ class Account:
     refresh_token: Secret | None = None  # given once, for the first login
     private_key: Secret | None = None  # PEM
     custom: Mapping[str, Secret] = field(default_factory=dict)  # of a grant of one's own
+    api_key: Secret | None = None
+    certificate: Certificate | None = None  # of the client, for TLS
 
     def identity(self) -> tuple[str, ...]:
         """Returns what decides for whom a token speaks: one stored under another identity is not this account's."""
@@ -32,11 +35,13 @@ class Account:
     def proof(self) -> tuple[str | Secret, ...]:
         """Returns what a token endpoint may refuse besides: when it changes, a refusal no longer holds."""
         options = self.options
-        own = self.client_secret, self.password, self.refresh_token, self.private_key
+        own = self.client_secret, self.password, self.refresh_token, self.private_key, self.api_key
         secrets = [secret or "" for secret in own] + [self.custom[name] for name in sorted(self.custom)]
         style = options.client_auth, options.token_params, options.key_id, options.assertion.model_dump_json()
         custom = options.custom.model_dump_json() if options.custom else ""
-        return *secrets, *style, custom, *_flat(options.token_headers)
+        key_place = options.api_key_header, options.api_key_prefix, options.api_key_param
+        shown = self.certificate.thumbprint if self.certificate else ""
+        return *secrets, *style, custom, *_flat(options.token_headers), *key_place, shown
 
     @property
     def login_command(self) -> str:

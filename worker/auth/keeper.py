@@ -36,6 +36,7 @@ from worker.store.database import Database
 from worker.store.writer import Writer
 from worker.vault.cipher import Cipher
 from worker.wire.line import Line
+from worker.wire.outgoing import About
 
 __all__ = ["Keeper", "Pace", "Token"]
 
@@ -104,6 +105,16 @@ class Keeper:
     def carrying(self, token: Token) -> AbstractContextManager[Arrival]:
         """Returns the context of one call with `token`, which is told of the answer; a new token in it is kept."""
         return Carriage(self._absorbing, token, self._took) if self.account.options.absorbs else PLAIN
+
+    def vouches(self, token: Token, about: About) -> bool:
+        """Tells whether the server calls a token good that the API turned away; asks it once, where there is a way.
+
+        Not where the token has lapsed by our clock, or where there is a newer one already.
+        """
+        lapsed = token.expires_at is not None and token.expires_at <= self.now()
+        if lapsed or self.generation > token.generation or not self.validator.configured:
+            return False
+        return self.validator.check(token, about).good is True
 
     def _took(self, new: Snapshot) -> None:
         held = self._snapshot

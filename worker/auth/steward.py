@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from worker.auth.keeper import Keeper
+from worker.auth.credential import Credential
 from worker.model.events import AccountRecovered, Events
 from worker.model.records import TokenRow
 from worker.store import tokens
@@ -17,7 +17,7 @@ SWEEP_S = 30.0
 class Steward:
     """Both passes are called again and again by threads of their own."""
 
-    keepers: Mapping[str, Keeper]
+    keepers: Mapping[str, Credential]
     database: Database
     events: Events
     _unusable: dict[str, int] = field(default_factory=dict, init=False)  # generation by account, of the pass before

@@ -2,37 +2,42 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from jobs.contract import Answer
+from worker.auth.keeper import Token
+from worker.auth.rejection import is_rejected
 from worker.calls import retry, verdicts
 from worker.calls.limits import TooLong
-from worker.calls.means import Means, RunRef, Signer, about
+from worker.calls.means import Means, RunRef
 from worker.calls.retry import Outcome
 from worker.model.errors import AuthRejected, CallError, CallFailed, CallUnanswered, CallUnsent
 from worker.model.events import CallRetried
-from worker.wire.outgoing import Outgoing, Reply, place_of
+from worker.wire.outgoing import About, Outgoing, Reply, place_of
 
 _SLICE_S = 0.5  # how late a cancelled run is noticed while it waits
 _TOKEN_S = 60.0  # patience for a token, at most
 _TOO_MANY = 429
 _FAILED = 400
+_FORBIDDEN = 403
 
 
 class Flow:
     """The way of one request; used once."""
 
     def __init__(
-        self, means: Means, signer: Signer, run: RunRef, outgoing: Outgoing, keep: Callable[[Reply], None]
+        self, means: Means, run: RunRef, outgoing: Outgoing, about: About, keep: Callable[[Reply], None]
     ) -> None:
         self._means = means
-        self._signer = signer
         self._run = run
         self._outgoing = outgoing
+        self._about = about
         self._keep = keep  # is handed every reply, for its ticket
         self._tries = 0
         self._last_call: int | None = None
-        self._generation = 0
+        self._token: Token | None = None
         self._renewed = False  # a call asks for a newer token once
+        self._vouched = False  # the token is good: a 403 is the API's own word
 
     def answer(self) -> Answer:
         """Returns the answer, whose status is below 400.
@@ -50,21 +55,26 @@ class Flow:
     def _authorised(self) -> Outcome:
         """Sends, and where the token was rejected sends once more with a newer one."""
         outcome = self._sent(rejected=None)
-        if self._renewed or not self._is_rejected(outcome):
+        if self._renewed or not self._is_rejected(outcome) or self._is_vouched_for(outcome):
             return outcome
         self._renewed = True
-        return self._sent(rejected=self._generation)
+        return self._sent(rejected=self._about.generation_used)
+
+    def _is_vouched_for(self, outcome: Outcome) -> bool:
+        """Tells whether a 403 is no word about the token: where one can ask whether that is good, one asks once."""
+        if self._token is not None and isinstance(outcome, Answer) and outcome.status == _FORBIDDEN:
+            self._vouched = self._means.keeper.vouches(self._token, self._about)
+        return self._vouched
 
     def _sent(self, rejected: int | None) -> Outcome:
         self._run.check()
         self._take_turn()
         patience_s = max(min(_TOKEN_S, self._run.remaining_s()), 0.0)
-        token = self._means.keeper.token(rejected=rejected, deadline_s=patience_s)
-        self._generation = token.generation
-        subject = about(self._means.account, self._run, self._outgoing.method, self._last_call, token.generation)
+        token = self._token = self._means.keeper.token(rejected=rejected, deadline_s=patience_s)
+        self._about = replace(self._about, retry_of=self._last_call, generation_used=token.generation)
         try:
             with self._means.keeper.carrying(token) as carriage:
-                reply = self._means.line.send(self._signer.sign(self._outgoing, token), subject)
+                reply = self._means.line.send(self._means.signer.sign(self._outgoing, token), self._about)
                 carriage.arrived(reply.answer)
         except CallError as error:
             self._last_call = error.call_id or self._last_call
@@ -124,8 +134,9 @@ class Flow:
         return outcome
 
     def _is_rejected(self, outcome: Outcome) -> bool:
-        statuses = self._means.account.options.reject_statuses
-        return isinstance(outcome, Answer) and verdicts.is_rejected(outcome, statuses)
+        if not isinstance(outcome, Answer) or (self._vouched and outcome.status == _FORBIDDEN):
+            return False
+        return is_rejected(outcome, self._means.account.options.reject_statuses)
 
     def _asked_wait_s(self, outcome: Outcome) -> float | None:
         return retry.asked_wait_s(outcome.headers, self._means.now()) if isinstance(outcome, Answer) else None

@@ -1,18 +1,18 @@
 """What the calls of one account have in common, and the run on whose behalf one is made."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from worker.auth.account import Account
-from worker.auth.keeper import Keeper, Token
+from worker.auth.credential import Credential
 from worker.calls.limits import Limiter
+from worker.calls.signing import Signer
 from worker.model.events import Events
 from worker.model.records import Purpose
 from worker.model.values import RetryOptions
-from worker.vault.secret import Secret
 from worker.wire.line import Line
-from worker.wire.outgoing import About, Outgoing
+from worker.wire.outgoing import About
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -34,7 +34,8 @@ class Means:
 
     account: Account
     line: Line
-    keeper: Keeper
+    keeper: Credential
+    signer: Signer
     limiter: Limiter
     events: Events
     now: Callable[[], datetime]
@@ -51,22 +52,9 @@ class Means:
         return self.account.options.retry
 
 
-class Signer:
-    """Puts the token into a request; keeps the header of the newest generation, so that its secret is known once."""
-
-    def __init__(self) -> None:
-        self._kept: tuple[Token, Secret] | None = None
-
-    def sign(self, outgoing: Outgoing, token: Token) -> Outgoing:
-        """Returns the request with the token as bearer (RFC 6750 section 2.1)."""
-        kept = self._kept
-        if kept is None or kept[0] is not token:
-            kept = self._kept = token, Secret(f"Bearer {token.bearer.reveal()}")
-        return replace(outgoing, headers={**outgoing.headers, "Authorization": kept[1]})
-
-
-def about(account: Account, run: RunRef, method: str, retry_of: int | None, generation: int) -> About:
-    """Returns what the trail is told of one try."""
+def about(means: Means, run: RunRef, method: str, act_for: str | None) -> About:
+    """Returns what the trail is told of a request, whichever try it is."""
+    account = means.account
     return About(
         account=account.name,
         purpose=Purpose.READ if method in READS else Purpose.WRITE,
@@ -74,6 +62,5 @@ def about(account: Account, run: RunRef, method: str, retry_of: int | None, gene
         job=run.job,
         run_id=run.run_id,
         attempt=run.attempt,
-        retry_of=retry_of,
-        generation_used=generation,
+        act_for=act_for,
     )

@@ -9,11 +9,13 @@ import orjson
 
 from jobs.contract import Answer, Json
 from worker.auth.account import Account
-from worker.auth.keeper import Keeper
+from worker.auth.credential import Credential
+from worker.calls.acting import Acting, acting
 from worker.calls.flow import Flow
 from worker.calls.limits import Limiter
-from worker.calls.means import Means, RunRef, Signer
+from worker.calls.means import Means, RunRef, about
 from worker.calls.paths import absolute
+from worker.calls.signing import Signer
 from worker.model.errors import CallRefused
 from worker.model.events import Events
 from worker.model.moments import utc_now
@@ -34,16 +36,22 @@ class AccountApi:
         self,
         account: Account,
         line: Line,
-        keeper: Keeper,
+        keeper: Credential,
         events: Events,
         now: Callable[[], datetime] = utc_now,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        limiter = Limiter(account.options.rate_limit)
-        self.means = Means(account, line, keeper, limiter, events, now, wait)
-        self.signer = Signer()
-        self.headers = _identity(account)
+        limiter, signer = Limiter(account.options.rate_limit), Signer(account.options)
+        self.means = Means(account, line, keeper, signer, limiter, events, now, wait)
+        self.headers = account.filled(account.options.headers)
+        told = {*self.headers, signer.header or "authorization", *account.options.act_for_headers.values()}
+        self.taken = frozenset(name.lower() for name in told) | {"authorization"}
+        self._acting = acting(account.options, {}, f"account {account.name}")
         self.base_url = account.options.base_url.rstrip("/")
+
+    def acting(self, given: Mapping[str, str] | None, place: str) -> Acting:
+        """Returns on whose behalf a call is made; raises CallRefused where that cannot be told the API."""
+        return acting(self.means.account.options, given, place) if given else self._acting
 
     def bind(self, run: RunRef) -> "BoundApi":
         """Returns the access of one attempt of a run."""
@@ -71,21 +79,25 @@ class BoundApi:
         params: Mapping[str, str] | None = None,
         json: Json = None,
         headers: Mapping[str, str] | None = None,
+        act_for: Mapping[str, str] | None = None,
     ) -> Answer:
         """Returns the answer to one request, whose status is below 400; `path` is relative, or an allowed URL.
 
+        `act_for` says on whose behalf, over what the account says; a blank value takes one back.
         Raises CallError, CredentialError, StoreError and Interrupted; `retry_after_s` of an error says when the run
         may be tried again, where the far end said so.
         """
+        means = self._api.means
+        who = self._api.acting(act_for, f"{method} {path[:200]} (account {means.name})")
         outgoing = Outgoing(
             method=method,
-            url=absolute(self.base_url, path, self._api.means.name),
+            url=absolute(self.base_url, path, means.name),
             params=params or {},
-            headers=self._headers(headers or {}),
+            headers=self._headers(headers or {}, who),
             body=None if json is None else self._encoded(json, method, path),
             content_type="application/json",
         )
-        return Flow(self._api.means, self._api.signer, self._run, outgoing, self._keep).answer()
+        return Flow(means, self._run, outgoing, about(means, self._run, method, who.told), self._keep).answer()
 
     def settle(self) -> None:
         """Waits until the rows of all answers so far are durable; raises StoreError where that takes too long.
@@ -103,11 +115,10 @@ class BoundApi:
         while len(self._tickets) > _HELD:
             self._tickets.popleft().wait(_PATIENCE_S)
 
-    def _headers(self, given: Mapping[str, str]) -> dict[str, str]:
+    def _headers(self, given: Mapping[str, str], who: Acting) -> dict[str, str]:
         """Returns the job's headers under those that say who calls, which it cannot replace."""
-        taken = {name.lower() for name in self._api.headers} | {"authorization"}
-        own = {name: value for name, value in given.items() if name.lower() not in taken}
-        return {"Accept": "application/json", **own, **self._api.headers}
+        own = {name: value for name, value in given.items() if name.lower() not in self._api.taken}
+        return {"Accept": "application/json", **own, **self._api.headers, **who.headers}
 
     def _encoded(self, document: Json, method: str, path: str) -> bytes:
         try:
@@ -117,13 +128,3 @@ class BoundApi:
                 f"{method} {path[:200]} (account {self._api.means.name}): not sent, because its body is no JSON: "
                 f"{error}; give text, numbers, lists and objects."
             ) from None
-
-
-def _identity(account: Account) -> dict[str, str]:
-    """Returns the account's own headers; one that stays empty counts as not given."""
-    options = account.options
-    filled = {
-        name: text.replace("{tenant}", options.tenant).replace("{client_id}", options.client_id)
-        for name, text in options.headers.items()
-    }
-    return {name: text for name, text in filled.items() if text.strip()}

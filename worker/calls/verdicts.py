@@ -1,7 +1,7 @@
 """What an answer means for the caller, in one sentence with the API's own words, bounded and masked."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -29,12 +29,6 @@ _REMEDIES = {
     429: "lower the account's rate_limit, or run the job less often",
 }
 _SERVER_TROUBLE = 500
-
-
-def is_rejected(answer: Answer, reject_statuses: Collection[int]) -> bool:
-    """Tells whether the answer may mean a bad token; a scope that is too small is none (RFC 6750 section 3.1)."""
-    challenge = answer.headers.get("www-authenticate", "")
-    return answer.status in reject_statuses and "insufficient_scope" not in challenge
 
 
 def rejected(answer: Answer, place: str) -> str:

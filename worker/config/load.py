@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from worker.config import definitions, profiles
+from worker.config.acting import check_acting
 from worker.config.check import inspect, validate
 from worker.config.configuration import Configuration, JobDefinition
 from worker.config.draft import Draft
@@ -57,6 +58,7 @@ def _result(draft: Draft, files: tuple[Path, ...], texts: Mapping[str, str]) -> 
     defined = {name: definitions.define(draft, name, text) for name, text in texts.items()}
     jobs = {name: job for name, job in defined.items() if job}
     check_order(draft)
+    check_acting(draft)
     if draft.problems:
         raise ConfigurationError(_in_order(draft.problems, files))
     return Configuration(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs.contract import Duration
+from worker.model.callers import STATIC_GRANTS, CallerOptions
 from worker.model.grants import AssertionOptions, ClientHeaderOptions, CustomGrantOptions, NewTokenOptions
 from worker.model.logins import LOGIN_GRANTS, ValidateOptions, loopback_url
 from worker.model.schedules import OneOrMany
@@ -26,7 +27,7 @@ _CREDENTIAL_HEADERS = ("authorization", "proxy-authorization", "cookie")
 _IN_HEADERS = ("tenant", "client_id")
 
 
-class AccountOptions(Options):
+class AccountOptions(CallerOptions):
     """An identity at one API; a profile gives the defaults of the keys a known API needs."""
 
     profile: str = ""
@@ -43,6 +44,8 @@ class AccountOptions(Options):
         "refresh_token",
         "jwt_bearer",
         "custom",
+        "basic",
+        "api_key",
         "authorization_code",
         "device_code",
         "implicit",
@@ -71,7 +74,7 @@ class AccountOptions(Options):
     token_params: Literal["body", "query", "json", "headers"] = "body"  # noqa: S105 - a place, no secret
     token_extra: dict[str, str] = Field(default_factory=dict, description="Further parameters of token requests.")
     token_headers: dict[str, str] = Field(default_factory=dict, description="Of token requests; filled as headers.")
-    client_auth: Literal["post", "basic", "header", "private_key_jwt", "none"] = "post"
+    client_auth: Literal["post", "basic", "header", "private_key_jwt", "tls", "none"] = "post"
     client_headers: ClientHeaderOptions = ClientHeaderOptions()
     refresh_token: SecretRef | None = Field(default=None, description="Used once, with the grant refresh_token.")
     private_key: SecretRef | None = Field(default=None, description="PEM, unencrypted.")
@@ -104,7 +107,7 @@ class AccountOptions(Options):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        faults = [*self._grant_faults(), *self._header_faults()]
+        faults = [*self._grant_faults(), *self._header_faults(), *self.caller_faults()]
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -113,7 +116,7 @@ class AccountOptions(Options):
         for name in self._endpoints_needed():
             if not getattr(self, name) and not self.issuer:
                 yield f"{name} is missing: name it, or the issuer that publishes it, or a profile that knows it"
-        if not self.client_id and self.grant != "token":
+        if not self.client_id and self.grant not in {"token", *STATIC_GRANTS}:
             yield "client_id is missing"
         for name in self._needed():
             if not getattr(self, name):
@@ -132,24 +135,33 @@ class AccountOptions(Options):
             "device_code": ("token_url", "device_url"),
             "implicit": ("authorize_url",),
             "token": (),
+            "basic": (),
+            "api_key": (),
         }
         return needed.get(self.grant, ("token_url",))
 
     def _needed(self) -> tuple[str, ...]:
         """Returns the options that the grant cannot do without."""
-        proof = "private_key" if self.client_auth == "private_key_jwt" else "client_secret"
+        proofs = {"private_key_jwt": "private_key", "tls": "client_cert"}
+        proof = proofs.get(self.client_auth, "client_secret")
         needed = {
             "client_credentials": (proof,),
             "password": ("username", "password"),
             "refresh_token": ("refresh_token",),
             "jwt_bearer": ("private_key",),
             "custom": ("custom",),
+            "basic": ("username", "password"),
+            "api_key": ("api_key",),
         }
         return needed.get(self.grant, ())
 
     def _style_faults(self) -> Iterator[str]:
         if self.client_auth == "private_key_jwt" and self.private_key is None and self.grant != "client_credentials":
             yield 'private_key is missing, which client_auth = "private_key_jwt" needs'
+        if self.client_auth == "tls" and self.client_cert is None and self.grant != "client_credentials":
+            yield 'client_cert is missing, which client_auth = "tls" needs (RFC 8705 section 2)'
+        if self.grant == "basic" and ":" in self.username:
+            yield "username holds a colon, which ends it in HTTP basic (RFC 7617 section 2): the API would cut it there"
         if self.client_auth == "none" and self.grant == "client_credentials":
             yield "client_auth is none: the grant client_credentials has nothing but the client's proof"
         if self.resource and self.token_params == "headers":  # noqa: S105 - a place, no secret
@@ -162,13 +174,18 @@ class AccountOptions(Options):
             for name in re.findall(r"\{([^{}]*)\}", text):
                 if name not in _IN_HEADERS:
                     yield f"the header {header} holds {{{name}}}: only {' and '.join(_IN_HEADERS)} can be filled in"
-                elif not getattr(self, name) and name != "client_id":  # whose lack was told above
+                elif not getattr(self, name) and (name != "client_id" or self.is_static):  # else told above
                     yield f"{name} is missing: the API is sent it as the header {header}"
 
     @property
     def needs_person(self) -> bool:
         """Tells whether only a person can log in."""
         return self.grant in LOGIN_GRANTS
+
+    @property
+    def is_static(self) -> bool:
+        """Tells whether a secret that never changes by itself goes along with each call, and no token."""
+        return self.grant in STATIC_GRANTS
 
     @property
     def absorbs(self) -> bool:

@@ -65,6 +65,7 @@ class CallFinished(Event):
     bytes_in: int | None = None
     bytes_out: int | None = None
     tenant: str | None = None
+    act_for: str | None = None
     job: str | None = None
     run: int | None = None
     attempt: int | None = None

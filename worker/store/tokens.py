@@ -167,6 +167,20 @@ def forget(connection: sa.Connection, account: str, attempt_id: int) -> bool:
     return connection.execute(_mine(account, attempt_id).values(values | {"failures": 0})).rowcount == 1
 
 
+def adopt_secret(connection: sa.Connection, account: str, fingerprint: str) -> bool:
+    """Begins a generation where the secret that goes along with each call is not the one known; tells whether it did.
+
+    What else was stored of the account goes: a token of another grant, a wait, an attempt.
+    """
+    insert_new(connection, tokens, [{"account": account}])
+    kept = {"account", "generation", "failures", "secret_fingerprint", "refreshed_at"}
+    values = {column.name: None for column in tokens.columns if column.name not in kept}
+    begun = {"generation": tokens.c.generation + 1, "failures": 0, "secret_fingerprint": fingerprint}
+    other = tokens.c.secret_fingerprint.is_distinct_from(fingerprint)
+    begin = sa.update(tokens).where(tokens.c.account == account, other)
+    return connection.execute(begin.values(values | begun)).rowcount == 1
+
+
 def unblock(connection: sa.Connection, account: str) -> bool:
     """Clears failures and the wait before the next try; False where no token was ever asked for."""
     clear = sa.update(tokens).where(tokens.c.account == account)

@@ -16,6 +16,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse, ProxyManager
 from urllib3.util import Retry
 
+from worker.vault.certificate import Certificate
 from worker.wire.connections import PlainPool, TlsPool, Unreachable
 from worker.wire.outgoing import Limits
 from worker.wire.target import Target
@@ -90,11 +91,15 @@ class Adapter(HTTPAdapter):
 
 
 class Way:
-    """How connections are made: straight or through a proxy, trusting whom."""
+    """How connections are made: straight or through a proxy, trusting whom, with which certificate of our own.
 
-    def __init__(self, proxy: str, ca_bundle: Path | None) -> None:
+    Several lines may share one; a proxy is never shown the certificate.
+    """
+
+    def __init__(self, proxy: str = "", ca_bundle: Path | None = None, certificate: Certificate | None = None) -> None:
         self._proxy = proxy
         self._ca_bundle = ca_bundle
+        self._certificate = certificate
         self._lock = threading.Lock()
 
     @cached_property
@@ -106,6 +111,8 @@ class Way:
             context.load_verify_locations(cafile, capath)
         except (OSError, ssl.SSLError):
             raise Unreachable(f"ca_bundle {cafile} cannot be read as certificates in PEM form") from None
+        if self._certificate is not None:
+            self._certificate.load_into(context)
         return context
 
     def _context(self) -> ssl.SSLContext:

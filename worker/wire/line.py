@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from worker.model.account import CorrelationOptions
 from worker.model.errors import CallError, CallRefused
@@ -32,15 +31,14 @@ class Line:
         origins: frozenset[str],
         limits: Limits,
         trail: Trail,
-        proxy: str = "",
-        ca_bundle: Path | None = None,
+        way: Way | None = None,
         correlation: CorrelationOptions = _NO_CORRELATION,
     ) -> None:
         self._origins = origins_of(origins)
         self._limits = limits
         self._trail = trail
         self._correlation = correlation
-        self._adapter = Adapter(Way(proxy, ca_bundle), limits)
+        self._adapter = Adapter(way or Way(), limits)
 
     def send(self, outgoing: Outgoing, about: About) -> Reply:
         """Returns the answer, whatever its status; a read follows up to three redirects, each a call of its own.

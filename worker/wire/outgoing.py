@@ -44,6 +44,7 @@ class About:
     attempt: int | None = None
     retry_of: int | None = None
     generation_used: int | None = None
+    act_for: str | None = None
     durable: bool = False
 
 

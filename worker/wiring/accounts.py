@@ -6,16 +6,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from worker.auth.account import Account
+from worker.auth.credential import Credential
 from worker.auth.keeper import Keeper
 from worker.auth.pace import Pace, token_limits
+from worker.auth.static import StaticKeeper
 from worker.calls.session import AccountApi
 from worker.config.load import Configuration
 from worker.model.account import AccountOptions
+from worker.model.errors import LoginFailed
 from worker.model.events import Events
 from worker.model.options import NetworkOptions
 from worker.store.database import Database
 from worker.store.writer import Writer
 from worker.vault.cipher import Cipher
+from worker.wire.adapter import Way
 from worker.wire.line import Line
 from worker.wire.outgoing import Limits
 from worker.wire.trail import Trail
@@ -25,9 +29,21 @@ from worker.wire.trail import Trail
 class AccountParts:
     """One account's parts."""
 
-    keeper: Keeper
+    credential: Credential
     api: AccountApi
     lines: tuple[Line, Line]
+
+    @property
+    def keeper(self) -> Keeper:
+        """What keeps the account's token; raises LoginFailed where its secret itself goes along with each call."""
+        if isinstance(self.credential, Keeper):
+            return self.credential
+        account = self.api.means.account
+        raise LoginFailed(
+            f"account {account.name} has no token to look after: with the grant {account.options.grant} its secret goes "
+            "along with each call; change it where the configuration says it lies.",
+            account.name,
+        )
 
     def close(self) -> None:
         """Closes its connections."""
@@ -57,20 +73,27 @@ def build_accounts(
 def _build(account: Account, network: NetworkOptions, ground: Ground, rescue_dir: Path | None) -> AccountParts:
     options = account.options
     api_limits = Limits(options.connect_timeout, options.read_timeout, options.deadline, options.max_body)
-    out = _WayOut(options, network, ground.trail)
+    way = Way(options.proxy or network.proxy, options.ca_bundle or network.ca_bundle, account.certificate)
+    out = _WayOut(options, way, ground.trail)
     token_line = out.line({*options.endpoints, *options.origins}, token_limits(options))
     api_line = out.line({options.base_url, *options.origins}, api_limits)
-    keeper = Keeper(
+    credential = _credential(account, token_line, ground, rescue_dir)
+    api = AccountApi(account, api_line, credential, ground.events)
+    return AccountParts(credential, api, (token_line, api_line))
+
+
+def _credential(account: Account, line: Line, ground: Ground, rescue_dir: Path | None) -> Credential:
+    if account.options.is_static:
+        return StaticKeeper(account, ground.database, ground.writer, ground.cipher, ground.events)
+    return Keeper(
         account,
         ground.database,
         ground.writer,
         ground.cipher,
-        token_line,
+        line,
         ground.events,
         pace=Pace(rescue_dir=rescue_dir),
     )
-    api = AccountApi(account, api_line, keeper, ground.events)
-    return AccountParts(keeper, api, (token_line, api_line))
 
 
 def _origin(url: str) -> str:
@@ -83,7 +106,7 @@ class _WayOut:
     """How an account's requests leave, whatever they are for."""
 
     options: AccountOptions
-    network: NetworkOptions
+    way: Way
     trail: Trail
 
     def line(self, urls: set[str], limits: Limits) -> Line:
@@ -92,7 +115,6 @@ class _WayOut:
             frozenset(map(_origin, urls)),
             limits,
             self.trail,
-            proxy=self.options.proxy or self.network.proxy,
-            ca_bundle=self.options.ca_bundle or self.network.ca_bundle,
+            self.way,
             correlation=self.options.correlation,
         )

@@ -97,7 +97,7 @@ def _join(
     clock = Clock(dispatch.fire, partial(_make_up, dispatch, schedules), tell.clock_failed)
     upcoming = partial(_next_ticks, clock, schedules)
     pulse = Pulse(node.id, database, writer, book, dispatch, executor, utc_now, upcoming)
-    steward = Steward({name: parts.keeper for name, parts in accounts.items()}, database, events)
+    steward = Steward({name: parts.credential for name, parts in accounts.items()}, database, events)
     inbox = Inbox(node.id, database, writer, book, dispatch, utc_now)
     return Worker(
         configuration=configuration,

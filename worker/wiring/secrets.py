@@ -1,6 +1,6 @@
 """Every secret a configuration refers to, fetched once; all that are missing are told at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from worker.auth.account import Account
@@ -8,7 +8,9 @@ from worker.auth.assertion import check_key
 from worker.config.load import Configuration
 from worker.model.account import AccountOptions
 from worker.model.errors import AccountBlocked, ConfigurationError, KeyRingError, Problem, SecretError
+from worker.model.moments import utc_now
 from worker.model.secretref import SecretRef
+from worker.vault.certificate import Certificate, read_certificate
 from worker.vault.livering import LiveRing, follow
 from worker.vault.secret import Secret
 from worker.vault.sources import resolve
@@ -39,7 +41,9 @@ def _of_account(key: str, options: AccountOptions) -> Iterator[tuple[str, Secret
     named = {
         "client_secret": options.client_secret,
         "private_key": options.private_key,
-        "password": options.password if options.grant == "password" else None,
+        "password": options.password if options.grant in ("password", "basic") else None,
+        "api_key": options.api_key if options.grant == "api_key" else None,
+        "client_key": options.client_key,
         "refresh_token": options.refresh_token if options.grant == "refresh_token" else None,
     }
     named |= {f"custom.secrets.{name}": one for name, one in (options.custom.secrets if options.custom else {}).items()}
@@ -48,20 +52,40 @@ def _of_account(key: str, options: AccountOptions) -> Iterator[tuple[str, Secret
             yield f"{key}.{name}", reference
 
 
-def fetch(configuration: Configuration) -> Secrets:
-    """Returns all secrets; raises ConfigurationError that lists every one that cannot be had, with file and line."""
-    found: dict[str, Secret] = {}
+def fetch_one(configuration: Configuration, name: str) -> tuple[LiveRing, Account]:
+    """Returns the key ring and one account, whose secrets alone are fetched; raises ConfigurationError."""
     problems: list[Problem] = []
-    for key, reference in references(configuration):
+    found = _resolved(configuration, _of_account(f"accounts.{name}", configuration.accounts[name]), problems)
+    ring = _ring(configuration, problems)
+    if problems or ring is None:
+        raise ConfigurationError(problems)
+    account = _account(configuration, name, found, problems)
+    _check_keys(configuration, {name: account}, problems)
+    return ring, account
+
+
+def _resolved(
+    configuration: Configuration, wanted: Iterable[tuple[str, SecretRef]], problems: list[Problem]
+) -> dict[str, Secret]:
+    """Returns the secrets by key; those that cannot be had are added to the problems."""
+    found: dict[str, Secret] = {}
+    for key, reference in wanted:
         try:
             found[key] = resolve(reference, "the secret")
         except SecretError as error:
             problems.append(configuration.problem(key, str(error)))
+    return found
+
+
+def fetch(configuration: Configuration) -> Secrets:
+    """Returns all secrets; raises ConfigurationError that lists every one that cannot be had, with file and line."""
+    problems: list[Problem] = []
+    found = _resolved(configuration, references(configuration), problems)
     ring = _ring(configuration, problems)
     if problems or ring is None:
         raise ConfigurationError(problems)
-    accounts = {name: _account(configuration, name, found) for name in configuration.accounts}
-    _check_keys(configuration, accounts)
+    accounts = {name: _account(configuration, name, found, problems) for name in configuration.accounts}
+    _check_keys(configuration, accounts, problems)
     return Secrets(
         ring=ring,
         accounts=accounts,
@@ -81,9 +105,8 @@ def _ring(configuration: Configuration, problems: list[Problem]) -> LiveRing | N
         return None
 
 
-def _check_keys(configuration: Configuration, accounts: dict[str, Account]) -> None:
-    """Raises ConfigurationError where a private key cannot sign."""
-    problems: list[Problem] = []
+def _check_keys(configuration: Configuration, accounts: dict[str, Account], problems: list[Problem]) -> None:
+    """Raises ConfigurationError where a private key cannot sign, and where there are problems already."""
     for name, account in accounts.items():
         try:
             if account.private_key:
@@ -94,7 +117,21 @@ def _check_keys(configuration: Configuration, accounts: dict[str, Account]) -> N
         raise ConfigurationError(problems)
 
 
-def _account(configuration: Configuration, name: str, found: dict[str, Secret]) -> Account:
+def _certificate(
+    configuration: Configuration, account: str, key: Secret | None, problems: list[Problem]
+) -> Certificate | None:
+    """Returns the account's TLS certificate; what is wrong with it is added to the problems."""
+    path = configuration.accounts[account].client_cert
+    if path is None or key is None:
+        return None
+    try:
+        return read_certificate(path, key, utc_now())
+    except SecretError as error:
+        problems.append(configuration.problem(f"accounts.{account}.client_cert", str(error)))
+        return None
+
+
+def _account(configuration: Configuration, name: str, found: dict[str, Secret], problems: list[Problem]) -> Account:
     options = configuration.accounts[name]
     key = f"accounts.{name}"
     names = options.custom.secrets if options.custom else ()
@@ -105,5 +142,7 @@ def _account(configuration: Configuration, name: str, found: dict[str, Secret]) 
         found.get(f"{key}.password"),
         refresh_token=found.get(f"{key}.refresh_token"),
         private_key=found.get(f"{key}.private_key"),
+        api_key=found.get(f"{key}.api_key"),
+        certificate=_certificate(configuration, name, found.get(f"{key}.client_key"), problems),
         custom={secret: found[f"{key}.custom.secrets.{secret}"] for secret in names},
     )
