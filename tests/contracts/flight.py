@@ -14,10 +14,22 @@ from typing import Any, NoReturn
 
 from jobs.contract import WorkerError
 from tests.auth.keeping import WHO, Desk
+from tests.contracts.grantkinds import KINDS, account_of, pin_points
+from worker.auth import custom, endpoint
 from worker.auth.keeper import Keeper
 from worker.auth.leases import Leases
+from worker.auth.refresh import Refresh
 from worker.store.database import open_database
 from worker.store.writer import Writer
+from worker.wire.line import Line
+
+STEPS: dict[str, tuple[object, str]] = {  # of a refresh: what a process that dies there does not come to do
+    "before the lease is taken": (Leases, "take"),
+    "before the request is sent": (Line, "send"),
+    "before the answer is read": (endpoint, "read_answer"),
+    "before the token is stored": (Leases, "save"),
+    "after the token is stored": (Refresh, "_tell"),
+}
 
 
 def ask_together(keeper: Keeper, callers: int, rejected: int | None) -> list[int | str]:
@@ -59,9 +71,13 @@ def main(orders: dict[str, Any]) -> None:
     writer.start()
     desk = Desk(database, writer, orders["url"])
     account = desk.account(password=orders.get("password", WHO.tangoe_password))
+    if "kind" in orders:
+        vars(custom)["entry_points"] = pin_points
+        account = account_of(KINDS[orders["kind"]], orders["url"], orders["secrets"])
     keeper = desk.keeper(account, lease_s=orders.get("lease_s", 30.0))
-    if orders.get("dies"):
-        Leases.save = die  # type: ignore[method-assign,assignment]
+    if "dies" in orders:
+        room, name = STEPS[orders["dies"]]
+        setattr(room, name, die)
     say("ready")
     sys.stdin.readline()
     say(json.dumps(ask_together(keeper, orders["callers"], orders.get("rejected"))))

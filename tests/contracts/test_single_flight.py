@@ -108,7 +108,7 @@ def test_death_between_answer_and_write_is_recovered_within_one_lease(fleet: Fle
     """A process is killed after the server had rotated: the next one waits for the lease, finds out, logs in."""
     fleet.desk.keeper().token()
     expire(fleet.desk)
-    assert fleet.fly(callers=1, dies=True, lease_s=1.5) == []
+    assert fleet.fly(callers=1, dies="before the token is stored", lease_s=1.5) == []
     assert fleet.desk.row().attempt_id is not None
     assert fleet.fly() == [2] * 8
     assert asked(sandbox) == ["password", "refresh_token", "refresh_token:refused", "password"]
