@@ -90,12 +90,15 @@ class Database:
 
     @contextmanager
     def _connected(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        try:
-            connection = engine.connect()
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise StoreUnreachable(f"{self.location} cannot be reached: {short(error)}") from error
-        with connection:
+        with self._connection(engine) as connection:
             yield connection
+
+    def _connection(self, engine: sa.Engine) -> sa.Connection:
+        try:
+            return engine.connect()
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            why = short(error)
+        raise StoreUnreachable(f"{self.location} cannot be reached: {why}")  # no cause: psycopg's holds the password
 
     @contextmanager
     def _honest(self) -> Iterator[None]:
