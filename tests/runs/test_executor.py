@@ -222,6 +222,21 @@ def test_a_unit_on_another_database_moves_the_cursor_after_the_rows(make_bench: 
     assert bench.last("orders").counts.written == 2
 
 
+def test_an_attempt_that_lost_its_right_stores_nothing_elsewhere_either(make_bench: Make) -> None:
+    """Its rows would stand beside those of the next attempt, which cleared away what it had stored before."""
+
+    def act(context: Context) -> None:
+        bench.executor.abandon_overdue(0.0)
+        with context.unit("other") as unit:
+            unit.connection.execute(sa.text("CREATE TABLE late (id INTEGER)"))
+
+    bench = make_bench(definition("orders", timeout=0.0), act=act)
+    _run_once(bench)
+
+    with bench.database.read() as connection:
+        assert not sa.inspect(connection).has_table("late")
+
+
 @pytest.mark.parametrize(
     ("when", "fails", "expected"),
     [

@@ -1,5 +1,7 @@
 """Commands of other processes, carried out once and answered."""
 
+import pytest
+
 from jobs.contract import Context
 from tests.runs.bench import Bench, Make, definition
 from worker.model.moments import new_id
@@ -54,6 +56,21 @@ def test_a_request_for_an_unknown_job_is_refused_in_words(make_bench: Make) -> N
 
     assert _outcome(bench, request) == "refused: no job odrers is configured"
     assert bench.runs() == []
+
+
+@pytest.mark.parametrize("arguments", [[1], "eu", None, 5])
+def test_a_request_that_makes_no_sense_is_refused_and_holds_up_nothing(make_bench: Make, arguments: object) -> None:
+    """Else every pass would fail at it, and no command behind it and no retry would have its turn any more."""
+    bench = make_bench(definition("orders"))
+    bench.fire("orders", 1)
+    bench.submitted.clear()
+    command = Command(new_id(), bench.now, "somebody", "trigger", "orders", arguments)  # type: ignore[arg-type]
+    bench.writer.call(lambda connection: commands.post(connection, command))
+
+    bench.inbox.once()
+
+    assert bench.submitted == [bench.last("orders").id]
+    assert str(_outcome(bench, command.id)).startswith("refused: expected parameters by name, found")
 
 
 def test_a_manual_run_waits_for_the_run_underway_instead_of_being_skipped(make_bench: Make) -> None:

@@ -126,6 +126,7 @@ class RunContext:
     def unit(self, database: str | None = None) -> Iterator[RunUnit]:
         """Opens one transaction; where it is not the worker's own database, the ledger follows right after it.
 
+        The right to write is asked for in the ledger's transaction, and elsewhere right before the commit too.
         The records of the calls that brought the data are waited for first: what a call brought is never found
         without the call's row. Raises AttemptLost where this attempt lost its right to write.
         """
@@ -135,7 +136,10 @@ class RunContext:
         with place.write() as connection:
             unit = RunUnit(connection)
             yield unit
-            versions = self._store(unit, connection) if database is None else {}
+            if database is None:
+                versions = self._store(unit, connection)
+            else:
+                self._check_right()
         if database is not None:
             with self._resources.own.write() as connection:
                 versions = self._store(unit, connection)
@@ -146,10 +150,18 @@ class RunContext:
         unit.delta.pages = 1 if unit.delta.read else 0
         unit.delta.expected = self._expected
         if not attempts.add(connection, self.run_id, self.attempt, unit.delta):
-            raise AttemptLost(f"attempt {self.attempt} of run {self.run_id} lost its right to write")
+            raise self._lost()
         now = self._resources.now()
         rejects.keep(connection, [self._reject(record, reason, now) for record, reason in unit.rejects])
         return {name: self._advance(connection, name, value, now) for name, value in unit.moves.items()}
+
+    def _check_right(self) -> None:
+        with self._resources.own.read() as connection:
+            if not attempts.may_write(connection, self.run_id, self.attempt):
+                raise self._lost()
+
+    def _lost(self) -> AttemptLost:
+        return AttemptLost(f"attempt {self.attempt} of run {self.run_id} lost its right to write")
 
     def _advance(self, connection: sa.Connection, name: str, value: Json, now: datetime) -> int:
         if name not in self._versions:

@@ -39,10 +39,10 @@ class Inbox:
         with self.database.read() as connection:
             waiting = commands.waiting(connection)
             due = runs.due(connection, self.now())
-        for command in waiting:
-            self._carry_out(command)
         for run_id in due:
             self.dispatch.submit(run_id)
+        for command in waiting:
+            self._carry_out(command)
 
     def _carry_out(self, command: Command) -> None:
         book, now = self.book(), self.now()
@@ -67,4 +67,6 @@ def _plan(command: Command, book: Book, now: datetime) -> tuple[str, list[Run]]:
     job = book.get(command.target)
     if job is None:
         return f"refused: no job {command.target} is configured", []
+    if not isinstance(command.arguments, dict):  # anybody can write to the table
+        return f"refused: expected parameters by name, found {command.arguments!r:.200}", []
     return "done", [of_request(job, command.id, now, command.arguments)]

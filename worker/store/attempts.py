@@ -45,6 +45,11 @@ def add(connection: sa.Connection, run_id: int, number: int, delta: Counts) -> b
     return connection.execute(change).rowcount == 1
 
 
+def may_write(connection: sa.Connection, run_id: int, number: int) -> bool:
+    """Tells whether an attempt has its right to write at this moment."""
+    return connection.scalar(sa.select(sa.literal(1)).select_from(attempts).where(_mine(run_id, number))) is not None
+
+
 def end(
     connection: sa.Connection,
     run_id: int,
