@@ -1,7 +1,6 @@
 """Listings that stay clean at any width: lesser columns go first, long texts go below their row, ids stay whole."""
 
 import os
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,8 +88,8 @@ def lines(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], width: i
 
 def _below(column: Column, text: str, width: int) -> list[Text]:
     room = max(width - _INDENT, _READABLE)
-    parts = [_cut(text, room)] if column.cut and text else textwrap.wrap(text, room, break_on_hyphens=False)
-    return [Text(" " * _INDENT + part, style=column.style or "dim") for part in parts]
+    parts = [Text(_cut(text, room))] if column.cut else Text(text).wrap(out, room, overflow="fold")
+    return [Text(" " * _INDENT + part.plain.rstrip(), style=column.style or "dim") for part in parts if part]
 
 
 def _cut(text: str, width: int) -> str:

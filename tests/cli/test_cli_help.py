@@ -1,0 +1,97 @@
+"""Every verb explains itself, stands in the documentation, and is imported only when it is called."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Verb
+from worker.cli.app import VERBS, load
+
+_ROOT = Path(__file__).parents[2]
+_HEAVY = {"alembic", "apscheduler", "cryptography", "pydantic", "requests", "sqlalchemy"}
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yields every command with the words that call it."""
+    for name in VERBS:
+        command = load(name)
+        beneath = getattr(command, "commands", {})
+        yield from ((f"{name} {part}", one) for part, one in beneath.items()) if beneath else [(name, command)]
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_each_command_has_help_with_an_example(worker: Verb, words: str) -> None:
+    """`--help` tells what it does, and shows a command line that begins with its own words."""
+    said = worker(*words.split(), "--help", columns=80)
+    assert said.code == 0
+    assert f"Usage: worker {words}" in said.out
+    assert COMMANDS[words].help.splitlines()[0].split()[0] in said.out
+    assert re.search(rf"Examples?: `worker {words}\b", COMMANDS[words].epilog), "no example"
+    assert "Example" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
+
+
+def test_each_option_has_help() -> None:
+    """No option or argument stands without a word."""
+    bare = [
+        f"{words} {parameter.name}"
+        for words, command in COMMANDS.items()
+        for parameter in command.params
+        if not getattr(parameter, "help", None)
+    ]
+    assert bare == []
+
+
+def test_the_list_of_verbs_is_whole(worker: Verb) -> None:
+    """`worker --help` has each verb on one line, and tells the exit codes."""
+    said = worker("--help", columns=80)
+    for name, verb in VERBS.items():
+        assert re.search(rf"│ {name} +{re.escape(verb.summary)} +│", said.out)
+    assert "78 wrong configuration" in said.out
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_each_command_is_documented(words: str) -> None:
+    """It stands, as it is typed, in README.md or below docs/."""
+    pages = [_ROOT / "README.md", *(_ROOT / "docs").glob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    assert re.search(rf"\bworker {words}\b", text), f"`worker {words}` stands nowhere in README.md or docs/"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """What a list of verbs does not need is not imported for it: it answers in a fraction of a second."""
+    code = "import sys, worker.cli.app as command; sys.argv = ['worker', '--help']\ntry: command.main()\n"
+    code += "except SystemExit: sys.stderr.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert "worker.cli.app" in done.stderr.split()
+    assert _HEAVY.isdisjoint(done.stderr.split())
+
+
+@pytest.mark.parametrize("words", [[], ["account"], ["keys"], ["db"]])
+def test_no_verb_shows_help(worker: Verb, words: list[str]) -> None:
+    """A group without a verb is a wrong usage that shows what there is."""
+    said = worker(*words)
+    assert said.code == 2
+    assert "Commands" in said.out or "Look" in said.out
+
+
+def test_a_misspelt_verb_is_guessed(worker: Verb) -> None:
+    """Exit 2, with the verb that was meant."""
+    said = worker("histry")
+    assert (said.code, said.out) == (2, "")
+    assert "Did you mean 'history'?" in said.err
+
+
+def test_version(worker: Verb) -> None:
+    """`--version` tells name and version."""
+    said = worker("--version")
+    assert (said.code, said.err) == (0, "")
+    assert re.fullmatch(r"integration-worker \d+\.\d+\.\d+\n", said.out)
