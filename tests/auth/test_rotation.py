@@ -14,7 +14,7 @@ from tests.auth.keeping import Desk
 from worker.auth.keeper import Keeper
 from worker.auth.rotation import Rotation
 from worker.model.errors import KeyInUse, TokenUndecryptable
-from worker.model.events import TokenRefreshed, TokenRefreshFailed
+from worker.model.events import AccountRecovered, TokenRefreshed, TokenRefreshFailed
 from worker.model.records import Health
 from worker.model.secretref import SecretRef
 from worker.store import keyring, tokens
@@ -332,3 +332,23 @@ def test_a_retired_key_is_remembered_as_such(desk: Desk, keys: Keys) -> None:
     with desk.database.read() as connection:
         (row,) = keyring.rows(connection)
     assert row == keyring.KeyRow("k", "retired", b"check", early, late)
+
+
+def test_an_account_recovers_when_its_key_comes_back(desk: Desk, keys: Keys, keeper: Keeper) -> None:
+    """A ring that lost a line by mistake: the account alone stops, and goes on by itself when the line is back."""
+    first = keys.ring().current().active
+    keys.add()
+    both = keys.file.read_text()
+    rewrite(keys.file, lambda text: without(text, first))
+    daemon = desk.keeper(ring=keys.ring())
+    with pytest.raises(TokenUndecryptable, match=f"Key {first} is not in the key ring"):
+        daemon.token()
+    daemon.attend(desk.row())
+    assert desk.row().health is Health.UNDECRYPTABLE
+
+    keys.file.write_text(both)
+    daemon.attend(desk.row())
+
+    assert desk.row().health is Health.FRESH
+    assert len(desk.told(AccountRecovered)) == 1
+    assert daemon.token().generation == 1

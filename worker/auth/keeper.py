@@ -167,6 +167,8 @@ class Keeper:
                 self._warn_of_end(row)
             elif row.health.usable and self.account.options.needs_person and self._is_stranded(row):
                 self.token()
+            elif row.health is Health.UNDECRYPTABLE:
+                self._gate.opened(row)  # its jobs are skipped, so nobody else sees that the key is back
 
     def _is_stranded(self, row: TokenRow) -> bool:
         pair = self._gate.opened(row)
