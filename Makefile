@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-slow test-all lint types imports check format clean
+.PHONY: help demo test test-fast test-slow test-browser test-all lint types imports check format clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,15 +21,18 @@ demo: .venv/installed ## Run the main job against the sandbox on SQLite: about h
 	$(BIN)/worker demo
 
 test: .venv/installed ## Run the tests, PostgreSQL and child processes included: under 5 minutes.
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow and not browser'
 
 test-fast: .venv/installed ## Run the tests without PostgreSQL and child processes: for the inner loop.
-	$(BIN)/python -m pytest -m 'not slow and not process and not postgres'
+	$(BIN)/python -m pytest -m 'not slow and not browser and not process and not postgres'
 
 test-slow: .venv/installed ## Run the tests that make test leaves out.
-	$(BIN)/python -m pytest -m 'slow'
+	$(BIN)/python -m pytest -m 'slow and not browser'
 
-test-all: test test-slow ## Run every test.
+test-browser: .venv/installed ## Run the logins in a headless Chromium: apt-get install chromium chromium-driver.
+	$(BIN)/python -m pytest -m 'browser'
+
+test-all: test test-slow test-browser ## Run every test.
 
 lint: .venv/installed ## Check style (ruff, all rules) and format.
 	$(BIN)/ruff check .

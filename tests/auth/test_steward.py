@@ -12,7 +12,7 @@ from worker.auth.keeper import Keeper
 from worker.auth.login import log_in
 from worker.auth.steward import Steward
 from worker.auth.upkeep import sweep_due
-from worker.model.events import AccountNeedsLogin, AccountRecovered, AccountWarned
+from worker.model.events import AccountNeedsLogin, AccountRecovered, AccountWarned, Event, Events
 from worker.model.records import Health, TokenRow
 from worker.sandbox.faults import Fault
 from worker.sandbox.server import Sandbox
@@ -113,17 +113,18 @@ def test_a_recovery_by_another_process_is_told_once(desk: Desk) -> None:
     """So that whoever was alerted hears of it from the daemon."""
     bench = Bench(desk, login_options(desk.url, "implicit"))
     running = bench.keeper()
-    (steward,) = _steward(desk, running)
+    daemon, heard = Events(), list[Event]()
+    daemon.listen(heard.append)
+    steward = Steward({"tangoe": running}, desk.database, daemon)
     steward.sweep()
     steward.watch()
-    desk.heard.clear()
     bench.keeper().adopt(log_in(bench.login(invite=bench.person.hand_over)))
-    desk.heard.clear()  # the other process tells its own listeners
+    running.token()  # a job may be faster than the next look
 
     steward.watch()
     steward.watch()
 
-    assert desk.told(AccountRecovered) == [AccountRecovered("tangoe")]
+    assert heard == [AccountRecovered("tangoe")]
 
 
 @given(

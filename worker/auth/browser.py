@@ -23,6 +23,7 @@ from worker.vault.secret import Secret
 _TRIES = 3  # of an exchange that surely did not reach the server, or was refused by a busy one
 _BETWEEN_S = 2.0
 _MOST_BETWEEN_S = 15.0  # a code lives for a minute or so
+_PRIVATE = "use a private window: with this grant a browser keeps the token in its history"
 _MOST_TEXT = 200  # characters of a description
 
 
@@ -80,7 +81,7 @@ def _answered(desk: Desk, server: Loopback, asked: dict[str, str]) -> Delivery:
         *(("resource", one) for one in options.resource),
     ]
     url = f"{base}{'&' if '?' in base else '?'}{urlencode(pairs)}"
-    desk.invite(Invitation(url, desk.patience_s))
+    desk.invite(Invitation(url, desk.patience_s, advice=_PRIVATE if asked["response_type"] == "token" else ""))
     delivery = server.wait(desk.patience_s)
     if delivery is None:
         raise desk.failed(f"no browser came back within {desk.patience_s:.0f} s")

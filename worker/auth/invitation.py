@@ -18,6 +18,7 @@ class Invitation:
     within_s: float
     code: str = ""
     url_with_code: str = ""  # where the server offers it: nothing has to be typed then
+    advice: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# The fragment (RFC 6749 section 4.2.2) never reaches a server by itself. It is taken off the address first, so that
-# neither the history nor a reload holds it, then posted to where this page came from.
+# The fragment (RFC 6749 section 4.2.2) never reaches a server by itself. It is taken off the address first, then posted
+# to where this page came from; what a browser's history noted of the redirect it keeps all the same.
 _SCRIPT = """
 const answer = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);

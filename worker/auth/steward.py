@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from worker.auth.credential import Credential
-from worker.model.events import AccountRecovered, Events
+from worker.model.events import AccountRecovered, Event, Events
 from worker.model.records import TokenRow
 from worker.store import tokens
 from worker.store.database import Database
@@ -20,18 +20,25 @@ class Steward:
     keepers: Mapping[str, Credential]
     database: Database
     events: Events
-    _unusable: dict[str, int] = field(default_factory=dict, init=False)  # generation by account, of the pass before
+    _unusable: dict[str, int] = field(default_factory=dict, init=False)  # generation by account, until it recovers
+
+    def __post_init__(self) -> None:
+        self.events.listen(self._hear)
 
     def watch(self) -> None:
         """Lets every keeper see what other processes did: a login, a logout; one read. Raises StoreUnreachable."""
         for row in self._rows():
             keeper = self.keepers[row.account]
-            held = self._unusable.pop(row.account, None)
             if not row.health.usable:
                 self._unusable[row.account] = row.generation
-            elif held is not None and row.generation > held and keeper.generation != row.generation:
-                self.events.emit(AccountRecovered(row.account))  # a keeper that won it itself has told already
+            elif row.generation > self._unusable.get(row.account, row.generation):
+                self.events.emit(AccountRecovered(row.account))
             keeper.notice(row)
+
+    def _hear(self, event: Event) -> None:
+        """Forgets what was told: a keeper of this process tells of what it won itself."""
+        if isinstance(event, AccountRecovered):
+            self._unusable.pop(event.account, None)
 
     def sweep(self) -> None:
         """Renews what would lapse unused and tells of what nobody can renew; raises StoreUnreachable."""

@@ -80,6 +80,8 @@ def _invite(invitation: Invitation, *, browser: bool) -> None:
         err.print(Text(f"open   {invitation.url}\nenter  {invitation.code}"), soft_wrap=True)
     else:
         err.print(Text(f"open   {page}"), soft_wrap=True)
+    if invitation.advice:
+        err.print(Text(invitation.advice, style="yellow"), soft_wrap=True)
     err.print(Text(f"waiting for {invitation.within_s / 60:.0f} minutes at most", style="dim"), soft_wrap=True)
     if browser and _has_desktop():
         webbrowser.open(page)
