@@ -10,7 +10,7 @@ from worker.store import tokens
 from worker.store.database import Database
 
 WATCH_S = 1.0
-SWEEP_S = 30.0
+SWEEP_S = 5.0  # a login of some minutes is to be missed before it lapses
 
 
 @dataclass(frozen=True)
