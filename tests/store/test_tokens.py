@@ -117,11 +117,12 @@ def test_renewed_lease_is_a_new_attempt(leased: Database) -> None:
     """The holder goes on with another attempt; the one before can store nothing any more."""
     further = replace(CLAIM, doubted=101, attempt_id=102, until=CLAIM.until + timedelta(seconds=40))
     with leased.write() as connection:
-        assert tokens.renew_lease(connection, 101, further, b"without refresh token")
+        assert tokens.renew_lease(connection, 101, further, b"without refresh token", "k2")
         assert not tokens.renew_lease(connection, 101, further, None)
         assert not tokens.save(connection, NEW)
     renewed = row(leased)
     assert (renewed.attempt_id, renewed.lease_until, renewed.sealed) == (102, further.until, b"without refresh token")
+    assert renewed.key_id == "k2"
     with leased.write() as connection:
         assert tokens.renew_lease(connection, 102, replace(further, attempt_id=103), None)
     assert row(leased).sealed == b"without refresh token"

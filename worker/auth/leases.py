@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from worker.auth import rescue
 from worker.auth.pace import Pace
+from worker.auth.sealing import key_of
 from worker.model.errors import StoreError, TokenUnavailable
 from worker.model.moments import new_id
 from worker.model.records import Health, TokenRow
@@ -96,7 +97,8 @@ class Leases:
         """
         with self._database.write() as connection:
             claim = self._claim(connection, lease.row.generation, lease.attempt_id)
-            if not tokens.renew_lease(connection, lease.attempt_id, claim, sealed):
+            key_id = key_of(sealed) if sealed else None
+            if not tokens.renew_lease(connection, lease.attempt_id, claim, sealed, key_id):
                 return None
         return replace(lease, attempt_id=claim.attempt_id)
 

@@ -109,11 +109,14 @@ def give_back(connection: sa.Connection, account: str, attempt_id: int, *, in_do
     connection.execute(_mine(account, attempt_id).values(over))
 
 
-def renew_lease(connection: sa.Connection, held: int, claim: Claim, sealed: bytes | None) -> bool:
+def renew_lease(
+    connection: sa.Connection, held: int, claim: Claim, sealed: bytes | None, key_id: str | None = None
+) -> bool:
     """Makes `claim`, of the same holder, follow the attempt `held`; `sealed` replaces what is stored when given."""
     values = {"lease_until": claim.until, "attempt_id": claim.attempt_id}
+    token = {"sealed": sealed, "key_id": key_id} if sealed else {}
     renew = _mine(claim.account, held).where(tokens.c.generation == claim.generation)
-    return connection.execute(renew.values(values | ({"sealed": sealed} if sealed else {}))).rowcount == 1
+    return connection.execute(renew.values(values | token)).rowcount == 1
 
 
 def save(connection: sa.Connection, new: NewToken) -> bool:
