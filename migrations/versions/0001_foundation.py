@@ -172,9 +172,16 @@ def _runs() -> None:
     op.create_index(
         "ix_runs_open",
         "runs",
-        ["state", "not_before"],
+        ["job", "id"],
         sqlite_where=sa.text("state IN ('queued', 'running')"),
         postgresql_where=sa.text("state IN ('queued', 'running')"),
+    )
+    op.create_index(
+        "ix_runs_covered",
+        "runs",
+        ["job", "window_until"],
+        sqlite_where=sa.text("state = 'succeeded'"),
+        postgresql_where=sa.text("state = 'succeeded'"),
     )
     op.create_table(
         "attempts",

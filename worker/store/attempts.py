@@ -12,6 +12,8 @@ from worker.store.dialect import insert_new
 from worker.store.tables import attempts
 
 _COUNTS = tuple(item.name for item in fields(Counts))
+# Spelled out in the statement: where the state is a parameter, SQLite takes no index that holds some rows only.
+_RUNNING = attempts.c.state == sa.literal(AttemptState.RUNNING, literal_execute=True)
 
 
 def _attempt(row: sa.RowMapping) -> Attempt:
@@ -75,8 +77,9 @@ def of_run(connection: sa.Connection, run_id: int) -> list[Attempt]:
 
 
 def running(connection: sa.Connection, nodes: Collection[int] | None = None) -> list[Attempt]:
-    """Returns the attempts that run, on the given nodes or on any."""
-    query = sa.select(attempts).where(attempts.c.state == AttemptState.RUNNING).order_by(attempts.c.run_id)
+    """Returns the attempts that run, on the given nodes or on any, by run."""
+    query = sa.select(attempts).where(_RUNNING)
     if nodes is not None:
         query = query.where(attempts.c.node_id.in_(nodes))
-    return [_attempt(row) for row in connection.execute(query).mappings()]
+    found = (_attempt(row) for row in connection.execute(query).mappings())
+    return sorted(found, key=lambda attempt: (attempt.run_id, attempt.number))

@@ -164,10 +164,17 @@ runs = sa.Table(
     sa.Index("ix_runs_job_id", "job", "id"),
     sa.Index(
         "ix_runs_open",
-        "state",
-        "not_before",
+        "job",
+        "id",
         sqlite_where=sa.text("state IN ('queued', 'running')"),
         postgresql_where=sa.text("state IN ('queued', 'running')"),
+    ),
+    sa.Index(  # how far a job's successes reach
+        "ix_runs_covered",
+        "job",
+        "window_until",
+        sqlite_where=sa.text("state = 'succeeded'"),
+        postgresql_where=sa.text("state = 'succeeded'"),
     ),
 )
 

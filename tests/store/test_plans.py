@@ -1,0 +1,35 @@
+"""What the daemon asks again and again reads an index, not the history: at a million runs a scan takes 0.3 s."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from worker.store import attempts, runs
+from worker.store.database import Database
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+QUESTIONS: dict[str, tuple[Callable[[sa.Connection], object], str]] = {
+    "what is due": (lambda connection: runs.due(connection, NOON), "ix_runs_open"),
+    "who waits": (lambda connection: runs.waiting(connection, "orders"), "ix_runs_open (job=?)"),
+    "what is open": (runs.open_jobs, "ix_runs_open"),
+    "what is covered": (lambda connection: runs.begin(connection, 1, 1, NOON, "hash"), "ix_runs_covered (job=?)"),
+    "what runs": (attempts.running, "ix_attempts_running"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_an_index_answers(sqlite_database: Database, question: str) -> None:
+    """The plan names the index that holds only the rows asked for."""
+    ask, index = QUESTIONS[question]
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(sqlite_database.engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+
+    with sqlite_database.write() as connection:
+        ask(connection)
+        statement, values = asked[-1]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+
+    assert [row for row in plan if f"INDEX {index}" in row[3]], plan
