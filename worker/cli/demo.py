@@ -99,10 +99,7 @@ def _child(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byte
 
 def _explain(config: Path, far_end: dict[str, str]) -> None:
     out.print("[bold]Integration Worker[/bold] syncs two APIs into SQLite under service accounts.\n")
-    out.print(
-        f"  far end   {far_end['url']}  (Tangoe-style and ServiceNow-style, tokens live {_TOKENS_LIVE_S} s)",
-        soft_wrap=True,
-    )
+    out.print(f"  far end   {far_end['url']}, two APIs whose tokens live {_TOKENS_LIVE_S} s", soft_wrap=True)
     out.print(f"  config    {config}, {config.parent}/jobs.d/*.toml", soft_wrap=True)
     out.print(f"  database  {config.parent}/worker.db, log {config.parent}/worker.log\n", soft_wrap=True)
 
