@@ -187,12 +187,11 @@ def application(state: State) -> web.Application:
 
 def serve(options: SandboxOptions, announce: Callable[[Sandbox], None]) -> None:
     """Serves until SIGINT or SIGTERM; calls `announce` once when ready. Only for the main thread."""
-    over = threading.Event()
-    before = {number: signal.signal(number, lambda *_: over.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    awaited = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)  # the sandbox's threads inherit it
     try:
         with Sandbox(options) as sandbox:
             announce(sandbox)
-            over.wait()
+            signal.sigwait(awaited)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

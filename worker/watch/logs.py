@@ -12,12 +12,7 @@ from worker.model.events import Event
 from worker.watch.lines import processors
 from worker.watch.outlet import Outlet, open_outlet
 
-_FLOOR = (
-    "urllib3",
-    "requests",
-    "apscheduler",
-    "sqlalchemy",
-)  # below WARNING they tell URLs, arguments, statements
+_FLOOR = ("alembic", "apscheduler", "requests", "sqlalchemy", "urllib3")  # below WARNING: URLs, statements, chatter
 _LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
