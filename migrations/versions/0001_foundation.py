@@ -259,6 +259,14 @@ def _credentials() -> None:
         sa.Column("error", sa.Text),
     )
     op.create_index("ix_calls_account", "calls", ["account", "id"])
+    op.create_index("ix_calls_used", "calls", ["account", "generation_used"])
+    op.create_index(
+        "ix_calls_issued",
+        "calls",
+        ["account", "generation_issued"],
+        sqlite_where=sa.text("generation_issued IS NOT NULL"),
+        postgresql_where=sa.text("generation_issued IS NOT NULL"),
+    )
     op.create_index(
         "ix_calls_open",
         "calls",

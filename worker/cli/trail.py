@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from worker.cli.lineage import print_lineage
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.output import JsonFlag, Limit, ago, clock, number, room
 from worker.cli.tables import Column, listing
@@ -29,22 +30,32 @@ CALL_COLUMNS = [
 ]
 
 
-@app.command(epilog="Examples: `worker calls --account tangoe -n 20`, `worker calls --json`")
+@app.command(epilog="Examples: `worker calls --account tangoe -n 20`, `worker calls --account tangoe --lineage`")
 def calls(
     run: Annotated[int | None, typer.Argument(help="Of this run only; the id that `worker history` lists.")] = None,
     account: Annotated[str | None, typer.Option(metavar="NAME", help="Of this account only.")] = None,
     limit: Limit = 50,
     config: ConfigPath = DEFAULT_CONFIG,
     *,
+    lineage: Annotated[
+        bool, typer.Option("--lineage", metavar="", help="By token: which call obtained it, which calls it made.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """List authenticated calls, newest first, token requests included.
 
-    The JSON has the columns of the table `calls` (docs/database.md).
+    The JSON has the columns of the table `calls` (docs/database.md). With --lineage it has, for each generation of the
+    account's token: generation, origin (call, at, purpose, method, url, status, generation_used) and usage (calls,
+    first_at, last_at, rejected, rejected_call).
     """
+    if lineage and (account is None or run is not None):
+        raise typer.BadParameter("tokens are an account's: name it with --account, and no run", param_hint="--lineage")
     with opened(config) as (configuration, database), database.read() as connection:
         if account is not None:
             known(account, configuration.accounts, "account")
+        if account is not None and lineage:
+            print_lineage(connection, configuration.accounts[account], account, limit, as_json=as_json)
+            return
         found = trail.listing(connection, run_id=run, account=account, limit=limit)
     rows = [asdict(call) for call in found] if as_json else call_rows(found)
     listing(rows, CALL_COLUMNS, as_json=as_json, empty="No call yet.")

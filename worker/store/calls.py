@@ -12,6 +12,7 @@ from worker.model.records import Call, Purpose
 from worker.store.tables import calls
 
 _COLUMNS = tuple(field.name for field in fields(Call))
+_OUTCOME = ("status", "ms", "bytes_in", "bytes_out", "error")
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ def record(connection: sa.Connection, rows: Sequence[Call]) -> None:
 def _upsert(dialect: str) -> sqlite.Insert | postgresql.Insert:
     """Returns the statement, kept: to build it anew costs ten times what it costs to run it."""
     insert = postgresql.insert(calls) if dialect == "postgresql" else sqlite.insert(calls)
-    kept = ("id", "generation_issued")  # the latter is set by who stored the token
-    fresh = {name: insert.excluded[name] for name in _COLUMNS if name not in kept}
+    fresh = {name: insert.excluded[name] for name in _OUTCOME}  # all else stands since the opening, and in indexes
     return insert.on_conflict_do_update(index_elements=["id"], set_=fresh, where=insert.excluded.ms.is_not(None))
 
 

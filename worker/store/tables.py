@@ -223,6 +223,14 @@ calls = sa.Table(
     sa.Column("error", Words),
     sa.Index("ix_calls_run", "run_id", "id"),
     sa.Index("ix_calls_account", "account", "id"),
+    sa.Index("ix_calls_used", "account", "generation_used"),
+    sa.Index(
+        "ix_calls_issued",
+        "account",
+        "generation_issued",
+        sqlite_where=sa.text("generation_issued IS NOT NULL"),
+        postgresql_where=sa.text("generation_issued IS NOT NULL"),
+    ),
     sa.Index(  # calls without an answer, looked for when a process died
         "ix_calls_open",
         "node_id",
