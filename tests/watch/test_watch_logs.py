@@ -247,13 +247,13 @@ def test_libraries_that_tell_urls_have_a_floor(bench: Bench) -> None:
     child = logging.getLogger("urllib3.connectionpool")
     child.setLevel(logging.DEBUG)
     try:
-        for name in ("urllib3.connectionpool", "apscheduler.scheduler", "sqlalchemy.engine", "alembic"):
+        for name in ("urllib3.connectionpool", "apscheduler.scheduler", "sqlalchemy.engine", "library"):
             logging.getLogger(name).info("told by %s", name)
         child.warning("retrying")
     finally:
         child.setLevel(logging.NOTSET)
-    assert [line["event"] for line in bench.lines] == ["told by alembic", "retrying"]
-    assert bench.lines[0]["logger"] == "alembic"
+    assert [line["event"] for line in bench.lines] == ["told by library", "retrying"]
+    assert bench.lines[0]["logger"] == "library"
 
 
 def test_auto_is_json_where_nobody_watches(bench: Bench) -> None:
