@@ -128,6 +128,26 @@ def test_renewed_lease_is_a_new_attempt(leased: Database) -> None:
     assert row(leased).sealed == b"without refresh token"
 
 
+def test_sealing_anew_changes_only_what_was_read(leased: Database) -> None:
+    """Another generation, another key and other bytes are each left alone; lease and times stay."""
+    with leased.write() as connection:
+        assert tokens.save(connection, NEW)
+    stored = row(leased)
+    with leased.write() as connection:
+        for other in ({"generation": 2}, {"key_id": "k2"}, {"key_id": None}, {"sealed": b"other"}, {"account": "b"}):
+            assert not tokens.reseal(connection, replace(stored, **other), b"anew", "k3")
+        assert tokens.reseal(connection, stored, b"anew", "k3")
+        assert not tokens.reseal(connection, stored, b"again", "k3")
+    assert row(leased) == replace(stored, sealed=b"anew", key_id="k3")
+
+
+def test_a_running_lease_is_under_way(leased: Database) -> None:
+    """Until its end, by the lease clock."""
+    with leased.read() as connection:
+        assert tokens.under_way(connection, CLAIM.until) == {"a": 101}
+        assert tokens.under_way(connection, CLAIM.until + timedelta(microseconds=1)) == {}
+
+
 def test_listing_joins_health(leased: Database) -> None:
     """The listing shows each account's row with its health."""
     with leased.write() as connection:
