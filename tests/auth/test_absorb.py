@@ -9,6 +9,7 @@ from jobs.contract import Answer
 from tests.auth.keeping import WHO, Desk, options
 from worker.auth.account import Account
 from worker.auth.keeper import Keeper, Token
+from worker.calls.session import AccountApi, RunRef
 from worker.model.errors import CallUnanswered, CallUnsent, StoreUnreachable
 from worker.model.events import AccountWarned, TokenRefreshed
 from worker.model.records import Health, Purpose
@@ -246,6 +247,21 @@ def test_database_away_costs_no_answer(desk: Desk, sandbox: Sandbox, monkeypatch
         assert caller.carried(token).status == 200
     assert ["lost" in event.warning for event in desk.told(AccountWarned)][-1]
     assert caller.keeper.health() is Health.FRESH
+
+
+def test_jobs_calls_hand_over(near: Callable[..., Caller], desk: Desk, sandbox: Sandbox) -> None:
+    """A run's calls near the end, made at once, all succeed and bring one new token between them."""
+    keeper = near().keeper
+    identity = {"X-TNGO-TENANT": WHO.tangoe_tenant, "client_id": "{client_id}"}
+    api = AccountApi(account(desk, **HANDS_OVER, headers=identity), desk.line(), keeper, desk.events)
+    bound = api.bind(RunRef("job", 1, 1, lambda: None, lambda: 60.0))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: bound.request("GET", PING).status, range(16)))
+    bound.settle()
+    assert answers == [200] * 16
+    assert desk.row().generation == 2
+    assert asked(sandbox) == ["password"]
+    assert [call.status for call in desk.trail() if call.purpose is Purpose.READ] == [200] * 16
 
 
 def test_plain_accounts_watch_nothing(desk: Desk) -> None:

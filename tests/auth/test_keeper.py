@@ -480,6 +480,15 @@ def test_narrower_scope_is_stored_and_warned_of(desk: Desk, sandbox: Sandbox) ->
     assert ["missing: WRITE" in event.warning for event in desk.told(AccountWarned)] == [True]
 
 
+def test_narrower_scope_is_not_widened_by_a_refresh(desk: Desk, sandbox: Sandbox) -> None:
+    """Where less was granted than asked for, the refresh asks for the same and is not refused (RFC 6749 section 6)."""
+    sandbox.fault(Fault(kind="fields", path="/as/", value={"scope": "LESS"}))
+    keeper = desk.keeper(desk.account(options(desk.url, scope="MOBPROC")))
+    keeper.token()
+    assert keeper.token(rejected=1).generation == 2
+    assert [one.form.get("scope") for one in sandbox.token_requests()] == ["MOBPROC", None]
+
+
 def test_client_credentials(desk: Desk, sandbox: Sandbox) -> None:
     """The client logs in for itself."""
     assert desk.keeper(desk.account(client_credentials(desk.url))).token().generation == 1

@@ -88,8 +88,8 @@ class Keeper:
     def token(self, rejected: int | None = None, deadline_s: float = 60.0) -> Token:
         """Returns a token to send, newer than the generation `rejected` by the API where one is given.
 
-        Waits up to `deadline_s` for one, unless the one at hand will do. Raises TokenUnavailable, AccountBlocked,
-        NeedsLogin or TokenUndecryptable.
+        Waits up to `deadline_s` for one, unless the one at hand will do. One that comes with its lease is to be used
+        within `carrying`. Raises TokenUnavailable, AccountBlocked, NeedsLogin or TokenUndecryptable.
         """
         now_s = self.elapsed()
         ask = Ask(rejected, now_s, now_s + deadline_s)

@@ -136,8 +136,16 @@ class Refresh:
 
     def _first_grant(self, pair: Pair | None) -> Grant | None:
         if pair and pair.refresh:
-            return RefreshGrant(pair.refresh, self._account.options.scope)
+            return RefreshGrant(pair.refresh, self._scope_of(pair))
         return self._login(pair)
+
+    def _scope_of(self, pair: Pair) -> str:
+        """Returns the scope to renew with: none, which asks for the same, where less was granted than configured.
+
+        RFC 6749 section 6: a scope that was never granted must not be asked for.
+        """
+        wanted = self._account.options.scope
+        return "" if pair.scope and set(wanted.split()) - set(pair.scope.split()) else wanted
 
     def _login(self, pair: Pair | None, tried: Grant | None = None) -> Grant | None:
         """Returns how the account logs in by itself; a refresh token that a person gave is good for one time."""

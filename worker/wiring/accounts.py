@@ -75,7 +75,7 @@ def _build(account: Account, network: NetworkOptions, ground: Ground, rescue_dir
     api_limits = Limits(options.connect_timeout, options.read_timeout, options.deadline, options.max_body)
     way = Way(options.proxy or network.proxy, options.ca_bundle or network.ca_bundle, account.certificate)
     out = _WayOut(options, way, ground.trail)
-    token_line = out.line({*options.endpoints, *options.origins}, token_limits(options))
+    token_line = out.line({*options.endpoints, *options.origins, options.base_url}, token_limits(options))
     api_line = out.line({options.base_url, *options.origins}, api_limits)
     credential = _credential(account, token_line, ground, rescue_dir)
     api = AccountApi(account, api_line, credential, ground.events)
