@@ -43,6 +43,14 @@ file = "worker.log"
 proxy = "{proxy}"
 [accounts.erp]
 base_url = "{api}"
+{credential}
+connect_timeout = "2s"
+deadline = "5s"
+retry = {{ attempts = 1, backoff = "1ms", max = "1ms" }}
+{more}
+"""
+
+PASSWORD_GRANT = """\
 token_url = "{tokens}/token"
 client_id = "client"
 client_secret = {{ file = "secrets/client_secret" }}
@@ -50,11 +58,9 @@ grant = "password"
 accept_password_grant = true
 username = "command://svc"
 password = {{ file = "secrets/password" }}
-connect_timeout = "2s"
-deadline = "5s"
-retry = {{ attempts = 1, backoff = "1ms", max = "1ms" }}
-{more}
 """
+BASIC = 'grant = "basic"\nusername = "svc"\npassword = {{ file = "secrets/password" }}'
+API_KEY = 'grant = "api_key"\napi_key = {{ file = "secrets/client_secret" }}'
 
 
 @dataclass
@@ -67,6 +73,7 @@ class Scene:
     format: str = "json"
     proxy: str = ""
     more: str = ""
+    credential: str = PASSWORD_GRANT
     errors: list[BaseException] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
@@ -77,7 +84,8 @@ class Scene:
             file.touch(mode=0o600)
             file.write_text(value)
         create(self.folder / "worker.keys")
-        text = _CONFIG.format(api=self.api, tokens=self.tokens, format=self.format, proxy=self.proxy, more=self.more)
+        given = {"api": self.api, "format": self.format, "proxy": self.proxy, "more": self.more}
+        text = _CONFIG.format(**given, credential=self.credential.format(tokens=self.tokens))
         (self.folder / "config.toml").write_text(text)
 
     @contextlib.contextmanager
@@ -145,7 +153,8 @@ def echoing(status: str, *headers: str, shape: str = "json") -> Play:
     """Returns an answer that quotes the request: its credentials and its body, as careless servers do."""
 
     def play(connection: socket.socket, request: Request) -> bool:
-        quoted = f"refused {request.headers.get('authorization')} {request.target} {request.body.decode()}"
+        told = [f"{name}: {value}" for name, value in request.headers.items()]
+        quoted = f"refused {request.body.decode()} {request.target} {'; '.join(told)}"
         body = {
             "json": orjson.dumps({"error": "invalid_grant", "error_description": quoted, "message": quoted}),
             "text": quoted.encode(),

@@ -12,7 +12,19 @@ import pytest
 import sqlalchemy as sa
 
 from tests.canary import Find, written
-from tests.redaction.scene import ACCESS, CLIENT_SECRET, OWN, PASSWORD, REFRESH, Ends, Scene, chain, echoing
+from tests.redaction.scene import (
+    ACCESS,
+    API_KEY,
+    BASIC,
+    CLIENT_SECRET,
+    OWN,
+    PASSWORD,
+    REFRESH,
+    Ends,
+    Scene,
+    chain,
+    echoing,
+)
 from tests.wire.farend import FarEnd, answer, redirect
 from worker.model.errors import StoreUnreachable
 from worker.model.events import WorkerFailed
@@ -64,10 +76,24 @@ PATHS: dict[str, tuple[Ends, dict[str, str]]] = {
         for status in ("400 No", "401 No", "403 No", "429 Slow", "500 Broken")
         for shape in ("json", "html")
     },
+    **{
+        f"an API that quotes {what} and answers {status}": (Ends(api=echoing(status)), {"credential": credential})
+        for status in ("401 No", "500 Broken")
+        for what, credential in (
+            ("a password", BASIC),
+            ("a key", API_KEY),
+            ("a key in the query", f'{API_KEY}\napi_key_param = "key"'),
+        )
+    },
+    "an API that is not there, with a key in the query": (
+        Ends(),
+        {"api": "http://127.0.0.1:9", "credential": f'{API_KEY}\napi_key_param = "key"'},
+    ),
     "an API that quotes, told as logfmt": (Ends(api=echoing("500 Broken")), {"format": "logfmt"}),
     "an API that quotes, told on a console": (Ends(api=echoing("500 Broken")), {"format": "console"}),
 }
-QUOTING = [name for name in PATHS if "quotes" in name and not name.endswith(("html", "text"))]
+SILENT = ("html", "text", "and answers 401 No")  # ends of names: what is quoted there is never told
+QUOTING = [name for name in PATHS if "quotes" in name and not name.endswith(SILENT)]
 
 
 @pytest.mark.parametrize("name", PATHS)
