@@ -127,8 +127,9 @@ def test_a_token_from_standard_input_is_used_until_it_is_rejected(pasted: Bench)
         keeper.token(rejected=1)
 
 
-def test_json_from_standard_input_may_say_how_long_it_lives(pasted: Bench) -> None:
+def test_json_from_standard_input_may_say_how_long_it_lives(desk: Desk) -> None:
     """As a token endpoint would, with a refresh token that is kept and known to lapse."""
+    pasted = Bench(desk, login_options(desk.url, "token"))
     body = {"access_token": "pasted-access", "refresh_token": "pasted-refresh", "expires_in": 600}
     document = orjson.dumps(body | {"refresh_token_expires_in": 7200}).decode()
 
@@ -139,6 +140,12 @@ def test_json_from_standard_input_may_say_how_long_it_lives(pasted: Bench) -> No
     assert row.issued_at is not None
     assert row.expires_at - row.issued_at == timedelta(seconds=600)
     assert row.refresh_expires_at == row.issued_at + timedelta(seconds=7200)
+
+
+def test_a_refresh_token_without_a_token_endpoint_is_refused_at_once(pasted: Bench) -> None:
+    """Rather than when it is needed, an hour later."""
+    with pytest.raises(LoginFailed, match="token_url"):
+        from_text(pasted.login(), '{"access_token": "pasted-access", "refresh_token": "pasted-refresh"}')
 
 
 @pytest.mark.parametrize("text", ["", "two words", '{"access_token": ', '{"token": "x"}', "[]\n[]"])

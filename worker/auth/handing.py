@@ -32,4 +32,8 @@ def from_text(desk: Desk, text: str) -> Handed:
     granted = granted_from(body, now)
     if granted is None:
         raise desk.failed("standard input holds no usable access_token: give the token itself, or JSON that has it")
+    if granted.refresh is not None and desk.endpoints.token() is None:
+        raise desk.failed(
+            "it has a refresh_token, which cannot be used without a token_url: name that, or leave it out"
+        )
     return Handed(granted, _HOW, now, desk.clocks.elapsed_s())

@@ -35,8 +35,8 @@ class Desk:
 
     def failed(self, why: str) -> LoginFailed:
         """Returns the error of a login that ended without a token."""
-        name = self.account.name
-        return LoginFailed(f"account {name} is not logged in: {why}; begin again: worker account login {name}", name)
+        name, command = self.account.name, self.account.login_command
+        return LoginFailed(f"account {name} is not logged in: {why}; begin again: {command}", name)
 
     def endpoint(self, url: str | None, option: str) -> str:
         """Returns an endpoint's URL; raises LoginFailed where there is none."""

@@ -133,7 +133,7 @@ class AccountOptions(CallerOptions):
         needed = {
             "authorization_code": ("token_url", "authorize_url"),
             "device_code": ("token_url", "device_url"),
-            "implicit": ("authorize_url",),
+            "implicit": ("authorize_url", "token_url") if self.bearer == "refresh_token" else ("authorize_url",),
             "token": (),
             "basic": (),
             "api_key": (),
