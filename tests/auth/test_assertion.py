@@ -98,6 +98,19 @@ def test_login_by_assertion(desk: Desk, sandbox: Sandbox, key: rsa.RSAPrivateKey
     assert [(one.grant_type, one.account) for one in asked] == [(JWT_BEARER, WHO.idp_username)] * 2
 
 
+def test_login_by_assertion_at_servicenow(desk: Desk, sandbox: Sandbox, key: rsa.RSAPrivateKey) -> None:
+    """ServiceNow wants the client's own id as audience, and its secret beside the assertion."""
+    client = WHO.servicenow_client_id
+    sandbox.register_key(client, public(key), "k-1")
+    given = {"grant": "jwt_bearer", "private_key": REF, "key_id": "k-1", "issuer": "", "client_id": client}
+    signs = {"subject": WHO.servicenow_username, "audience": client}
+    options = idp_options(desk.url, token_url="{base_url}/oauth_token.do", assertion=signs, **given)
+    secret = Secret(WHO.servicenow_client_secret)
+    who = Account("tangoe", options, secret, None, private_key=pem(key))
+    assert desk.keeper(who).token().generation == 1
+    assert [one.path for one in sandbox.token_requests()] == ["/oauth_token.do"]
+
+
 def test_client_proved_by_assertion(desk: Desk, sandbox: Sandbox) -> None:
     """A client without a secret logs in for itself with a signature of an elliptic curve key."""
     key = ec.generate_private_key(ec.SECP256R1())
