@@ -82,3 +82,13 @@ def test_a_short_value_is_not_masked_by_value() -> None:
     secret = Secret("airflow")
     assert redact("/opt/airflow/logs") == "/opt/airflow/logs"
     assert secret.reveal() == "airflow"
+
+
+def test_each_line_of_a_key_is_masked() -> None:
+    """A message may quote one line of a key in PEM form; what every such key has stays readable."""
+    lines = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "uKhkiG9w0BAQEFZmFrZSBmb3IgdGVzdHM="]
+    key = Secret("\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----"]))
+
+    assert redact(f"line 2: {lines[0]}, line 3: {lines[1]}") == "line 2: ***, line 3: ***"
+    assert "-----BEGIN PRIVATE KEY-----" in redact("expected -----BEGIN PRIVATE KEY-----, found none")
+    assert redact(f"whole: {key.reveal()}") == "whole: ***"

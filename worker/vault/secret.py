@@ -7,20 +7,28 @@ from typing import NoReturn, Self
 from worker.vault.redact import MASK, release, remember
 
 
+def _parts(value: str) -> list[str]:
+    """Returns what is masked: the value, and each of its lines where it has several; the marks of PEM tell nothing."""
+    lines = value.splitlines() if "\n" in value else []
+    return [value, *(line for line in lines if not line.startswith("-----"))]
+
+
 class Secret:
     """A secret text. `reveal()` is the only way to it, so that a search for that word finds every use.
 
     It prints as `Secret(***)` wherever it is put, refuses pickling, compares in constant time and has no
     hash. As long as it lives, and for a good while after, the redactor masks its value in every spelling.
     Values shorter than 8 characters are not masked by value: that would garble every path and name which
-    holds those letters by chance; field names and shapes still cover them.
+    holds those letters by chance; field names and shapes still cover them. Of a value of several lines, as a
+    key in PEM form is, each line is masked by itself too.
     """
 
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
         self._value = value
-        remember(value)
+        for part in _parts(value):
+            remember(part)
 
     def reveal(self) -> str:
         """Returns the value in clear."""
@@ -51,8 +59,13 @@ class Secret:
     def __getstate__(self) -> NoReturn:
         raise TypeError("a Secret has no state to hand out; use reveal()")
 
-    def __del__(self, release: Callable[[str], None] = release) -> None:  # at exit the module's names are gone
-        release(self._value)
+    def __del__(
+        self,
+        release: Callable[[str], None] = release,  # at exit the module's names are gone
+        parts: Callable[[str], list[str]] = _parts,
+    ) -> None:
+        for part in parts(self._value):
+            release(part)
 
 
 def _bytes(text: str) -> bytes:
