@@ -123,6 +123,20 @@ def test_end_in_place_of_a_lifetime(value: object, life_s: float | None) -> None
     assert granted(GOOD | {"expires_at": value}).expires_in_s == 3600.0
 
 
+@given(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers(-(2**63), 2**63)
+    | st.text()
+    | st.datetimes().map(datetime.isoformat)
+)
+def test_any_end_is_a_life_or_none(value: object) -> None:
+    """Whatever stands for the end, the life is within bounds or not said."""
+    life_s = granted(GOOD | {"expires_in": None, "expires_at": value}).expires_in_s
+    assert life_s is None or 0.0 <= life_s <= 315_360_000.0
+
+
 def test_end_is_by_the_servers_clock() -> None:
     """A server whose clock is an hour ahead, and says so, still gives a token of one minute."""
     body = {"access_token": ACCESS, "expires_at": "2026-11-23T13:01:00Z"}

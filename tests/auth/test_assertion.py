@@ -2,9 +2,10 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwk, jwt
@@ -65,7 +66,7 @@ def test_what_an_assertion_says(key: rsa.RSAPrivateKey) -> None:
     tokens = [jwt.decode(grant_assertion(who, "https://e/token", lambda: NOW).reveal(), _key(key)) for _ in "ab"]
     first, second = (dict(token.claims) for token in tokens)
     assert first.pop("jti") != second.pop("jti")
-    begin = int(NOW.timestamp())
+    begin = int(NOW.timestamp()) - 12  # a tenth of its life, for a server whose clock is behind
     assert first == {
         "iss": "i",
         "sub": "s",
@@ -109,6 +110,20 @@ def test_login_by_assertion_at_servicenow(desk: Desk, sandbox: Sandbox, key: rsa
     who = Account("tangoe", options, secret, None, private_key=pem(key))
     assert desk.keeper(who).token().generation == 1
     assert [one.path for one in sandbox.token_requests()] == ["/oauth_token.do"]
+
+
+def test_clock_that_is_ahead_is_no_reason_to_refuse(desk: Desk, sandbox: Sandbox, key: rsa.RSAPrivateKey) -> None:
+    """A server that takes nothing from the future takes an assertion of a clock 20 s ahead."""
+    client = WHO.servicenow_client_id
+    sandbox.register_key(client, public(key))
+    signs = {"subject": WHO.servicenow_username, "audience": client}
+    given = {"grant": "jwt_bearer", "private_key": REF, "client_id": client, "assertion": signs}
+    options = idp_options(desk.url, token_url="{base_url}/oauth_token.do", **given)
+    who = Account("tangoe", options, Secret(WHO.servicenow_client_secret), None, private_key=pem(key))
+    claims = {"grant_type": JWT_BEARER, "client_id": client, "client_secret": WHO.servicenow_client_secret}
+    ahead = grant_assertion(who, "", lambda: desk.clock.now() + timedelta(seconds=20)).reveal()
+    answer = requests.post(f"{desk.url}/oauth_token.do", data=claims | {"assertion": ahead}, timeout=5)
+    assert answer.status_code == 200
 
 
 def test_client_proved_by_assertion(desk: Desk, sandbox: Sandbox) -> None:

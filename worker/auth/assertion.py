@@ -14,6 +14,7 @@ from worker.model.moments import utc_now
 from worker.vault.secret import Secret
 
 Claims = dict[str, Json]
+_MOST_AHEAD_S = 30.0  # of our clock to a server's that takes no assertion from the future
 
 
 def grant_assertion(account: Account, endpoint: str, now: Callable[[], datetime] = utc_now) -> Secret:
@@ -35,13 +36,14 @@ def check_key(account: Account) -> None:
 
 def _claims(account: Account, issuer: str, subject: str, endpoint: str, now: datetime) -> Claims:
     options = account.options
-    begin_s = int(now.timestamp())
+    life_s = max(int(options.assertion.lifetime), 1)
+    begin_s = int(now.timestamp() - min(_MOST_AHEAD_S, life_s / 10))
     return {
         "iss": issuer or options.client_id,
         "sub": subject or options.client_id,
         "aud": options.assertion.audience or endpoint,
         "iat": begin_s,
-        "exp": begin_s + max(int(options.assertion.lifetime), 1),
+        "exp": begin_s + life_s,
         "jti": secrets.token_urlsafe(24),
     }
 
