@@ -1,5 +1,6 @@
 """No secret gets out on any failing path of a call (research 5.3), and the same tests see one where nothing masks."""
 
+import http.client
 import logging
 import socket
 import sqlite3
@@ -211,6 +212,15 @@ def test_what_libraries_log_at_debug_is_masked(act: Act) -> None:
 def _fail_with(secret: str) -> None:
     copied = secret  # a local variable that a traceback must not show
     raise ValueError(f"the header {copied!r} is not right")
+
+
+def test_the_debug_level_of_http_client_prints_nothing(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's plug-in that sets it would have every header printed."""
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+
+    scene, leaks = act(Ends())
+
+    assert (leaks, scene.errors) == ([], [])
 
 
 def test_warnings_are_masked(act: Act) -> None:

@@ -80,6 +80,8 @@ def _why(error: OSError, limit_s: float) -> str:
 class _Watched(HTTPConnection):
     """What plain and TLS connections share."""
 
+    debuglevel = 0  # one that is set for the whole process, on http.client's class, would print every header
+
     def _new_conn(self) -> socket.socket:
         """Connects to the first address that answers; raises Unreachable."""
         watch = current()
