@@ -24,6 +24,12 @@ grant = "{grant}"
 client_id = "{client}"
 client_secret = {{ file = "secrets/idp" }}
 """
+_KEYED = """
+[accounts.keyed]
+base_url = "https://parts.example.com"
+grant = "api_key"
+api_key = { file = "secrets/idp" }
+"""
 
 
 @pytest.fixture
@@ -37,6 +43,7 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
         given = [("own", "client_credentials"), ("piped", "token")]
         texts = [_ACCOUNT.format(name=name, url=running.url, grant=grant, client=client) for name, grant in given]
         config = folder / "config.toml"
+        texts.append(_KEYED)
         config.write_text(config.read_text() + "".join(texts))
         yield running
 
@@ -95,6 +102,9 @@ def test_what_is_piped_in_must_be_a_token(
         (("logout", "nobody"), 2, "no account nobody"),
         (("reset", "nobody"), 2, "no account nobody"),
         (("show", "nobody"), 2, "no account nobody"),
+        (("login", "keyed"), 1, "no token to look after"),
+        (("logout", "keyed"), 1, "no token to look after"),
+        (("validate", "keyed"), 1, "no token to look after"),
     ],
 )
 def test_what_cannot_be_done_is_told(
@@ -181,6 +191,7 @@ def test_the_list_shows_every_account(worker: Verb, database: Database, sandbox:
     rows = {row["account"]: row for row in worker("account", "list", "--json").json}
 
     assert {name: row["health"] for name, row in rows.items()} == {
+        "keyed": "unknown",
         "own": "fresh",
         "piped": "unknown",
         "tangoe": "unknown",

@@ -11,12 +11,10 @@ from worker.auth.invitation import Desk, Invitation
 from worker.auth.keeper import Keeper
 from worker.auth.leases import Leases
 from worker.auth.logout import Logout
-from worker.auth.pace import Pace
 from worker.auth.revocation import Revoker
 from worker.auth.sealing import Seals
 from worker.auth.snapshot import Token
 from worker.config.load import Configuration
-from worker.model.errors import LoginFailed
 from worker.model.events import Events
 from worker.model.moments import elapsed_s, utc_now
 from worker.store import tokens
@@ -53,12 +51,9 @@ class Alone:
     def logout(self) -> Logout:
         """Returns what logs the account out."""
         ground = self.ground
-        leases = Leases(self.account.name, ground.database, ground.writer, utc_now, Pace())
-        return Logout(
-            leases,
-            Seals(self.account, ground.cipher),
-            Revoker(self.account, self.keeper.line, self.keeper.endpoints),
-        )
+        leases = Leases(self.account.name, ground.database, ground.writer, utc_now, self.keeper.pace)
+        revoker = Revoker(self.account, self.keeper.line, self.keeper.endpoints)
+        return Logout(leases, Seals(self.account, ground.cipher), revoker)
 
 
 @contextmanager
@@ -67,8 +62,6 @@ def alone(configuration: Configuration, database: Database, name: str) -> Iterat
 
     Raises LoginFailed where it has no token, ConfigurationError, KeyRingError, StoreError.
     """
-    if configuration.accounts[name].is_static:
-        raise LoginFailed(f"account {name} has no token: each call carries its secret", name)
     ring, account = fetch_one(configuration, name)
     cipher = admit(database, ring)
     events = Events()
@@ -77,8 +70,6 @@ def alone(configuration: Configuration, database: Database, name: str) -> Iterat
     ground = Ground(database, writer, cipher, Trail(writer, events), events)
     parts = build_accounts(configuration, {name: account}, ground)[name]
     try:
-        if not isinstance(parts.keeper, Keeper):
-            raise TypeError(f"account {name} has a grant, and yet no keeper")
         yield Alone(account, parts.keeper, ground)
     finally:
         parts.close()
