@@ -1,6 +1,7 @@
 """What the tests of logins share: an account at the sandbox's issuer, and a person with a browser of four lines."""
 
 import threading
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -102,3 +103,11 @@ def later(act: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=act)
     thread.start()
     return thread
+
+
+def wait_until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Waits for a change that another thread makes."""
+    end_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end_s, "it did not come to be"
+        time.sleep(0.005)

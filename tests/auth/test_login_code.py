@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.auth.keeping import Desk
-from tests.auth.persons import SCOPE, WHO, Bench, login_options
+from tests.auth.persons import SCOPE, WHO, Bench, later, login_options, wait_until
 from worker.auth.invitation import Invitation
 from worker.auth.login import log_in
 from worker.model.errors import LoginFailed
@@ -148,3 +148,19 @@ def test_the_loopback_answers_one_browser_at_one_path(bench: Bench) -> None:
 
     assert seen == [404, 404, 410]
     assert handed.granted.refresh is not None
+
+
+def test_a_login_waits_for_a_renewal_that_is_under_way(bench: Bench, sandbox: Sandbox) -> None:
+    """Neither is lost: the login's token is the newer one, and every keeper comes to it."""
+    running = bench.keeper()
+    running.adopt(log_in(bench.login()))
+    handed = log_in(bench.login())
+    sandbox.fault(Fault("delay", path=TOKEN, grant_type="refresh_token", seconds=0.3))
+    renewal = later(lambda: running.token(rejected=1))
+    wait_until(lambda: bench.desk.row().lease_until is not None)
+
+    adopted = bench.keeper().adopt(handed)
+    renewal.join()
+
+    assert (adopted.generation, bench.desk.row().generation) == (3, 3)
+    assert running.token(rejected=2).bearer == adopted.bearer
