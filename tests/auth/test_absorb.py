@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from jobs.contract import Answer
 from tests.auth.keeping import WHO, Desk, options
@@ -16,6 +17,7 @@ from worker.model.records import Health, Purpose
 from worker.sandbox.faults import Fault
 from worker.sandbox.options import HandOff, SandboxOptions
 from worker.sandbox.server import Sandbox
+from worker.store import tables
 from worker.vault.secret import Secret
 from worker.wire.outgoing import About, Outgoing
 
@@ -145,6 +147,16 @@ def test_lost_answer_is_in_doubt_and_recovered(near: Callable[..., Caller], desk
     assert desk.row().lease_until is None
     assert caller.call() == 200
     assert asked(sandbox) == ["password", "refresh_token:refused", "password"]
+
+
+def test_death_of_a_carrier_is_recovered(near: Callable[..., Caller], desk: Desk, sandbox: Sandbox) -> None:
+    """A process dies before it sends its call: once its lease has ended, the stored token is renewed by another."""
+    assert near().keeper.token().carrier is not None
+    with desk.database.write() as connection:
+        connection.execute(sa.update(tables.tokens).values(lease_until=desk.database.lease_now(connection)))
+    assert Caller(desk, **HANDS_OVER).call() == 200
+    assert asked(sandbox) == ["password", "refresh_token"]
+    assert (desk.row().generation, desk.row().attempt_id) == (2, None)
 
 
 def test_call_that_never_left_leaves_no_doubt(near: Callable[..., Caller], desk: Desk) -> None:

@@ -3,6 +3,7 @@
     fresh      given from memory, no lock, no database
     advisory   one caller renews it, the others go on with it
     mandatory  or rejected: everybody waits for the new one, until their deadline
+    carried    where calls carry the refresh token and bring the next one: one call at a time, from advisory on
 
 Thread lock, row read again, lease by one UPDATE that also notes the attempt, request without any transaction, token
 stored only by whoever still holds the attempt. A row with an attempt and no running lease is in doubt: its refresh
