@@ -15,6 +15,7 @@ from worker.model.moments import utc_now
 from worker.runs.outcome import ShuttingDown
 from worker.store import jobs, nodes
 from worker.store.jobs import Definition, JobRow
+from worker.vault.redact import redact
 from worker.watch.crashes import hooked, summary
 from worker.watch.logs import configure, log_event
 from worker.wiring.build import Worker, build
@@ -113,7 +114,7 @@ def start(worker: Worker) -> None:
 def _configure_jobs(worker: Worker) -> None:
     now, configured = utc_now(), worker.configuration.jobs.values()
     rows = [JobRow(job.name, job.hash, job.policy.enabled, now) for job in configured]
-    texts = [Definition(job.hash, job.text, now) for job in configured]
+    texts = [Definition(job.hash, redact(job.text), now) for job in configured]
     worker.ground.writer.call(lambda connection: jobs.configure(connection, rows, texts))
 
 

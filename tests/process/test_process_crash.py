@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.canary import CANARIES, Find
 from tests.process.house import DEVICES, House, wait_for
@@ -104,3 +105,17 @@ def test_an_aborted_daemon_dumps_no_secret(
     assert daemon.left() == -number
     assert "Fatal Python error" in daemon.errors.read_text()
     assert _leaks(house, daemon.errors.read_text()) == []
+
+
+def test_a_key_written_into_a_job_is_not_stored(house: House) -> None:
+    """Headers of a source are plain text; what looks like a credential there stays out of the database."""
+    key = CANARIES.token("API key in a header")
+    house.configure(DEVICES.replace("paging =", f'headers = {{ X-API-Key = "{key}" }}, paging ='))
+
+    house.start().stop()
+
+    with house.database.read() as connection:
+        (text,) = connection.execute(sa.text("SELECT text FROM definitions")).scalars()
+    assert '"X-API-Key":"***"' in text
+    assert [find for find in _leaks(house, text) if not find.place.endswith("config.toml")] == []
+    house.config.unlink()  # where it belongs to whoever wrote it there
