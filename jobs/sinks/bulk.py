@@ -16,6 +16,7 @@ from jobs.contract import Json
 from jobs.sinks.kinds import Column, Kind
 from jobs.sinks.schema import SYSTEM, quoted
 
+_DEEPEST = 500  # terms in a row; SQLite refuses an expression of more than 1,000
 _STAGES = count()  # staging tables of one transaction must differ in name
 
 
@@ -72,8 +73,10 @@ class Statement:
             return f"ON CONFLICT ({self._list(self.key)}) DO NOTHING"
         named = [self._quote(name) for name in (*(column.name for column in free), *SYSTEM)]
         sets = ", ".join(f"{name} = excluded.{name}" for name in named)
-        changed = " OR ".join(self._changed(column, differs) for column in free)
-        return f"ON CONFLICT ({self._list(self.key)}) DO UPDATE SET {sets} WHERE {changed}"
+        changed = [self._changed(column, differs) for column in free]
+        groups = [" OR ".join(changed[start : start + _DEEPEST]) for start in range(0, len(changed), _DEEPEST)]
+        where = f"({') OR ('.join(groups)})"
+        return f"ON CONFLICT ({self._list(self.key)}) DO UPDATE SET {sets} WHERE {where}"
 
     def _changed(self, column: Column, differs: str) -> str:
         name = self._quote(column.name)

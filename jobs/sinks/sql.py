@@ -27,6 +27,9 @@ _Key = Annotated[
 ]
 
 
+_TOO_LARGE = "54000"  # PostgreSQL: a row beyond its page, a value beyond its index
+
+
 class SqlOptions(Options):
     """Which table rows go to, and how."""
 
@@ -172,7 +175,7 @@ def _blames_a_row(error: Exception, connection: sa.Connection) -> bool:
     """Tells whether a row's content is to blame, rather than the database or the statement."""
     driver = connection.dialect.loaded_dbapi
     faults = (sa.exc.DataError, sa.exc.IntegrityError, driver.DataError, driver.IntegrityError)
-    return isinstance(error, (*faults, OverflowError, UnicodeError))
+    return isinstance(error, (*faults, OverflowError, UnicodeError)) or getattr(error, "sqlstate", "") == _TOO_LARGE
 
 
 def _utc_now() -> datetime:

@@ -1,0 +1,41 @@
+"""What is too wide or too large for a table: as much as the database takes, and one row at most is lost by it."""
+
+import random
+import string
+from typing import Any
+
+import pytest
+
+from jobs.contract import Counts
+from jobs.sinks.sql import SqlOptions, SqlSink
+from jobs.testing import MemoryContext
+from worker.store.database import Database
+
+
+def _store(context: MemoryContext, *rows: dict[str, Any]) -> Counts:
+    sink = SqlSink(SqlOptions(table="t", key=("id",)))
+    context.counts = Counts()
+    with context.unit() as unit:
+        sink.write(unit, list(rows), context)
+    return context.counts
+
+
+@pytest.mark.parametrize("width", [2, 500, 1000, 1995])
+def test_as_many_columns_as_sqlite_has_are_compared(sqlite_database: Database, width: int) -> None:
+    """The upsert's comparison grows with the columns; SQLite bounds how deep it may be."""
+    row = {"id": 1} | {f"field_{number}": number for number in range(width)}
+    with MemoryContext(write=sqlite_database.write) as context:
+        _store(context, row)
+        assert _store(context, row).unchanged == 1
+        assert _store(context, row | {f"field_{width - 1}": -1}).written == 1
+
+
+def test_a_row_too_large_for_postgresql_is_rejected(postgres_database: Database) -> None:
+    """A key beyond what its index holds costs its own row, not the run and all runs after it."""
+    key = "".join(random.Random(1).choices(string.printable.strip(), k=20_000))
+    with MemoryContext(write=postgres_database.write) as context:
+        counts = _store(context, {"id": "a"}, {"id": key}, {"id": "b"})
+
+        assert (counts.written, counts.rejected) == (2, 1)
+        ((_, reason),) = context.rejects
+    assert "the database refused it: index row" in reason
