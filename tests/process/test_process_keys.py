@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 
+from tests.conftest import Server
 from tests.process.house import DEVICES, House, wait_for
 from worker.model.records import RunState
 from worker.sandbox.options import SandboxOptions
@@ -75,11 +77,15 @@ def _states(house: House) -> dict[str, str]:
     return {key["key_id"]: key["state"] for key in _command(house, "keys", "status")}
 
 
-@pytest.fixture
-def hasty_house(tmp_path: Path) -> Iterator[House]:
-    """A house whose far end gives tokens of two seconds."""
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def hasty_house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    """A house on either database whose far end gives tokens of two seconds."""
+    url = "sqlite:///worker.db"
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgres_server")
+        url = sa.make_url(server.database_url(migrated=True))._replace(password=None).render_as_string()
     with Sandbox(SandboxOptions(rows=50, token_lifetime_s=2)) as sandbox:
-        built = House(tmp_path / "house", sandbox)
+        built = House(tmp_path / "house", sandbox, url)
         yield built
         built.close()
 
