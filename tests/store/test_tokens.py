@@ -197,3 +197,43 @@ def test_unusable_leaves_out_what_is_due_again(database: Database) -> None:
     with database.read() as connection:
         assert list(accounts.unusable(connection, NOW)) == ["a", "b", "c", "e"]
         assert list(accounts.unusable(connection, NOW + timedelta(minutes=6))) == ["b", "c", "e"]
+
+
+def test_forgetting_keeps_the_generation(leased: Database) -> None:
+    """The next token follows the one that was deleted; whoever lost the lease deletes nothing."""
+    with leased.write() as connection:
+        assert tokens.save(connection, NEW)
+        assert tokens.take_lease(connection, replace(CLAIM, generation=1, attempt_id=102))
+        assert not tokens.forget(connection, "a", 101)
+        assert tokens.forget(connection, "a", 102)
+    left = row(leased)
+    assert (left.generation, left.sealed, left.expires_at, left.lease_until) == (1, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("health", "after", "failures"),
+    [
+        (Health.BLOCKED, Health.FRESH, 0),
+        (Health.DEGRADED, Health.FRESH, 0),
+        (Health.UNDECRYPTABLE, Health.UNDECRYPTABLE, 3),
+    ],
+)
+def test_a_reset_clears_block_and_backoff(leased: Database, health: Health, after: Health, failures: int) -> None:
+    """But for a token that does not open, which no further try would mend."""
+    with leased.write() as connection:
+        assert tokens.save(connection, NEW)
+        assert tokens.take_lease(connection, replace(CLAIM, generation=1))
+        assert tokens.release(connection, FAILED)
+        accounts.set_health(connection, "a", health, "why", NOW)
+
+        assert accounts.reset(connection, "a", NOW) is health
+
+    assert (row(leased).health, row(leased).failures) == (after, failures)
+    assert (row(leased).next_attempt_at is None) is (failures == 0)
+
+
+def test_a_reset_of_an_account_that_never_asked_changes_nothing(database: Database) -> None:
+    """There is nothing to clear."""
+    with database.write() as connection:
+        assert accounts.reset(connection, "a", NOW) is Health.UNKNOWN
+        assert accounts.get(connection, "a") is None

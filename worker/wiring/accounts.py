@@ -40,8 +40,8 @@ class AccountParts:
             return self.credential
         account = self.api.means.account
         raise LoginFailed(
-            f"account {account.name} has no token to look after: with the grant {account.options.grant} its secret goes "
-            "along with each call; change it where the configuration says it lies.",
+            f"account {account.name} has no token to look after: with the grant {account.options.grant} its secret "
+            "goes along with each call; change it where the configuration says it lies.",
             account.name,
         )
 
