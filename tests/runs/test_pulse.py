@@ -3,7 +3,10 @@
 from datetime import timedelta
 from functools import partial
 
+import pytest
+
 from tests.runs.bench import Bench, Make, definition
+from worker.model.events import RunRescued
 from worker.model.moments import new_id
 from worker.model.records import AttemptState, Call, Purpose, Reason, RunState
 from worker.runs.starting import start
@@ -53,6 +56,22 @@ def test_on_a_file_of_its_own_a_daemon_knows_at_once_that_others_are_dead(make_b
 
     assert bench.pulse.rescue(alone=True) == 1
     assert bench.last("orders").state is RunState.QUEUED
+
+
+def test_of_two_nodes_that_rescue_at_once_one_tells(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one, which saw the dead node's attempt too, finds it ended."""
+    bench = make_bench(definition("orders"))
+    _left_running(bench, 31.0)
+    with bench.database.read() as connection:
+        seen = attempts.running(connection)
+    other = bench.twin()
+    other.now += timedelta(seconds=1)
+    assert bench.pulse.rescue() == 1
+
+    monkeypatch.setattr(attempts, "running", lambda _connection: seen)
+
+    assert other.pulse.rescue() == 0
+    assert [event for event in other.heard if isinstance(event, RunRescued)] == []
 
 
 def test_a_run_that_kills_its_process_again_and_again_fails(make_bench: Make) -> None:

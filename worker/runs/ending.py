@@ -23,9 +23,14 @@ class Ended:
 
 
 def end(connection: sa.Connection, book: Book, run: Run, outcome: Outcome, now: datetime) -> Ended:
-    """Ends attempt `run.attempt` with its outcome."""
+    """Ends attempt `run.attempt` with its outcome.
+
+    Asked again after an unknown commit, with the same `now`, it knows the end as its own; what that set free is in the
+    ledger, where the inbox finds it.
+    """
     if not attempts.end(connection, run.id, run.attempt, outcome.attempt, now, outcome.error):
-        return Ended(mine=False)
+        found = attempts.get(connection, run.id, run.attempt)
+        return Ended(mine=found is not None and (found.state, found.ended_at) == (outcome.attempt, now))
     if outcome.wait_s is not None:
         later = now + timedelta(seconds=outcome.wait_s)
         runs.requeue(connection, run.id, run.attempt, later, outcome.reason)

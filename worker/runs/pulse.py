@@ -53,7 +53,8 @@ class Pulse:
         leases of the dead end too, which others have to wait out.
         """
         now, book = self.now(), self.book()
-        found = self.writer.call(lambda connection: self._rescue(connection, book, now, alone=alone))
+        orphans = self.writer.call(lambda connection: self._rescue(connection, book, now, alone=alone))
+        found = [one for one in orphans if one[2].mine]  # the others were rescued by another node just then
         for run, node, ended in found:
             self.dispatch.events.emit(RunRescued(run.job, run.id, run.attempt, node))
             self.dispatch.settle(ended.recorded)

@@ -70,6 +70,13 @@ def end(
     return connection.execute(change).rowcount == 1
 
 
+def get(connection: sa.Connection, run_id: int, number: int) -> Attempt | None:
+    """Returns one attempt."""
+    query = sa.select(attempts).where(attempts.c.run_id == run_id, attempts.c.number == number)
+    row = connection.execute(query).mappings().first()
+    return _attempt(row) if row else None
+
+
 def of_run(connection: sa.Connection, run_id: int) -> list[Attempt]:
     """Returns a run's attempts, first to last."""
     query = sa.select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
