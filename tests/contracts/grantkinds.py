@@ -63,6 +63,7 @@ KINDS = {
         ),
         Kind("refresh_token", logs_in=False, refreshes=True, options={"refresh_token": _REF}),
         Kind("authorization_code", logs_in=False, refreshes=True),
+        Kind("device_code", logs_in=False, refreshes=True),
     )
 }
 

@@ -94,7 +94,7 @@ KILLED: dict[str, dict[str, End]] = {
     "before the token is stored": _AS_LOST,
     "after the token is stored": _AS_NEVER,  # which was the killed one's own request
 }
-FIRST = {"refresh_token": [REFRESH], "authorization_code": []}  # the others log in
+FIRST = {"refresh_token": [REFRESH], "authorization_code": [], "device_code": []}  # the others log in
 
 
 @pytest.fixture
@@ -122,10 +122,10 @@ class Bench:
     def begin(self) -> None:
         """Brings the first token, by a person where the grant needs one."""
         self._keeper = self.keeper()
-        if self.kind.name == "authorization_code":
+        if account_of(self.kind, self.desk.url, self.secrets).options.needs_person:
             clock = self.desk.clock
             pair = Granted(Secret(self.secrets["access"]), Secret(self.secrets["refresh"]), 3600.0)
-            self._keeper.adopt(Handed(pair, "authorization_code", clock.now(), clock.elapsed()))
+            self._keeper.adopt(Handed(pair, self.kind.name, clock.now(), clock.elapsed()))
         self._keeper.token()
 
     def ask(self, keeper: Keeper | None = None) -> None:
