@@ -37,6 +37,7 @@ class Tongue:
     kind_of: Callable[[str], tuple[Kind, int]]
     strict: bool  # values must be of the column's type
     cased: bool  # names that differ in case are different names
+    taken: frozenset[str] = frozenset()  # columns that each table has
 
 
 @dataclass
@@ -117,6 +118,7 @@ _TONGUES = {
         kind_of=_postgres_kind,
         strict=True,
         cased=True,
+        taken=frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}),
     ),
 }
 
@@ -153,7 +155,7 @@ def create(connection: sa.Connection, name: str, kinds: dict[str, Kind], key: Se
     first = {column: kinds[column] for column in key}
     system = {RUN_ID: Kind.INTEGER, SYNCED_AT: Kind.TIMESTAMP}
     rest = {column: kind for column, kind in kinds.items() if column not in first}
-    parts = [f"{quoted(connection, column)} {speech.types[kind]}" for column, kind in (first | system | rest).items()]
+    parts = [_declared(connection, column, kind) for column, kind in (first | system | rest).items()]
     if key:
         parts.append(f"PRIMARY KEY ({', '.join(quoted(connection, column) for column in key)})")
     connection.exec_driver_sql(f"CREATE TABLE {quoted(connection, name)} ({', '.join(parts)})")
@@ -168,9 +170,8 @@ def extend(connection: sa.Connection, table: Table, kinds: dict[str, Kind]) -> N
     """Adds columns to a table."""
     speech = tongue(connection)
     for column, kind in kinds.items():
-        connection.exec_driver_sql(
-            f"ALTER TABLE {quoted(connection, table.name)} ADD COLUMN {quoted(connection, column)} {speech.types[kind]}"
-        )
+        declared = _declared(connection, column, kind)
+        connection.exec_driver_sql(f"ALTER TABLE {quoted(connection, table.name)} ADD COLUMN {declared}")
         added = Column(column, kind, strict=speech.strict)
         table.columns[column] = changed(added, whole=SYNCED_AT in table.columns)
 
@@ -192,6 +193,13 @@ def adopt(connection: sa.Connection, table: Table, key: Sequence[str]) -> None:
         )
     system = {RUN_ID: Kind.INTEGER, SYNCED_AT: Kind.TIMESTAMP}
     extend(connection, table, {column: kind for column, kind in system.items() if column not in table.columns})
+
+
+def _declared(connection: sa.Connection, column: str, kind: Kind) -> str:
+    speech = tongue(connection)
+    if column in speech.taken:
+        raise TableUnfit(f"{column} cannot be the name of a column: each table has one of its own. Name it in map.")
+    return f"{quoted(connection, column)} {speech.types[kind]}"
 
 
 def quoted(connection: sa.Connection, name: str) -> str:

@@ -98,7 +98,7 @@ class SqlSink:
             if None in _values(rows, column):
                 for row in rows:
                     if row.get(column) is None:
-                        unit.reject(row, f"the record has no {column}, which is its key")
+                        unit.reject(row, _without(column))
                 rows = [row for row in rows if row.get(column) is not None]
         return rows
 
@@ -123,6 +123,8 @@ class SqlSink:
         for column in columns:
             values, bad = fit(column, _values(rows, column.name))
             stored.append(values)
+            if column.name in self._key and None in values:  # SQLite would take null for a key, each time anew
+                bad = {place: _without(column.name) for place, value in enumerate(values) if value is None} | bad
             reasons = bad | reasons
         for place in sorted(reasons):
             unit.reject(rows[place], reasons[place])
@@ -162,6 +164,10 @@ class SqlSink:
             self._store(unit, batch[half:], statement, stamp)
         else:
             unit.count(written=written, unchanged=len(batch) - written)
+
+
+def _without(column: str) -> str:
+    return f"the record has no {column}, which is its key"
 
 
 def _values(rows: list[Record], name: str) -> list[Json]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jobs.contract import Counts
+from jobs.sinks.schema import TableUnfit
 from jobs.sinks.sql import SqlOptions, SqlSink
 from jobs.testing import MemoryContext
 from worker.store.database import Database
@@ -39,3 +40,22 @@ def test_a_row_too_large_for_postgresql_is_rejected(postgres_database: Database)
         assert (counts.written, counts.rejected) == (2, 1)
         ((_, reason),) = context.rejects
     assert "the database refused it: index row" in reason
+
+
+def test_an_empty_time_is_no_key(context: MemoryContext) -> None:
+    """It is stored as null, which SQLite takes as a key: each run would add the record once more."""
+    rows = [{"id": "2026-01-31T08:00:00Z"}, {"id": ""}]
+
+    assert (_store(context, rows[0]).written, _store(context, *rows).rejected) == (1, 1)
+    assert _store(context, *rows).written == 0
+    assert {reason for _, reason in context.rejects} == {"the record has no id, which is its key"}
+
+
+def test_a_column_that_postgresql_has_itself_is_refused_with_the_remedy(postgres_database: Database) -> None:
+    """A box of a map has an xmin; to try again would not help."""
+    with MemoryContext(write=postgres_database.write) as context:
+        with pytest.raises(TableUnfit, match=r"xmin cannot be the name.*Name it in map"):
+            _store(context, {"id": 1, "xmin": 5.0})
+        _store(context, {"id": 1})
+        with pytest.raises(TableUnfit, match="xmin"):
+            _store(context, {"id": 1, "xmin": 5.0})
