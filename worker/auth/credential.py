@@ -12,10 +12,6 @@ from worker.wire.outgoing import About
 class Credential(Protocol):
     """Safe for any number of threads; `Keeper` and `StaticKeeper` are the two there are."""
 
-    @property
-    def generation(self) -> int:
-        """The generation at hand in memory; 0: none."""
-
     def start(self) -> None:
         """Takes up what an earlier process left; raises StoreUnreachable."""
 

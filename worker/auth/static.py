@@ -81,11 +81,6 @@ class StaticKeeper:
             accounts.set_health(connection, name, health, reason, self.now())
         return tokens.load(connection, name)
 
-    @property
-    def generation(self) -> int:
-        """The secret's version; 0 before the start."""
-        return self._token.generation if self._token else 0
-
     def token(self, rejected: int | None = None, deadline_s: float = 60.0) -> Token:  # noqa: ARG002  as the Keeper's
         """Returns the secret; raises AccountBlocked once the API has refused it, and StoreUnreachable."""
         if self._token is None:
