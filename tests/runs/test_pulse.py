@@ -58,6 +58,18 @@ def test_on_a_file_of_its_own_a_daemon_knows_at_once_that_others_are_dead(make_b
     assert bench.last("orders").state is RunState.QUEUED
 
 
+def test_a_rescued_run_waits_for_no_clock(make_bench: Make) -> None:
+    """The rescuer's wall clock may be ahead of that of the node that takes the run, or be set back just then."""
+    bench = make_bench(definition("orders"))
+    _left_running(bench, 31.0)
+    bench.pulse.once()
+
+    bench.now -= timedelta(hours=1)
+    bench.inbox.once()
+
+    assert bench.submitted == [bench.last("orders").id]
+
+
 def test_of_two_nodes_that_rescue_at_once_one_tells(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one, which saw the dead node's attempt too, finds it ended."""
     bench = make_bench(definition("orders"))

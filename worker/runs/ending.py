@@ -32,7 +32,7 @@ def end(connection: sa.Connection, book: Book, run: Run, outcome: Outcome, now: 
         found = attempts.get(connection, run.id, run.attempt)
         return Ended(mine=found is not None and (found.state, found.ended_at) == (outcome.attempt, now))
     if outcome.wait_s is not None:
-        later = now + timedelta(seconds=outcome.wait_s)
+        later = now + timedelta(seconds=outcome.wait_s) if outcome.wait_s else None  # at once, whatever clocks say
         runs.requeue(connection, run.id, run.attempt, later, outcome.reason)
         return Ended(mine=True)
     return close(connection, book, run, outcome.run, now, outcome)
@@ -44,7 +44,8 @@ def close(connection: sa.Connection, book: Book, run: Run, state: RunState, now:
     locks.release(connection, run.id)
     following = [of_parent(job, run, state, now) for job in book.followers.get(run.job, ())]
     handed = _hand_on(connection, run.job, now)
-    return Ended(mine=True, recorded=record(connection, book, following, now), handed=handed)
+    recorded = record(connection, book, following, now) if following else []
+    return Ended(mine=True, recorded=recorded, handed=handed)
 
 
 def _hand_on(connection: sa.Connection, job: str, now: datetime) -> int | None:
