@@ -254,3 +254,56 @@ def test_many_threads_write_and_wait(writer: Writer, notes: Callable[[], list[in
         thread.join(30)
     assert notes() == list(range(500))
     assert time.monotonic() - begun < 30
+
+
+def _linger(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(writer_module, "LINGER_S", seconds)
+
+
+def test_what_lingers_goes_once_somebody_waits_for_it(
+    writer: Writer, notes: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it may linger: whoever waits is not kept."""
+    _linger(monkeypatch, 3600.0)
+    first, second = (writer.submit(note(number), lingers=True) for number in (1, 2))
+    assert notes() == []
+    assert second.wait(10) == 2
+    assert first.done
+    assert notes() == [1, 2]
+
+
+def test_what_lingers_goes_with_what_does_not(
+    writer: Writer, notes: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order in which they were handed in, in one transaction."""
+    _linger(monkeypatch, 3600.0)
+    ticket = writer.submit(note(1), lingers=True)
+    writer.call(note(2), 10)
+    assert ticket.done
+    assert notes() == [1, 2]
+
+
+def test_what_lingers_goes_by_itself(writer: Writer, notes: Callable[[], list[int]]) -> None:
+    """Nobody has to wait for it: another write asked for later finds it done."""
+    done = threading.Event()
+
+    def operation(connection: sa.Connection) -> None:
+        note(1)(connection)
+        done.set()
+
+    writer.submit(operation, lingers=True)
+    assert done.wait(10)
+    writer.call(note(2), 10)
+    assert notes() == [1, 2]
+
+
+def test_a_stop_takes_along_what_lingers(
+    database: Database, notes: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that was handed in is lost."""
+    _linger(monkeypatch, 3600.0)
+    leaving = Writer(database, print)
+    leaving.start()
+    leaving.submit(note(1), lingers=True)
+    leaving.stop()
+    assert notes() == [1]

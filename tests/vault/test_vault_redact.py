@@ -307,6 +307,23 @@ def test_a_planted_secret_is_found_in_any_document(document: object, value: str)
     assert isinstance(json.dumps(shown), str)
 
 
+_scalar = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=20)
+    | st.sampled_from(
+        ["https://a.test/x?limit=5&token=abcdef123", "Bearer abcdef123456", "password=hunter22", "a: b", "50% of it"]
+    )
+)
+
+
+@given(st.dictionaries(st.text(max_size=12) | st.sampled_from(["password", "x=y", "url"]), _scalar, max_size=6))
+def test_the_quick_way_masks_what_the_thorough_one_does(fields: dict[str, object]) -> None:
+    """A log line's flat fields are looked at together where that is enough; the result is the same."""
+    assert redact_value(fields) == redactor._walked(fields, ())
+
+
 def test_memory_is_bounded_and_live_secrets_stay() -> None:
     """Of secrets no longer in use only the newest are kept; those in use are never forgotten."""
     known = Known(past_values=10, past_characters=10_000)

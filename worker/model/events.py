@@ -6,7 +6,7 @@ Each event is one frozen record; its fields become the fields of the log line. d
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -22,8 +22,7 @@ class Event:
 
     def facts(self) -> dict[str, Json]:
         """Returns the event's fields that are set, by name."""
-        pairs = ((item.name, getattr(self, item.name)) for item in fields(self))
-        return {key: value for key, value in pairs if value is not None}
+        return {key: value for key, value in vars(self).items() if value is not None}
 
 
 Listener = Callable[[Event], None]

@@ -43,28 +43,38 @@ def redact_value(value: Any) -> Any:  # noqa: ANN401  # any JSON-like value, and
     What is neither a container nor a JSON scalar becomes its text. Never raises and never changes its
     argument.
     """
-    if _clean(value):
-        return value
     try:
+        text = _plain_json(value)
+        if text is None:
+            return _walked(value, ())
+        flat = isinstance(value, dict) and not ("[" in text or text.count("{") > 1)
+        if not _names_secret(value) if flat else not _names_secret_deep(value):
+            if not shapes.marked(text):
+                return value
+            if flat:
+                return {_shaped(key): _shaped(item) for key, item in value.items()}
         return _walked(value, ())
     except Exception:  # noqa: BLE001  # a field whose own code fails must not cost the caller its log line
         return MASK
 
 
-def _clean(value: Any) -> bool:  # noqa: ANN401  # see redact_value
-    """Tells whether nothing is to be masked in a plain JSON value; unsure counts as no.
+def _plain_json(value: Any) -> str | None:  # noqa: ANN401  # see redact_value
+    """Returns a plain value as JSON where that holds no known secret; None where it does, or where that is unsure.
 
     A JSON text without a backslash shows every string as it is, so one search in it serves for all strings.
     """
     try:
         data = orjson.dumps(value, option=_NATIVE)
     except TypeError:  # something that JSON cannot hold: its text must be looked at
-        return False
-    text = data.decode()
-    if "\\" in text or shapes.marked(text) or _known.may_hold(data):
-        return False
-    nested = "[" in text or text.count("{") > 1
-    return not (_names_secret_deep(value) if nested else isinstance(value, dict) and _names_secret(value))
+        return None
+    return None if b"\\" in data or _known.may_hold(data) else data.decode()
+
+
+def _shaped(item: Any) -> Any:  # noqa: ANN401  # see redact_value
+    """Returns a key or a scalar that holds no known secret, cleared of what has the shape of one."""
+    if isinstance(item, str):
+        return redact(item) if shapes.marked(item) else item
+    return item if isinstance(item, (*_HARMLESS, int)) else _walked(item, ())
 
 
 def _names_secret(fields: dict[str, Any]) -> bool:

@@ -120,7 +120,7 @@ class Trail:
             if self._batch is None or not self._batch[0].take(call):
                 batch = _Batch()
                 batch.take(call)
-                self._batch = batch, self._writer.submit(batch.write)
+                self._batch = batch, self._writer.submit(batch.write, lingers=True)
             return self._batch[1]
 
     def _wait(self, ticket: Ticket[None], call: Call, patience_s: float) -> None:
