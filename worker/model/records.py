@@ -237,7 +237,7 @@ class Command:
     by: str
     verb: str
     target: str
-    arguments: dict[str, Json] = field(default_factory=dict)
+    arguments: Json = field(default_factory=dict)  # parameters by name; anybody can write to the table
     taken_by: int | None = None
     ended_at: datetime | None = None
     outcome: str | None = None

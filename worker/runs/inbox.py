@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from jobs.contract import Json
 from worker.model.events import CommandTaken
 from worker.model.records import Command, Run
 from worker.runs.book import Book
@@ -67,6 +68,7 @@ def _plan(command: Command, book: Book, now: datetime) -> tuple[str, list[Run]]:
     job = book.get(command.target)
     if job is None:
         return f"refused: no job {command.target} is configured", []
-    if not isinstance(command.arguments, dict):  # anybody can write to the table
-        return f"refused: expected parameters by name, found {command.arguments!r:.200}", []
-    return "done", [of_request(job, command.id, now, command.arguments)]
+    arguments: Json = command.arguments  # as it stands: anybody can write to the table
+    if not isinstance(arguments, dict):
+        return f"refused: expected parameters by name, found {arguments!r:.200}", []
+    return "done", [of_request(job, command.id, now, arguments)]
