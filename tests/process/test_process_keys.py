@@ -40,7 +40,7 @@ def dying_after(function):
 app.main()
 """
 STEPS = {
-    "before the ring": "ringfile._give_to_owner_of = die",
+    "before the ring": "ringfile.write_new = dying_after(ringfile.write_new)",
     "after the ring": "keys.rewrite = dying_after(keys.rewrite)",
     "after the new key is known": "keys.begin = dying_after(keys.begin)",
     "before a token's commit": "tokens.reseal = dying_after(tokens.reseal)",

@@ -122,7 +122,7 @@ def test_fingerprints_outlive_every_key(tmp_path: Path) -> None:
     assert first not in file.read_text()
 
 
-def test_a_change_keeps_comments_owner_and_mode(file: Path) -> None:
+def test_a_change_keeps_comments_and_mode(file: Path) -> None:
     """Only the lines that change are changed."""
     _write(file, "# mine\n\n" + _line("old", 1) + "# the end\n")
     rewrite(file, lambda text: with_new_key(text, NOW)[0])

@@ -39,7 +39,6 @@ def rewrite(path: Path, change: Callable[[str], str]) -> None:
         draft = path.with_name(f".{path.name}.new")
         draft.unlink(missing_ok=True)  # left by a process that died: we are alone
         write_new(draft, text, path)
-        _give_to_owner_of(path, draft)
         draft.replace(path)
         _settle(path.parent)
 
@@ -81,20 +80,6 @@ def _alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def _give_to_owner_of(path: Path, draft: Path) -> None:
-    """Lets the daemon's user go on reading where root changes its key ring."""
-    before, after = path.stat(), draft.stat()
-    if (before.st_uid, before.st_gid) != (after.st_uid, after.st_gid):
-        try:
-            os.chown(draft, before.st_uid, before.st_gid)
-        except OSError as error:
-            draft.unlink()
-            raise KeyRingError(
-                f"{path} belongs to user id {before.st_uid}, to whom a new one cannot be given ({error.strerror}); "
-                "nothing was changed. Run this as that user, or as root."
-            ) from None
 
 
 def _settle(folder: Path) -> None:
