@@ -112,6 +112,20 @@ def test_a_waiting_run_is_not_started_while_another_of_its_job_runs(make_bench: 
     assert bench.states("orders") == ["queued", "queued"]
 
 
+def test_a_clock_that_was_wrong_for_a_moment_stops_no_job(make_bench: Make) -> None:
+    """A machine may come up years ahead and be set right: the ticks from then on are news, and told once."""
+    bench = make_bench(definition("orders"))
+    bench.fire("orders", 10 * 365 * 24 * 60)
+    bench.execute_all()
+    bench.now = START + timedelta(minutes=1)
+
+    for minute in (1, 1, 2, 2):
+        bench.fire("orders", minute)
+        bench.execute_all()
+
+    assert bench.states("orders") == ["succeeded"] * 3
+
+
 def test_jobs_of_a_blocked_account_are_skipped_with_that_reason(make_bench: Make) -> None:
     """A run that could only fail is not begun."""
     job = definition("orders")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -12,6 +12,7 @@ from worker.runs.candidates import skipped
 from worker.store import accounts, jobs, locks, runs
 
 _QUEUES_ALWAYS = (Trigger.MANUAL, Trigger.CATCH_UP)  # a person, or a policy, asked for exactly these
+_SKEW = timedelta(minutes=5)  # clocks of nodes differ by less
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,19 @@ def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now
         unusable=frozenset(accounts.unusable(connection, now)),
         holders=locks.holders(connection, [locks.job_lock(name) for name in names]),
     )
-    news = [run for run in candidates if not _accounted(run, situation)]
+    news = [run for run in candidates if not _accounted(run, situation, now)]
     judged = _judge_all(book, news, situation, now)
     recorded = runs.claim(connection, _with_own_row(connection, judged))
-    jobs.ticked(connection, _latest_ticks(news))
+    jobs.ticked(connection, _latest_ticks(news), now + _SKEW)
     return _lock(connection, book, recorded, now)
 
 
-def _accounted(run: Run, situation: Situation) -> bool:
+def _accounted(run: Run, situation: Situation, now: datetime) -> bool:
+    """Tells whether a tick has its row; a last tick in the future is a clock's that was set back, and says nothing."""
     row = situation.jobs.get(run.job)
-    return run.tick is not None and row is not None and row.last_tick is not None and run.tick <= row.last_tick
+    if run.tick is None or row is None or row.last_tick is None:
+        return False
+    return run.tick <= row.last_tick <= now + _SKEW
 
 
 def _latest_ticks(news: Iterable[Run]) -> dict[str, datetime]:

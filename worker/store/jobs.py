@@ -71,10 +71,13 @@ def locked(connection: sa.Connection, names: Sequence[str]) -> dict[str, JobRow]
     return found
 
 
-def ticked(connection: sa.Connection, ticks: Mapping[str, datetime]) -> None:
-    """Moves each job's last tick forward, never back; in name order, so that two nodes never wait for each other."""
+def ticked(connection: sa.Connection, ticks: Mapping[str, datetime], latest: datetime) -> None:
+    """Moves each job's last tick forward, and back only where it is beyond `latest`, set by a clock that was wrong.
+
+    In name order, so that two nodes never wait for each other.
+    """
     for name, tick in sorted(ticks.items()):
-        newer = sa.or_(jobs.c.last_tick.is_(None), jobs.c.last_tick < tick)
+        newer = sa.or_(jobs.c.last_tick.is_(None), jobs.c.last_tick < tick, jobs.c.last_tick > latest)
         connection.execute(sa.update(jobs).where(jobs.c.name == name, newer).values(last_tick=tick))
 
 
