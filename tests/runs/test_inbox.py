@@ -64,7 +64,7 @@ def test_a_request_that_makes_no_sense_is_refused_and_holds_up_nothing(make_benc
     bench = make_bench(definition("orders"))
     bench.fire("orders", 1)
     bench.submitted.clear()
-    command = Command(new_id(), bench.now, "somebody", "trigger", "orders", arguments)  # type: ignore[arg-type]
+    command = Command(new_id(), bench.now, "somebody", "trigger", "orders", arguments)
     bench.writer.call(lambda connection: commands.post(connection, command))
 
     bench.inbox.once()
