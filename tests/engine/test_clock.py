@@ -111,6 +111,20 @@ def test_more_are_told_as_one_gap(clock: Clock, listener: Listener, hands: Hands
     assert listener.ticks[-1] == Tick("a", START + 21601 * SECOND)
 
 
+def test_a_clock_that_was_wrong_and_is_set_right_stops_no_job(clock: Clock, listener: Listener, hands: Hands) -> None:
+    """After a step back of a year a job does not wait for a year."""
+    clock.set("job", every(60), START)
+    hands.turn(365 * 86_400)
+    clock.once()
+    told = len(listener.ticks)
+    hands.turn(-365 * 86_400)
+    clock.once()
+    assert clock.next_fire("job") == START + MINUTE
+    hands.turn(60)
+    clock.once()
+    assert listener.ticks[told:] == [Tick("job", START + MINUTE)]
+
+
 def test_a_step_back_tells_nothing_twice(clock: Clock, listener: Listener, hands: Hands) -> None:
     """When the wall clock goes back, instants told before are not told again."""
     clock.set("a", every(60), START)

@@ -7,7 +7,7 @@ builds lists without bound.
 
 Jumps of the wall clock. Forward: what was passed is due at once, up to 1,000 ticks a job one by one, more as
 one gap (`on_gap`), after which the job goes on from now. Back: no instant is told twice; a job waits for its
-next one.
+next one. Back by more than a day: the clock had been wrong, and jobs go on from now; instants may be told again.
 """
 
 import logging
@@ -31,6 +31,7 @@ from worker.model.records import Tick
 _LONGEST_WAIT_S = 5.0  # a jump of the wall clock is noticed within this
 _MOST_TICKS = 1000  # of one job at once
 _INSTANT = timedelta(microseconds=1)
+_WRONG = timedelta(days=1)  # a step back beyond this mends a clock that was wrong
 
 
 class Clock:
@@ -60,6 +61,7 @@ class Clock:
             jobstores={"default": self._store}, executors={"default": self._outlet}, timezone=UTC
         )
         self._scheduler.start(paused=True)  # opens the store; runs no thread
+        self._shown = now()  # by the wall clock, at the last pass
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
 
@@ -120,6 +122,7 @@ class Clock:
     def _pass(self) -> None:
         now = self._now()
         with self._lock:
+            self._notice(now)
             if self._handover.full:
                 return  # nothing is lost: the jobs stay due
             turns = [turn for job in self._store.get_due_jobs(now) if (turn := self._turn(job, now)) is not None]
@@ -129,6 +132,13 @@ class Clock:
             self._handover.put([*gaps, *self._outlet.take()])
             for turn in turns:  # after the handover: the next instants can wait, those that are due cannot
                 self._put_back(turn)
+
+    def _notice(self, now: datetime) -> None:
+        """Lets every job go on from now where the clock was wrong: else it waits for what it took for its next one."""
+        if now < self._shown - _WRONG:
+            for job in self._store.get_all_jobs():
+                self._put_back(_Turn(job, [], None, job.trigger.occurrences.next_after(now)))
+        self._shown = now
 
     def _turn(self, job: Job, now: datetime) -> "_Turn | None":
         try:
