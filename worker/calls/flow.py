@@ -2,18 +2,17 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from jobs.contract import Answer
 from worker.auth.keeper import Token
 from worker.auth.rejection import is_rejected
 from worker.calls import retry, verdicts
 from worker.calls.limits import TooLong
-from worker.calls.means import Means, RunRef
+from worker.calls.means import Means, Subject
 from worker.calls.retry import Outcome
 from worker.model.errors import AuthRejected, CallError, CallFailed, CallUnanswered, CallUnsent
 from worker.model.events import CallRetried
-from worker.wire.outgoing import About, Outgoing, Reply, place_of
+from worker.wire.outgoing import Outgoing, Reply, place_of
 
 _SLICE_S = 0.5  # how late a cancelled run is noticed while it waits
 _TOKEN_S = 60.0  # patience for a token, at most
@@ -25,13 +24,11 @@ _FORBIDDEN = 403
 class Flow:
     """The way of one request; used once."""
 
-    def __init__(
-        self, means: Means, run: RunRef, outgoing: Outgoing, about: About, keep: Callable[[Reply], None]
-    ) -> None:
+    def __init__(self, means: Means, subject: Subject, outgoing: Outgoing, keep: Callable[[Reply], None]) -> None:
         self._means = means
-        self._run = run
+        self._subject = subject
+        self._run = subject.run
         self._outgoing = outgoing
-        self._about = about
         self._keep = keep  # is handed every reply, for its ticket
         self._tries = 0
         self._last_call: int | None = None
@@ -58,12 +55,13 @@ class Flow:
         if self._renewed or not self._is_rejected(outcome) or self._is_vouched_for(outcome):
             return outcome
         self._renewed = True
-        return self._sent(rejected=self._about.generation_used)
+        return self._sent(rejected=self._token.generation if self._token else None)
 
     def _is_vouched_for(self, outcome: Outcome) -> bool:
         """Tells whether a 403 is no word about the token: where one can ask whether that is good, one asks once."""
         if self._token is not None and isinstance(outcome, Answer) and outcome.status == _FORBIDDEN:
-            self._vouched = self._means.keeper.vouches(self._token, self._about)
+            about = self._subject.about(self._last_call, self._token.generation)
+            self._vouched = self._means.keeper.vouches(self._token, about)
         return self._vouched
 
     def _sent(self, rejected: int | None) -> Outcome:
@@ -71,10 +69,10 @@ class Flow:
         self._take_turn()
         patience_s = max(min(_TOKEN_S, self._run.remaining_s()), 0.0)
         token = self._token = self._means.keeper.token(rejected=rejected, deadline_s=patience_s)
-        self._about = replace(self._about, retry_of=self._last_call, generation_used=token.generation)
+        about = self._subject.about(self._last_call, token.generation)
         try:
             with self._means.keeper.carrying(token) as carriage:
-                reply = self._means.line.send(self._means.signer.sign(self._outgoing, token), self._about)
+                reply = self._means.line.send(self._means.signer.sign(self._outgoing, token), about)
                 carriage.arrived(reply.answer)
         except CallError as error:
             self._last_call = error.call_id or self._last_call

@@ -52,15 +52,26 @@ class Means:
         return self.account.options.retry
 
 
-def about(means: Means, run: RunRef, method: str, act_for: str | None) -> About:
-    """Returns what the trail is told of a request, whichever try it is."""
-    account = means.account
-    return About(
-        account=account.name,
-        purpose=Purpose.READ if method in READS else Purpose.WRITE,
-        tenant=account.options.tenant or None,
-        job=run.job,
-        run_id=run.run_id,
-        attempt=run.attempt,
-        act_for=act_for,
-    )
+@dataclass(frozen=True)
+class Subject:
+    """What the trail is told of a request, whichever try it is."""
+
+    account: str
+    purpose: Purpose
+    tenant: str | None
+    run: RunRef
+    act_for: str | None
+
+    def about(self, retry_of: int | None, generation: int) -> About:
+        """Returns what it is told of one try."""
+        return About(
+            account=self.account,
+            purpose=self.purpose,
+            tenant=self.tenant,
+            job=self.run.job,
+            run_id=self.run.run_id,
+            attempt=self.run.attempt,
+            retry_of=retry_of,
+            generation_used=generation,
+            act_for=self.act_for,
+        )

@@ -13,12 +13,13 @@ from worker.auth.credential import Credential
 from worker.calls.acting import Acting, acting
 from worker.calls.flow import Flow
 from worker.calls.limits import Limiter
-from worker.calls.means import Means, RunRef, about
+from worker.calls.means import READS, Means, RunRef, Subject
 from worker.calls.paths import absolute
 from worker.calls.signing import Signer
 from worker.model.errors import CallRefused
 from worker.model.events import Events
 from worker.model.moments import utc_now
+from worker.model.records import Purpose
 from worker.store.writer import Ticket
 from worker.wire.line import Line
 from worker.wire.outgoing import Outgoing, Reply
@@ -97,7 +98,9 @@ class BoundApi:
             body=None if json is None else self._encoded(json, method, path),
             content_type="application/json",
         )
-        return Flow(means, self._run, outgoing, about(means, self._run, method, who.told), self._keep).answer()
+        purpose = Purpose.READ if method in READS else Purpose.WRITE
+        subject = Subject(means.name, purpose, means.account.options.tenant or None, self._run, who.told)
+        return Flow(means, subject, outgoing, self._keep).answer()
 
     def settle(self) -> None:
         """Waits until the rows of all answers so far are durable; raises StoreError where that takes too long.

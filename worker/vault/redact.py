@@ -21,6 +21,7 @@ MASK = "***"
 _DEEPEST = 16  # levels of nesting; what lies deeper is masked whole
 _NATIVE = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_UTC_Z
 _HARMLESS = (bool, float, datetime, date, time, timedelta, type(None))
+_SCALARS = frozenset({*_HARMLESS, int, str})
 
 _plain_names: set[str] = set()  # names found harmless
 _MOST_NAMES = 4096
@@ -45,14 +46,12 @@ def redact_value(value: Any) -> Any:  # noqa: ANN401  # any JSON-like value, and
     """
     try:
         text = _plain_json(value)
-        if text is None:
+        if text is None or _is_told_by_name(value, text):
             return _walked(value, ())
-        flat = isinstance(value, dict) and not ("[" in text or text.count("{") > 1)
-        if not _names_secret(value) if flat else not _names_secret_deep(value):
-            if not shapes.marked(text):
-                return value
-            if flat:
-                return {_shaped(key): _shaped(item) for key, item in value.items()}
+        if not shapes.marked(text):
+            return value
+        if isinstance(value, dict) and _SCALARS.issuperset(map(type, value.values())):
+            return {key: redact(item) if _is_marked(item) else item for key, item in value.items()}
         return _walked(value, ())
     except Exception:  # noqa: BLE001  # a field whose own code fails must not cost the caller its log line
         return MASK
@@ -70,18 +69,21 @@ def _plain_json(value: Any) -> str | None:  # noqa: ANN401  # see redact_value
     return None if b"\\" in data or _known.may_hold(data) else data.decode()
 
 
-def _shaped(item: Any) -> Any:  # noqa: ANN401  # see redact_value
-    """Returns a key or a scalar that holds no known secret, cleared of what has the shape of one."""
-    if isinstance(item, str):
-        return redact(item) if shapes.marked(item) else item
-    return item if isinstance(item, (*_HARMLESS, int)) else _walked(item, ())
+def _is_told_by_name(value: Any, text: str) -> bool:  # noqa: ANN401  # see redact_value
+    """Tells whether a name in the value, whose JSON is `text`, wants a closer look; a line is mostly flat."""
+    nested = "[" in text or text.count("{") > 1
+    return _names_secret_deep(value) if nested else isinstance(value, dict) and _names_secret(value)
+
+
+def _is_marked(item: Any) -> bool:  # noqa: ANN401  # see redact_value
+    return type(item) is str and shapes.marked(item)
 
 
 def _names_secret(fields: dict[str, Any]) -> bool:
-    """Tells whether a name among `fields` is one of a secret; names repeat, so verdicts are kept."""
+    """Tells whether a name among `fields` is one of a secret, or may hold one; names repeat, so verdicts are kept."""
     if _plain_names.issuperset(fields):
         return False
-    if any(map(shapes.sensitive, fields)):
+    if any(shapes.sensitive(name) or shapes.marked(name) for name in fields):
         return True
     if len(_plain_names) > _MOST_NAMES:  # made up from data: begin anew
         _plain_names.clear()

@@ -98,11 +98,14 @@ class Intake:
         return stream
 
     def _sent(self) -> Iterator[bytes]:
+        whole = self._raw.length_remaining
         while chunk := self._raw.read(_CHUNK, decode_content=False):
             self.wire += len(chunk)
             if self.wire > self._bound:
                 raise TooLarge(f"its body has more than the {self._bound} bytes of max_body")
             yield chunk
+            if self.wire == whole:  # to read on would only cost time
+                return
 
 
 def _through(layer: _Inflater, stream: Iterator[bytes]) -> Iterator[bytes]:

@@ -47,6 +47,7 @@ class Target:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Tells whether a host name or address is this machine: 127.0.0.0/8, ::1 or localhost."""
     try:
