@@ -1,7 +1,7 @@
 """The trail: one row for each HTTP request, opened before it is sent and closed when its outcome is known."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from worker.model.records import Call, Purpose
 from worker.store.tables import calls
 
-_COLUMNS = tuple(field.name for field in fields(Call))
 _OUTCOME = ("status", "ms", "bytes_in", "bytes_out", "error")
 
 
@@ -89,9 +88,7 @@ def stats(connection: sa.Connection) -> list[CallStats]:
 
 
 def _row(call: Call) -> dict[str, Any]:
-    row = {name: getattr(call, name) for name in _COLUMNS}
-    row["purpose"] = call.purpose.value  # drivers differ in what they make of an enum
-    return row
+    return {**vars(call), "purpose": call.purpose.value}  # drivers differ in what they make of an enum
 
 
 def _call(row: sa.RowMapping) -> Call:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from worker.vault.redact import MASK, redact
 from worker.vault.secret import Secret
@@ -104,8 +104,8 @@ def with_params(target: Target, params: Mapping[str, str | Secret]) -> str:
     """Returns the request target with the parameters behind the URL's own query; secrets in clear."""
     if not params:
         return target.path_and_query
-    clear = {name: value.reveal() if isinstance(value, Secret) else value for name, value in params.items()}
-    query = urlencode(clear, quote_via=quote)
+    clear = ((name, value.reveal() if isinstance(value, Secret) else value) for name, value in params.items())
+    query = "&".join([f"{_name(name)}={quote(value, safe='')}" for name, value in clear])
     return f"{target.path}?{target.query}&{query}" if target.query else f"{target.path}?{query}"
 
 
@@ -114,8 +114,14 @@ def shown(target: Target, params: Mapping[str, str | Secret], *, bare: bool) -> 
     url = redact(target.origin + target.path)
     if not bare and (params or target.query):
         pairs = [*parse_qsl(target.query, keep_blank_values=True), *params.items()]
-        url += "?" + "&".join([f"{quote(name)}={_harmless(name, value)}" for name, value in pairs])
+        url += "?" + "&".join([f"{_name(name)}={_harmless(name, value)}" for name, value in pairs])
     return url[:_SHOWN_LENGTH]
+
+
+@lru_cache(maxsize=1024)
+def _name(name: str) -> str:
+    """Returns a parameter's name as a query holds it; names repeat from call to call."""
+    return quote(name, safe="")
 
 
 def _harmless(name: str, value: str | Secret) -> str:
