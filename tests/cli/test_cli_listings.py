@@ -1,11 +1,14 @@
 """What the listings say of a ledger with successes, failures and skips: on a terminal, in a pipe, as JSON."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Verb
-from tests.cli.seeding import BAD, GOOD, LONG_URL, REASON, SKIPPED, seed
+from tests.cli.seeding import BAD, GOOD, LONG_URL, REASON, SKIPPED, TICK, seed
+from worker.model.records import Call, Purpose
+from worker.store import calls
 from worker.store.database import Database
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -148,3 +151,27 @@ def test_check_sums_up(worker: Verb) -> None:
     assert document["problems"] == []
     assert {row["job"]: row["schedule"] for row in document["jobs"]}["employees"] == "disabled"
     assert [row["account"] for row in document["accounts"]] == ["tangoe"]
+
+
+def test_lineage_tells_where_each_token_came_from(worker: Verb, database: Database) -> None:
+    """The call that obtained a token, and the calls it made; as a table at any width and as JSON."""
+    origin = Call(GOOD + 900, "tangoe", Purpose.REFRESH, TICK, "POST", "https://a.test/token", status=200, ms=9.0)
+    with database.write() as connection:
+        calls.record(connection, [replace(origin, generation_used=2)])
+        calls.set_issued(connection, origin.id, 3)
+    (row,) = worker("calls", "--account", "tangoe", "--lineage", "--json").json
+    assert (row["generation"], row["origin"]["call"], row["origin"]["purpose"]) == (3, str(origin.id), "refresh")
+    assert row["usage"]["calls"] >= 30
+    for columns in (80, 120):
+        said = worker("calls", "--account", "tangoe", "--lineage", columns=columns)
+        assert said.code == 0
+        assert max(map(len, said.out.splitlines())) <= columns
+        assert "gen. 3" in said.out
+    assert str(origin.id) in worker("calls", "--account", "tangoe", "--lineage").out
+
+
+def test_lineage_is_an_accounts(worker: Verb) -> None:
+    """Without one, usage is explained."""
+    said = worker("calls", "--lineage")
+    assert said.code == 2
+    assert "--account" in said.err

@@ -51,7 +51,7 @@ def redact_value(value: Any) -> Any:  # noqa: ANN401  # any JSON-like value, and
         if not shapes.marked(text):
             return value
         if isinstance(value, dict) and _SCALARS.issuperset(map(type, value.values())):
-            return {key: redact(item) if _is_marked(item) else item for key, item in value.items()}
+            return {key: _masked(item, shapes.spans(item)) if _is_marked(item) else item for key, item in value.items()}
         return _walked(value, ())
     except Exception:  # noqa: BLE001  # a field whose own code fails must not cost the caller its log line
         return MASK
@@ -150,6 +150,8 @@ def _is_named_pair(value: list[Any] | tuple[Any, ...]) -> bool:
 
 
 def _masked(text: str, spans: list[Span]) -> str:
+    if not spans:
+        return text
     parts: list[str] = []
     done = 0
     for start, end in sorted(span for span in spans if span[0] < span[1]):
