@@ -111,3 +111,12 @@ def test_bad_options_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         RestOptions.model_validate({"account": "api", "path": "/items"} | bad)
     assert "input_value" not in str(caught.value)
+
+
+def test_every_page_is_asked_for_on_behalf_of_whom_the_source_names() -> None:
+    """The first one and those that links lead to."""
+    link = Answer(200, {"link": '<https://api.test/items?page=2>; rel="next"'}, b"[]", "https://api.test/items")
+    given = {"account": "api", "path": "/items", "paging": {"kind": "link"}, "act_for": {"employee_id": "7"}}
+    with MemoryContext(answers=[link, []]) as context:
+        list(RestSource(RestOptions.model_validate(given)).pages(context))
+        assert [request.act_for for request in context.requests] == [{"employee_id": "7"}] * 2
