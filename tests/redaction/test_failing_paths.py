@@ -113,7 +113,7 @@ def _unmask(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the redactor away, everywhere: nothing is masked, neither by value nor by shape nor by name."""
     monkeypatch.setattr(redact, "_masked", lambda text, _spans: text)
     monkeypatch.setattr(shapes, "sensitive", lambda _name: False)
-    monkeypatch.setattr(redact, "_clean", lambda _value: True)
+    monkeypatch.setattr(redact, "_walked", lambda value, _above: value)
 
 
 @pytest.mark.parametrize("name", QUOTING)

@@ -60,7 +60,7 @@ class Flow:
     def _is_vouched_for(self, outcome: Outcome) -> bool:
         """Tells whether a 403 is no word about the token: where one can ask whether that is good, one asks once."""
         if self._token is not None and isinstance(outcome, Answer) and outcome.status == _FORBIDDEN:
-            about = self._subject.about(self._last_call, self._token.generation)
+            about = self._subject.about(None, self._token.generation)
             self._vouched = self._means.keeper.vouches(self._token, about)
         return self._vouched
 
