@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from worker.auth.credential import Credential
-from worker.model.events import AccountRecovered, Event, Events
+from worker.model.events import AccountBlocked, AccountNeedsLogin, AccountRecovered, Event, Events
 from worker.model.records import TokenRow
 from worker.store import tokens
 from worker.store.database import Database
@@ -20,7 +20,8 @@ class Steward:
     keepers: Mapping[str, Credential]
     database: Database
     events: Events
-    _unusable: dict[str, int] = field(default_factory=dict, init=False)  # generation by account, until it recovers
+    _seen: dict[str, int] = field(default_factory=dict, init=False)  # generation by account
+    _unusable: dict[str, int] = field(default_factory=dict, init=False)  # the same, until the account recovers
 
     def __post_init__(self) -> None:
         self.events.listen(self._hear)
@@ -33,11 +34,14 @@ class Steward:
                 self._unusable[row.account] = row.generation
             elif row.generation > self._unusable.get(row.account, row.generation):
                 self.events.emit(AccountRecovered(row.account))
+            self._seen[row.account] = row.generation
             keeper.notice(row)
 
     def _hear(self, event: Event) -> None:
-        """Forgets what was told: a keeper of this process tells of what it won itself."""
-        if isinstance(event, AccountRecovered):
+        """Notes trouble at once, as a login may end it before the next pass; forgets what a keeper told of itself."""
+        if isinstance(event, AccountBlocked | AccountNeedsLogin):
+            self._unusable.setdefault(event.account, self._seen.get(event.account, 0))
+        elif isinstance(event, AccountRecovered):
             self._unusable.pop(event.account, None)
 
     def sweep(self) -> None:

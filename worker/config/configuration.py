@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from worker.config.draft import Place
 from worker.config.lines import KeyPath, undotted
-from worker.model.errors import Problem
 from worker.model.account import AccountOptions
+from worker.model.errors import Problem
 from worker.model.options import (
     DatabaseOptions,
     JobOptions,
