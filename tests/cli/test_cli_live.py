@@ -122,7 +122,10 @@ def test_the_sandbox_ends_when_asked(number: int, code: int) -> None:
     assert "Traceback" not in shown.shown[told:]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, _INTERRUPTED), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, _INTERRUPTED), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_the_demo_ends_with_its_children(tmp_path: Path, number: int, code: int) -> None:
     """In the middle, by Ctrl-C or TERM: no traceback, and neither sandbox nor daemon is left."""
     with terminal("demo", "--folder", str(tmp_path / "demo")) as shown:

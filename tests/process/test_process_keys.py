@@ -77,7 +77,7 @@ def _states(house: House) -> dict[str, str]:
     return {key["key_id"]: key["state"] for key in _command(house, "keys", "status")}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.slow])])
 def hasty_house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """A house on either database whose far end gives tokens of two seconds."""
     url = "sqlite:///worker.db"
@@ -116,7 +116,9 @@ def test_keys_go_round_under_a_working_daemon(hasty_house: House) -> None:
     _work(house)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step", [pytest.param(step, marks=() if step == "before a token's commit" else pytest.mark.slow) for step in STEPS]
+)
 def test_a_killed_rotation_is_finished_by_the_next(house: House, step: str) -> None:
     """No key and no token is lost, no second key is added, and the daemon starts in between."""
     house.configure(DEVICES, attempts=1)
@@ -148,6 +150,7 @@ def test_retire_refuses_what_is_needed(house: House) -> None:
     assert (house.folder / "worker.keys").read_text() == ring
 
 
+@pytest.mark.slow
 def test_a_ring_that_cannot_be_written_is_written_aside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ring from the environment: the new one goes to a file, and from there to where the old one comes from."""
     house.configure(DEVICES)
@@ -174,6 +177,7 @@ def test_a_ring_that_cannot_be_written_is_written_aside(house: House, monkeypatc
     _work(house)
 
 
+@pytest.mark.slow
 def test_a_ring_that_is_not_the_databases_is_refused(house: House, tmp_path: Path) -> None:
     """Every verb that would use it exits 78 or says wrong, and names the key."""
     house.configure(DEVICES)

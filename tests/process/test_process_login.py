@@ -41,6 +41,7 @@ def test_jobs_wait_for_a_login_and_go_on_after_it(either_house: House) -> None:
     assert [call.purpose for call in house.calls() if call.generation_issued == 1] == [Purpose.LOGIN]
 
 
+@pytest.mark.slow
 def test_a_login_by_device_code_prints_what_to_type(house: House) -> None:
     """And waits until somebody did."""
     house.configure(crm(house, "device_code"), ITEMS)

@@ -207,15 +207,16 @@ def test_servicenow_takes_a_signed_grant(caller: Caller, now_signer: Signer) -> 
     "claims",
     [
         {"aud": "https://instance.example/oauth_token.do"},
-        {"iat": int(time.time()) + 300},
-        {"exp": int(time.time()) - 1},
+        {"iat": 300},
+        {"exp": -1},
         {"sub": "nobody"},
         {"jti": None},
     ],
 )
 def test_servicenow_refuses_in_its_words(caller: Caller, now_signer: Signer, claims: dict[str, object]) -> None:
-    """access_denied, 401, without a second of leeway; the call log knows why."""
-    status, body = _now(caller, now_signer.sign(**{"sub": caller.who.servicenow_username} | claims))
+    """access_denied, 401, without a second of leeway; the call log knows why. Times are seconds from now."""
+    timed = {name: int(time.time()) + span for name, span in claims.items() if isinstance(span, int)}
+    status, body = _now(caller, now_signer.sign(**{"sub": caller.who.servicenow_username} | claims | timed))
     assert (status, body["error_description"]) == (401, "access_denied")
     assert caller.sandbox.token_requests()[-1].error not in (None, "access_denied")
 

@@ -96,7 +96,7 @@ def main() -> None:
     os.umask(0o077)  # whatever this process makes is nobody else's to read
     try:
         with hooked(_stray):
-            app()
+            app(prog_name="worker")
     except Exception as error:  # noqa: BLE001  whatever it is, it is told without secrets
         from worker.cli.ending import tell  # noqa: PLC0415  `--help` does without the errors of all rooms
 
