@@ -82,8 +82,10 @@ def _assert_all_good(house: House, died: Run) -> None:
 
 
 def _assert_token_requests_have_rows(house: House) -> None:
+    """A row may have no request, where the daemon died between the two; a request without a row there is never."""
     rows = [one for one in house.calls() if one.purpose in (Purpose.TOKEN, Purpose.REFRESH)]
-    assert len(rows) == len(house.sandbox.token_requests())
+    answered = [one for one in rows if one.status is not None]
+    assert len(answered) <= len(house.sandbox.token_requests()) <= len(rows)
     assert all(one.ms is not None or one.error for one in rows), "a call without an end"
 
 
