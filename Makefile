@@ -1,6 +1,7 @@
 # `make` alone prints what there is to do.
 PYTHON ?= python3
 BIN    := .venv/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast test-slow test-browser test-all lint types imports check format clean
@@ -21,13 +22,13 @@ demo: .venv/installed ## Run the main job against the sandbox on SQLite: about h
 	$(BIN)/worker demo
 
 test: .venv/installed ## Run the tests, PostgreSQL and child processes included: under 5 minutes.
-	$(BIN)/python -m pytest -m 'not slow and not browser'
+	$(PYTEST) -m 'not slow and not browser'
 
 test-fast: .venv/installed ## Run the tests without PostgreSQL and child processes: for the inner loop.
 	$(BIN)/python -m pytest -m 'not slow and not browser and not process and not postgres'
 
 test-slow: .venv/installed ## Run the tests that make test leaves out.
-	$(BIN)/python -m pytest -m 'slow and not browser'
+	$(PYTEST) -m 'slow and not browser'
 
 test-browser: .venv/installed ## Run the logins in a headless Chromium: apt-get install chromium chromium-driver.
 	$(BIN)/python -m pytest -m 'browser'
