@@ -80,7 +80,8 @@ def _sandbox(rows: int) -> Iterator[dict[str, str]]:
 
 
 def _worker(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "worker", *arguments]
+    # -P: a file jobs.py in the current folder would else stand in for our package
+    return [sys.executable, "-P", "-m", "worker", *arguments]
 
 
 @contextmanager
