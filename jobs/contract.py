@@ -1,93 +1,50 @@
-"""The contract between a job and the worker that runs it.
+"""The contract between a job and the worker that runs it: the `Context` is all that a job knows of the daemon.
 
-    WorkerError                 the root of every error of ours
-    ├── BadAnswer               an API answered with something that is not what was asked for
-    ├── BadRecord               one record cannot be mapped or typed; it becomes a reject
-    ├── TooManyRejects          more records were rejected than the job allows
-    ├── Interrupted             the run must end now: cancelled, timed out or shutting down
-    └── JobSignal               what a job asks for, by raising it
-        ├── RetryLater          try this run again, not before a while
-        ├── Skip                there was nothing to do; the run ends as skipped
-        └── GiveUp              trying again cannot help; the run ends as failed
-
-A job knows its `Context` and nothing of the daemon around it.
+Errors are drawn in jobs/errors.py.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import orjson
 import sqlalchemy as sa
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
+from jobs.errors import (
+    BadAnswer,
+    BadRecord,
+    FailedAnswer,
+    GiveUp,
+    Interrupted,
+    JobSignal,
+    RetryLater,
+    Skip,
+    TooManyRejects,
+    Unanswered,
+    WorkerError,
+)
+
+__all__ = [
+    "BadAnswer",
+    "BadRecord",
+    "FailedAnswer",
+    "GiveUp",
+    "Interrupted",
+    "JobSignal",
+    "RetryLater",
+    "Skip",
+    "TooManyRejects",
+    "Unanswered",
+    "WorkerError",
+]
+
 Json = Any  # what a JSON document decodes to: dict, list, str, int, float, bool or None
 Record = dict[str, Json]
-
-
-class WorkerError(Exception):
-    """The root of every error of ours; its text is one sentence that ends in the remedy."""
-
-    kind: ClassVar[str] = "error"  # stands in runs.error_kind: what people filter by
-    permanent: ClassVar[bool] = False  # True: another attempt would fail alike, so none is made
-    retry_after_s: float | None = None  # seconds the far end asked us to wait, where it did
-
-
-class BadAnswer(WorkerError):
-    """An API answered with something that is not what was asked for."""
-
-    kind = "bad_answer"
-
-
-class BadRecord(WorkerError):
-    """One record cannot be mapped or typed; the reason goes into its reject."""
-
-    kind = "bad_record"
-
-
-class TooManyRejects(WorkerError):
-    """More records were rejected than the job's `max_rejects` allows."""
-
-    kind = "too_many_rejects"
-    permanent = True
-
-
-class Interrupted(WorkerError):
-    """The run must end now; raised by `Context.check`."""
-
-    kind = "interrupted"
-
-
-class JobSignal(WorkerError):
-    """What a job asks for by raising a word; the executor owns the consequence."""
-
-
-class RetryLater(JobSignal):
-    """The run is to be attempted again, not before `after_s` seconds have passed."""
-
-    kind = "retry_later"
-
-    def __init__(self, reason: str, after_s: float) -> None:
-        super().__init__(reason)
-        self.retry_after_s = after_s
-
-
-class Skip(JobSignal):
-    """There was nothing to do; the run ends as skipped with this reason."""
-
-    kind = "skipped"
-
-
-class GiveUp(JobSignal):
-    """Trying again cannot help; the run ends as failed with this reason."""
-
-    kind = "gave_up"
-    permanent = True
-
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -170,7 +127,7 @@ class Api(Protocol):
     def base_url(self) -> str:
         """Where relative paths start, without a slash at its end."""
 
-    def request(
+    def request(  # noqa: PLR0913  the parts of a request, by name
         self,
         method: str,
         path: str,
@@ -179,12 +136,15 @@ class Api(Protocol):
         json: Json = None,
         headers: Mapping[str, str] | None = None,
         act_for: Mapping[str, str] | None = None,
+        reads: bool = False,
     ) -> Answer:
-        """Returns the answer to one request, whose status is below 400.
+        """Returns the answer to one request, whose status is below 400; several threads may ask at once.
 
-        `path` is relative to the base URL, or absolute within the account's allowed origins. `act_for` says on whose
+        `path` is relative to the base URL, or absolute within the account's allowed origins. `reads` says that a POST
+        only reads, as a search does, and may be sent again. `act_for` says on whose
         behalf, over what the account says; a blank value takes one back. Waits for the rate limit, repeats what may be
-        repeated, and raises an error that names account, method, URL and status.
+        repeated, and raises an error that names account, method, URL and status: FailedAnswer for a status of 400 or
+        more, Unanswered where the request may have been acted upon.
         """
 
 
@@ -194,6 +154,31 @@ class Cursor:
 
     value: Json = None
     version: int = 0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A reject as it was kept, named by its hash; `record` is None where it was masked or cut."""
+
+    hash: str
+    reason: str
+    record: Json
+
+
+DeliveryState = Literal["sending", "delivered", "refused", "in_doubt"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of a row that was sent to an API; `sending` found later means that nobody knows.
+
+    `fingerprint` tells the row's content, `remote_id` is what the API calls it.
+    """
+
+    key: str
+    fingerprint: str
+    state: DeliveryState
+    remote_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -230,8 +215,14 @@ class Unit(Protocol):
     def advance(self, value: Json, name: str = "") -> None:
         """Moves the job's cursor to `value`; seen by others only if the unit commits."""
 
-    def count(self, *, read: int = 0, written: int = 0, unchanged: int = 0, deleted: int = 0) -> None:
-        """Adds to the attempt's counts, in records."""
+    def count(self, *, read: int = 0, written: int = 0, unchanged: int = 0, deleted: int = 0, pages: int = 0) -> None:
+        """Adds to the attempt's counts, in records and pages."""
+
+    def forget(self, hashes: Sequence[str]) -> None:
+        """Removes kept rejects of this job whose records got through, by the hash that `Context.kept` gave."""
+
+    def deliver(self, deliveries: Sequence["Delivery"]) -> None:
+        """Remembers what became of rows that were sent to an API."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +237,16 @@ class RejectLimit:
         if self.count is not None:
             return counts.rejected > self.count
         return counts.rejected > (self.share or 0.0) * counts.read
+
+
+class Log(Protocol):
+    """What a job says, as structured lines."""
+
+    def info(self, text: str, **facts: Json) -> None:
+        """Writes a line of the level info."""
+
+    def warning(self, text: str, **facts: Json) -> None:
+        """Writes a line of the level warning."""
 
 
 class Context(Protocol):
@@ -282,8 +283,28 @@ class Context(Protocol):
     def api(self, account: str) -> Api:
         """Returns access to a configured account."""
 
-    def cursor(self, name: str = "") -> Cursor:
-        """Returns the job's cursor as last committed."""
+    @property
+    def log(self) -> "Log":
+        """Where a job says something; the line carries job, run and attempt."""
+
+    @property
+    def dry(self) -> bool:
+        """True in a preview: what the job stores is rolled back, and it must send nothing that changes something."""
+
+    def cursor(self, name: str = "", database: str | None = None) -> Cursor:
+        """Returns the job's cursor as last committed.
+
+        `database` is where the rows go whose units move it, where that is not the worker's own.
+        """
+
+    def kept(self) -> Iterator[Kept]:
+        """Yields the rejects of this job that are kept."""
+
+    def deliveries(self, keys: Sequence[str]) -> dict[str, Delivery]:
+        """Returns what is remembered of these keys' rows."""
+
+    def read(self, database: str | None = None) -> AbstractContextManager[sa.Connection]:
+        """Opens a transaction that reads on a configured database, by default the worker's own; it may last."""
 
     def unit(self, database: str | None = None) -> AbstractContextManager[Unit]:
         """Opens one transaction on a configured database, by default the worker's own.
@@ -313,30 +334,3 @@ class Job(ABC, Generic[OptionsT]):
     @abstractmethod
     def run(self, context: Context) -> None:
         """Does the work of one attempt; returns when all is stored, raises otherwise."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """Records read together, and how far the source has got with them.
-
-    `cursor` is the value to advance to once this page is stored; None leaves the cursor where it is.
-    """
-
-    records: list[Json]
-    cursor: Json = None
-    total: int | None = None  # records in the whole answer, where the source tells
-    rejects: list[tuple[Json, str]] = field(default_factory=list)  # what was no record at all, and why
-
-
-class Source(Protocol):
-    """Where records come from."""
-
-    def pages(self, context: Context) -> Iterator[Page]:
-        """Yields pages until there are no more."""
-
-
-class Sink(Protocol):
-    """Where records go."""
-
-    def write(self, unit: Unit, rows: list[Record], context: Context) -> None:
-        """Stores rows inside the unit, counts them, and rejects those that cannot be stored."""

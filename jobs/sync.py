@@ -1,21 +1,20 @@
-"""The job type `sync`: read, map, write, advance; one transaction a page."""
+"""The job type `sync`: read, map, store; what is read next is fetched while what was read is stored."""
 
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from typing import Self
 
-import sqlalchemy as sa
 from pydantic import Field, model_validator
 
-from jobs.contract import Context, Counts, Job, Json, Page, TooManyRejects, Unit
+from jobs.ahead import ahead
+from jobs.contract import Context, Job
+from jobs.flow import Batch, Destination, Page
 from jobs.mapping import Mapping, mapping
 from jobs.options import Options
 from jobs.paths import Path
+from jobs.progress import Progress
 from jobs.sinks.schema import SYSTEM
-from jobs.sinks.sql import SqlOptions, SqlSink
+from jobs.sinks.sql import SqlDestination, SqlOptions
 from jobs.sources.rest import RestOptions, RestSource
-
-_TELLING = 1000  # records read before a share of rejects is judged in mid-run
 
 
 class SyncOptions(Options):
@@ -25,6 +24,9 @@ class SyncOptions(Options):
     destination: SqlOptions
     map: dict[str, Path] | None = Field(
         default=None, description="Column to JMESPath; absent: every field becomes a column."
+    )
+    prefetch: int = Field(
+        default=2, ge=0, le=16, description="Pages fetched ahead while others are stored; 0: one after the other."
     )
 
     @model_validator(mode="after")
@@ -49,76 +51,28 @@ class Sync(Job[SyncOptions]):
 
     def run(self, context: Context) -> None:
         """Stores page after page; raises TooManyRejects, and what source and destination raise."""
-        source = RestSource(self.options.source)
-        sink = SqlSink(self.options.destination, whole=self.options.map is None)
-        transfer = _Transfer(context, mapping(self.options.map, SYSTEM), sink, self.options.destination.database)
-        with closing(source.pages(context)) as pages:
-            for page in pages:
-                transfer.store(page)
-        transfer.judge(final=True)
+        progress = Progress(context)
+        rows = mapping(self.options.map, SYSTEM)
+        destination = self._destination(context, progress)
+        destination.begin()
+        with ahead(self._pages(context), self.options.prefetch, destination.at_once) as groups:
+            for pages in groups:
+                for page in pages:
+                    progress.expect(page)
+                batches = [batch for page in pages if not (batch := _batch(rows, page)).is_empty]
+                if batches:
+                    destination.store(batches)
+                    progress.judge(final=False)
+        progress.judge(final=True)
+        destination.finish()
+
+    def _pages(self, context: Context) -> Generator[Page]:
+        return RestSource(self.options.source).pages(context)
+
+    def _destination(self, context: Context, progress: Progress) -> Destination:
+        return SqlDestination(self.options.destination, context, progress, whole=self.options.map is None)
 
 
-@dataclass
-class _Tally:
-    """A unit that also knows how many rejects it holds."""
-
-    unit: Unit
-    rejected: int = 0
-
-    @property
-    def connection(self) -> sa.Connection:
-        return self.unit.connection
-
-    def reject(self, record: Json, reason: str) -> None:
-        self.rejected += 1
-        self.unit.reject(record, reason)
-
-    def advance(self, value: Json, name: str = "") -> None:
-        self.unit.advance(value, name)
-
-    def count(self, *, read: int = 0, written: int = 0, unchanged: int = 0, deleted: int = 0) -> None:
-        self.unit.count(read=read, written=written, unchanged=unchanged, deleted=deleted)
-
-
-@dataclass
-class _Transfer:
-    """One run's way from pages to units."""
-
-    context: Context
-    mapping: Mapping
-    sink: SqlSink
-    database: str | None
-    total: Counts = field(default_factory=Counts)  # of what this run stored
-
-    def store(self, page: Page) -> None:
-        """Stores one page in one unit; raises TooManyRejects once that is certain, with the rejects kept."""
-        if page.total is not None and page.total != self.total.expected:
-            self.total.expected = page.total
-            self.context.expect(page.total)
-        if not page.records and not page.rejects and page.cursor is None:
-            return
-        with self.context.unit(self.database) as unit:
-            self._fill(_Tally(unit), page)
-        self.judge(final=False)
-
-    def _fill(self, unit: _Tally, page: Page) -> None:
-        unit.count(read=len(page.records) + len(page.rejects))
-        rows, unmapped = self.mapping.rows(page.records)
-        for record, reason in [*page.rejects, *unmapped]:
-            unit.reject(record, reason)
-        self.sink.write(unit, rows, self.context)
-        self.total.read += len(page.records) + len(page.rejects)
-        self.total.rejected += unit.rejected
-        # Beyond the limit the cursor stays, so that the records come again once the cause is mended.
-        if page.cursor is not None and not self.context.max_rejects.passed(self.total):
-            unit.advance(page.cursor)
-
-    def judge(self, *, final: bool) -> None:
-        """Raises TooManyRejects: a number counts at once, a share at the end or after a thousand records."""
-        limit, total = self.context.max_rejects, self.total
-        if limit.passed(total) and (final or limit.count is not None or total.read >= _TELLING):
-            allowed = f"{limit.count}" if limit.count is not None else f"{limit.share or 0:.2%}"
-            raise TooManyRejects(
-                f"{total.rejected} of {total.read} records were rejected, allowed are {allowed}: "
-                f"look at them with `worker rejects {self.context.run_id}`, or raise max_rejects."
-            )
+def _batch(rows: Mapping, page: Page) -> Batch:
+    mapped, rejects = rows.rows(page.records)
+    return Batch(page, mapped, page.records, [*page.rejects, *rejects])

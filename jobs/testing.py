@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import orjson
 import sqlalchemy as sa
 
-from jobs.contract import Answer, Counts, Cursor, Interrupted, Json, RejectLimit, Unit, Window
+from jobs.contract import Answer, Counts, Cursor, Delivery, Interrupted, Json, Kept, RejectLimit, Unit, Window
 
 BASE_URL = "https://api.test"
 
@@ -32,6 +32,7 @@ class Request:
     json: Json = None
     headers: Mapping[str, str] = field(default_factory=dict)
     act_for: Mapping[str, str] = field(default_factory=dict)
+    reads: bool = False
 
     @property
     def url(self) -> str:
@@ -57,6 +58,7 @@ class MemoryUnit:
     cursors: dict[str, Cursor]
     counts: Counts
     rejects: list[tuple[Json, str]] = field(default_factory=list)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
 
     def reject(self, record: Json, reason: str) -> None:
         """Keeps a record that could not be stored, with the reason."""
@@ -67,12 +69,21 @@ class MemoryUnit:
         """Moves a cursor."""
         self.cursors[name] = Cursor(value, self.cursors.get(name, Cursor()).version + 1)
 
-    def count(self, *, read: int = 0, written: int = 0, unchanged: int = 0, deleted: int = 0) -> None:
+    def count(self, *, read: int = 0, written: int = 0, unchanged: int = 0, deleted: int = 0, pages: int = 0) -> None:
         """Adds to the counts."""
+        self.counts.pages += pages
         self.counts.read += read
         self.counts.written += written
         self.counts.unchanged += unchanged
         self.counts.deleted += deleted
+
+    def forget(self, hashes: Sequence[str]) -> None:
+        """Removes rejects by the texts of their records."""
+        self.rejects = [kept for kept in self.rejects if repr(kept[0]) not in hashes]
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Remembers what became of rows that were sent."""
+        self.deliveries |= {delivery.key: delivery for delivery in deliveries}
 
 
 def _whole_day() -> Window:
@@ -101,7 +112,10 @@ class MemoryContext:
     interrupt_after: int | None = None
     requests: list[Request] = field(default_factory=list)
     rejects: list[tuple[Json, str]] = field(default_factory=list)
+    sent: dict[str, Delivery] = field(default_factory=dict)
+    said: list[tuple[str, str, dict[str, Json]]] = field(default_factory=list)
     checks: int = 0
+    dry: bool = False
 
     def __post_init__(self) -> None:
         self.engine = _memory()
@@ -117,18 +131,37 @@ class MemoryContext:
         """Returns an API that answers from the script."""
         return MemoryApi(self, account)
 
-    def cursor(self, name: str = "") -> Cursor:
+    @property
+    def log(self) -> "MemoryLog":
+        """Where what the job says is kept."""
+        return MemoryLog(self.said)
+
+    def cursor(self, name: str = "", database: str | None = None) -> Cursor:  # noqa: ARG002 - there is one database here
         """Returns a cursor as last committed."""
         return self.cursors.get(name, Cursor())
+
+    @contextmanager
+    def read(self, database: str | None = None) -> Iterator[sa.Connection]:  # noqa: ARG002 - there is one database here
+        """Opens a transaction."""
+        with (self.write or self.engine.begin)() as connection:
+            yield connection
+
+    def kept(self) -> Iterator[Kept]:
+        """Yields the rejects; a record's text is its hash."""
+        yield from [Kept(repr(record), reason, record) for record, reason in self.rejects]
+
+    def deliveries(self, keys: Sequence[str]) -> dict[str, Delivery]:
+        """Returns what is remembered of these keys' rows."""
+        return {key: self.sent[key] for key in keys if key in self.sent}
 
     @contextmanager
     def unit(self, database: str | None = None) -> Iterator[Unit]:  # noqa: ARG002 - there is one database here
         """Opens one transaction; an error inside it leaves nothing behind."""
         with (self.write or self.engine.begin)() as connection:
-            unit = MemoryUnit(connection, dict(self.cursors), copy(self.counts))
+            unit = MemoryUnit(connection, dict(self.cursors), copy(self.counts), list(self.rejects), dict(self.sent))
             yield unit
-        self.cursors, self.counts = unit.cursors, replace(unit.counts, pages=unit.counts.pages + 1)
-        self.rejects += unit.rejects
+        self.cursors, self.counts = unit.cursors, unit.counts
+        self.rejects, self.sent = unit.rejects, unit.deliveries
 
     def expect(self, total: int) -> None:
         """Takes note of how many records the run will read."""
@@ -165,6 +198,21 @@ class MemoryContext:
 
 
 @dataclass(frozen=True)
+class MemoryLog:
+    """Keeps what a job says: level, text, facts."""
+
+    said: list[tuple[str, str, dict[str, Json]]]
+
+    def info(self, text: str, **facts: Json) -> None:
+        """Keeps a line of the level info."""
+        self.said.append(("info", text, facts))
+
+    def warning(self, text: str, **facts: Json) -> None:
+        """Keeps a line of the level warning."""
+        self.said.append(("warning", text, facts))
+
+
+@dataclass(frozen=True)
 class MemoryApi:
     """An account's API that answers from its context's script."""
 
@@ -172,7 +220,7 @@ class MemoryApi:
     account: str
     base_url: str = BASE_URL
 
-    def request(
+    def request(  # noqa: PLR0913  the parts of a request, by name
         self,
         method: str,
         path: str,
@@ -181,10 +229,11 @@ class MemoryApi:
         json: Json = None,
         headers: Mapping[str, str] | None = None,
         act_for: Mapping[str, str] | None = None,
+        reads: bool = False,
     ) -> Answer:
         """Returns the script's answer."""
         texts = dict(params or {}), dict(headers or {}), dict(act_for or {})
-        return self.context.ask(Request(self.account, method, path, texts[0], json, *texts[1:]))
+        return self.context.ask(Request(self.account, method, path, texts[0], json, *texts[1:], reads=reads))
 
 
 def _memory() -> sa.Engine:

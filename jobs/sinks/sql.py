@@ -6,16 +6,19 @@ but time.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from operator import itemgetter
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 import sqlalchemy as sa
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from jobs.contract import Context, DatabaseRef, Json, Record, TableRef, Unit
+from jobs.flow import Batch, Refused
 from jobs.options import Options
+from jobs.progress import Progress
 from jobs.sinks import schema
 from jobs.sinks.bulk import Stamp, Statement
 from jobs.sinks.kinds import Column, Kind, fit, infer
@@ -47,6 +50,67 @@ class SqlOptions(Options):
         return self
 
 
+class Taking(Protocol):
+    """What the sink needs of a unit."""
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The connection on which rows are written."""
+
+    def reject(self, record: Json, reason: str) -> None:
+        """Takes a row that could not be stored."""
+
+    def count(self, *, written: int = 0, unchanged: int = 0) -> None:
+        """Takes the counts, in rows."""
+
+
+class SqlDestination:
+    """A table that a sync fills; each group of batches is one transaction."""
+
+    def __init__(self, options: SqlOptions, context: Context, progress: Progress, *, whole: bool) -> None:
+        self._database = options.database
+        self._context = context
+        self._progress = progress
+        self._sink = SqlSink(options, whole=whole)
+
+    @property
+    def at_once(self) -> int:
+        """One page: SQLite's write lock is held no longer."""
+        return 1
+
+    def begin(self) -> None:
+        """Does nothing: the table is looked at with the first page."""
+
+    def store(self, batches: Sequence[Batch]) -> None:
+        """Stores batches with their counts, rejects and cursor."""
+        with self._context.unit(self._database) as unit:
+            for batch in batches:
+                refusing = _Refusing(unit)
+                self._sink.write(refusing, batch.rows, self._context)
+                self._progress.book(unit, batch, refusing.refused)
+
+    def finish(self) -> None:
+        """Does nothing: each row stands where it belongs."""
+
+
+@dataclass
+class _Refusing:
+    """A unit whose rejects are the progress's to book."""
+
+    unit: Unit
+    refused: list[Refused] = field(default_factory=list)
+
+    @property
+    def connection(self) -> sa.Connection:
+        return self.unit.connection
+
+    def reject(self, record: Json, reason: str) -> None:
+        self.refused.append((record, reason))
+
+    def count(self, *, written: int = 0, unchanged: int = 0) -> None:
+        self.unit.count(written=written, unchanged=unchanged)
+
+
 class SqlSink:
     """Fills one table during one run; with `whole` a row is all there is, and what it lacks becomes null."""
 
@@ -58,7 +122,7 @@ class SqlSink:
         self._table: schema.Table | None = None
         self._begun = False
 
-    def write(self, unit: Unit, rows: list[Record], context: Context) -> None:
+    def write(self, unit: Taking, rows: list[Record], context: Context) -> None:
         """Stores rows inside the unit, counts them, and rejects those that cannot be stored."""
         if not self._begun:
             self._begin(unit.connection, context)
@@ -93,7 +157,7 @@ class SqlSink:
             return rows
         return [{names[name]: value for name, value in row.items()} for row in rows]
 
-    def _with_key(self, unit: Unit, rows: list[Record]) -> list[Record]:
+    def _with_key(self, unit: Taking, rows: list[Record]) -> list[Record]:
         for column in self._key:
             if None in _values(rows, column):
                 for row in rows:
@@ -117,7 +181,7 @@ class SqlSink:
         schema.extend(connection, self._table, missing)
         return self._table
 
-    def _fitted(self, unit: Unit, rows: list[Record], columns: list[Column]) -> list[tuple[Record, tuple[Json, ...]]]:
+    def _fitted(self, unit: Taking, rows: list[Record], columns: list[Column]) -> list[tuple[Record, tuple[Json, ...]]]:
         """Returns each row with its values as they are stored; rejects those that do not fit."""
         stored, reasons = list[Sequence[Json]](), dict[int, str]()
         for column in columns:
@@ -143,7 +207,7 @@ class SqlSink:
         return list({key(values): (row, values) for row, values in batch}.values())
 
     def _store(
-        self, unit: Unit, batch: list[tuple[Record, tuple[Json, ...]]], statement: Statement, stamp: Stamp
+        self, unit: Taking, batch: list[tuple[Record, tuple[Json, ...]]], statement: Statement, stamp: Stamp
     ) -> None:
         if not batch:
             return

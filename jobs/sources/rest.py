@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from jobs.contract import AccountRef, Answer, Api, BadAnswer, BadRecord, Context, Json, Page
+from jobs.contract import AccountRef, Answer, Api, BadAnswer, BadRecord, Context, Json
+from jobs.flow import Page
 from jobs.options import Options
 from jobs.paths import OptionalPath, getter, keys
 from jobs.sources.cursor import CursorOptions, Watermark

@@ -116,6 +116,7 @@ def _jobs() -> None:
         sa.Column("run_id", sa.BigInteger, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("record", sa.Text, nullable=False),
+        sa.Column("whole", sa.Boolean, nullable=False),
         sa.Column("first_seen", moment, nullable=False),
         sa.Column("last_seen", moment, nullable=False),
     )
@@ -126,7 +127,7 @@ def _jobs() -> None:
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("fingerprint", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("in_doubt", sa.Boolean, nullable=False),
+        sa.Column("remote_id", sa.Text),
         sa.Column("run_id", sa.BigInteger),
         sa.Column("changed_at", moment, nullable=False),
     )

@@ -36,7 +36,7 @@ def test_a_job_runs_without_a_worker() -> None:
         Touch(Nothing()).run(context)
         assert context.rows("names") == [{"name": "Ann"}]
         assert context.cursor() == Cursor("Ann", 1)
-        assert context.counts == Counts(read=1, written=1, pages=1)
+        assert context.counts == Counts(read=1, written=1)
         assert context.requests[0].account == "crm"
         assert context.requests[0].url == "https://api.test/me?full=yes"
 
@@ -49,7 +49,7 @@ def test_a_unit_that_fails_leaves_nothing() -> None:
             Touch(Nothing()).run(context)
         assert context.rows("names") == [{"name": "Ann"}]
         assert (context.cursor(), context.rejects) == (Cursor("Ann", 1), [])
-        assert context.counts == Counts(read=1, written=1, pages=1)
+        assert context.counts == Counts(read=1, written=1)
 
 
 def test_the_script_may_raise_answer_or_end() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from jobs.contract import Answer, BadAnswer, Interrupted, Json, Page
+from jobs.contract import Answer, BadAnswer, Interrupted, Json
+from jobs.flow import Page
 from jobs.sources.rest import RestOptions, RestSource, records_at
 from jobs.testing import MemoryContext
 from tests.jobs.servers import Offsets, records

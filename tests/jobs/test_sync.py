@@ -168,7 +168,7 @@ def test_a_failed_page_leaves_nothing_of_itself() -> None:
         with pytest.raises(Broken):
             job(cursor=SINCE).run(context)
         sa.event.remove(context.engine, "commit", on_commit)
-        assert (context.counts, context.rejects, context.cursors) == (Counts(pages=1, expected=15), [], {})
+        assert (context.counts, context.rejects, context.cursors) == (Counts(expected=15), [], {})
         with context.unit() as unit:
             assert sa.inspect(unit.connection).get_table_names() == ["other"]
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jobs.contract import BadAnswer, Cursor, GiveUp, Json, Page, Window
+from jobs.contract import BadAnswer, Cursor, GiveUp, Json, Window
+from jobs.flow import Page
 from jobs.sources.cursor import CursorOptions, Watermark, read_time, write_time
 from jobs.sources.rest import RestOptions, RestSource
 from jobs.testing import MemoryContext, Request

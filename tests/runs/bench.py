@@ -70,7 +70,7 @@ class Bench:
         events = Events()
         events.listen(self.heard.append)
         clock = lambda: self.now  # noqa: E731  the parts are handed a function
-        resources = Resources(self.database, {"other": self.database}, {}, clock)
+        resources = Resources(self.database, {"other": self.database}, {}, clock, events)
         self.dispatch = Dispatch(self.book, self.writer, self.submitted.append, events, clock)
         self.executor = Executor(self.node, self.book, self.writer, resources, self.dispatch, self.written_off.append)
         self.pulse = Pulse(self.node, self.database, self.writer, self.book, self.dispatch, self.executor, clock, dict)

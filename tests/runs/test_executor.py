@@ -34,7 +34,7 @@ def test_a_run_that_returns_has_succeeded_with_its_counts(make_bench: Make) -> N
     def act(context: Context) -> None:
         for _ in range(3):
             with context.unit() as unit:
-                unit.count(read=10, written=7, unchanged=3)
+                unit.count(read=10, written=7, unchanged=3, pages=1)
 
     bench = make_bench(definition("orders"), act=act)
     _run_once(bench)

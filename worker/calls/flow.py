@@ -12,6 +12,7 @@ from worker.calls.means import Means, Subject
 from worker.calls.retry import Outcome
 from worker.model.errors import AuthRejected, CallError, CallFailed, CallUnanswered, CallUnsent
 from worker.model.events import CallRetried
+from worker.model.records import Purpose
 from worker.wire.outgoing import Outgoing, Reply, place_of
 
 _SLICE_S = 0.5  # how late a cancelled run is noticed while it waits
@@ -29,6 +30,7 @@ class Flow:
         self._subject = subject
         self._run = subject.run
         self._outgoing = outgoing
+        self._manner = "GET" if subject.purpose is Purpose.READ else outgoing.method  # how it may be repeated
         self._keep = keep  # is handed every reply, for its ticket
         self._tries = 0
         self._last_call: int | None = None
@@ -94,7 +96,7 @@ class Flow:
 
     def _wait_before_next(self, outcome: Outcome) -> float | None:
         """Returns the seconds until the same request is sent again, or None where it is not."""
-        why = retry.why_again(self._outgoing.method, outcome)
+        why = retry.why_again(self._manner, outcome)
         if why is None:
             return None
         wait_s = self._asked_wait_s(outcome)
@@ -126,8 +128,8 @@ class Flow:
             raise AuthRejected(verdicts.rejected(outcome, place), self._means.name)
         if outcome.status >= _FAILED:
             text = verdicts.failed(outcome, place, self._tries)
-            raise CallFailed(text, outcome.status, outcome.call_id, self._asked_wait_s(outcome))
-        if retry.why_again(self._outgoing.method, outcome) is not None:
+            raise CallFailed(text, outcome.status, outcome.call_id, self._asked_wait_s(outcome), outcome.body)
+        if retry.why_again(self._manner, outcome) is not None:
             raise CallUnanswered(verdicts.empty(outcome, place), outcome.call_id)
         return outcome
 

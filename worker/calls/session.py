@@ -72,7 +72,7 @@ class BoundApi:
         """Where relative paths start, without a slash at its end."""
         return self._api.base_url
 
-    def request(
+    def request(  # noqa: PLR0913  the parts of a request, by name
         self,
         method: str,
         path: str,
@@ -81,9 +81,11 @@ class BoundApi:
         json: Json = None,
         headers: Mapping[str, str] | None = None,
         act_for: Mapping[str, str] | None = None,
+        reads: bool = False,
     ) -> Answer:
         """Returns the answer to one request, whose status is below 400; `path` is relative, or an allowed URL.
 
+        `reads` says that a POST only reads and may be sent again.
         `act_for` says on whose behalf, over what the account says; a blank value takes one back.
         Raises CallError, CredentialError, StoreError and Interrupted; `retry_after_s` of an error says when the run
         may be tried again, where the far end said so.
@@ -98,7 +100,7 @@ class BoundApi:
             body=None if json is None else self._encoded(json, method, path),
             content_type="application/json",
         )
-        purpose = Purpose.READ if method in READS else Purpose.WRITE
+        purpose = Purpose.READ if reads or method in READS else Purpose.WRITE
         subject = Subject(means.name, purpose, means.account.options.tenant or None, self._run, who.told)
         return Flow(means, subject, outgoing, self._keep).answer()
 

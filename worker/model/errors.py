@@ -31,7 +31,7 @@ WorkerError                     (jobs.contract) the root
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.contract import WorkerError
+from jobs.contract import FailedAnswer, Unanswered, WorkerError
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class CallUnsent(CallError):
     kind = "unreachable"
 
 
-class CallUnanswered(CallError):
+class CallUnanswered(CallError, Unanswered):
     """The request may have been acted upon, but no complete answer came."""
 
     kind = "unanswered"
@@ -159,16 +159,22 @@ class BodyTooLarge(CallError):
     permanent = True
 
 
-class CallFailed(CallError):
+class CallFailed(CallError, FailedAnswer):
     """The API answered with a status of 400 or more."""
 
     kind = "status"
 
     def __init__(
-        self, message: str, status: int, call_id: int | None = None, retry_after_s: float | None = None
+        self,
+        message: str,
+        status: int,
+        call_id: int | None = None,
+        retry_after_s: float | None = None,
+        body: bytes = b"",
     ) -> None:
         super().__init__(message, call_id, retry_after_s)
         self.status = status
+        self.body = body
 
 
 class CredentialError(WorkerError):

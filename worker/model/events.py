@@ -274,3 +274,28 @@ class WorkerFailed(Event):
     level = "error"
     part: str
     error: str
+
+
+@dataclass(frozen=True)
+class JobSaid(Event):
+    """A job says something of its own."""
+
+    name = "job.said"
+    job: str
+    run: int
+    attempt: int
+    text: str
+    details: Json = None
+
+
+@dataclass(frozen=True)
+class JobWarned(Event):
+    """A job says something that somebody should look at."""
+
+    name = "job.warned"
+    level = "warning"
+    job: str
+    run: int
+    attempt: int
+    text: str
+    details: Json = None

@@ -224,6 +224,7 @@ class Reject:
     run_id: int
     reason: str
     record: str  # JSON, secrets masked
+    whole: bool  # nothing was masked or cut: the record can be tried again
     first_seen: datetime
     last_seen: datetime
 

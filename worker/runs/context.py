@@ -2,25 +2,29 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 import orjson
 import sqlalchemy as sa
 
-from jobs.contract import Api, Counts, Cursor, Interrupted, Json, RejectLimit, Window
+from jobs.contract import Api, Counts, Cursor, Delivery, Interrupted, Json, Kept, RejectLimit, Window
 from worker.calls.session import AccountApi, BoundApi, RunRef
 from worker.model.errors import AttemptLost
+from worker.model.events import Events
 from worker.model.moments import elapsed_s
 from worker.model.records import Reject, Run
+from worker.runs.joblog import JobLog
 from worker.runs.outcome import TimedOut
-from worker.store import attempts, cursors, rejects
+from worker.runs.unit import RunUnit
+from worker.store import attempts, cursors, deliveries, rejects
 from worker.store.database import Database
 from worker.vault.redact import redact
 
 _LONGEST_RECORD = 100_000  # characters kept of a rejected record
+_KEPT_AT_ONCE = 500  # rejects
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Resources:
     others: Mapping[str, Database]
     accounts: Mapping[str, AccountApi]
     now: Callable[[], datetime]
+    events: Events
+
+    def database(self, name: str | None) -> Database:
+        """Returns a configured database, by default the worker's own."""
+        return self.own if name is None else self.others[name]
 
 
 class Leash:
@@ -59,34 +68,10 @@ class Leash:
             raise TimedOut(f"the run passed its timeout of {self._timeout_s:g} s; raise the job's `timeout`")
 
 
-@dataclass
-class RunUnit:
-    """The part of a unit of work that a job sees; what it gathers is stored when the unit commits."""
-
-    connection: sa.Connection
-    delta: Counts = field(default_factory=Counts)
-    rejects: list[tuple[Json, str]] = field(default_factory=list)
-    moves: dict[str, Json] = field(default_factory=dict)
-
-    def reject(self, record: Json, reason: str) -> None:
-        """Keeps a record that could not be stored, with the reason."""
-        self.rejects.append((record, reason))
-        self.delta.rejected += 1
-
-    def advance(self, value: Json, name: str = "") -> None:
-        """Moves the cursor when the unit commits."""
-        self.moves[name] = value
-
-    def count(self, *, read: int = 0, written: int = 0, unchanged: int = 0, deleted: int = 0) -> None:
-        """Adds to the counts."""
-        self.delta.read += read
-        self.delta.written += written
-        self.delta.unchanged += unchanged
-        self.delta.deleted += deleted
-
-
 class RunContext:
     """One attempt's context; implements jobs.contract.Context."""
+
+    dry = False
 
     def __init__(self, run: Run, resources: Resources, max_rejects: RejectLimit, leash: Leash) -> None:
         self.job, self.run_id, self.attempt = run.job, run.id, run.attempt
@@ -100,6 +85,11 @@ class RunContext:
         self._versions: dict[str, int] = {}  # of each cursor as this attempt last saw it
         self._expected: int | None = None
 
+    @property
+    def log(self) -> JobLog:
+        """Where the job says something."""
+        return JobLog(self._resources.events, self.job, self.run_id, self.attempt)
+
     def api(self, account: str) -> Api:
         """Returns access to a configured account."""
         if account not in self._apis:
@@ -107,12 +97,32 @@ class RunContext:
             self._apis[account] = self._resources.accounts[account].bind(run)
         return self._apis[account]
 
-    def cursor(self, name: str = "") -> Cursor:
+    def cursor(self, name: str = "", database: str | None = None) -> Cursor:  # noqa: ARG002  TODO
         """Returns the cursor as last committed."""
         with self._resources.own.read() as connection:
             found = cursors.get(connection, self.job, name)
         self._versions[name] = found.version
         return found
+
+    def kept(self) -> Iterator[Kept]:
+        """Yields the rejects of this job that are kept, in the order of their hashes."""
+        after = ""
+        while True:
+            with self._resources.own.read() as connection:
+                found = rejects.of_job(connection, self.job, after, _KEPT_AT_ONCE)
+            yield from map(_kept, found)
+            if len(found) < _KEPT_AT_ONCE:
+                return
+            after = found[-1].record_hash
+
+    def deliveries(self, keys: Sequence[str]) -> dict[str, Delivery]:
+        """Returns what is remembered of these keys' rows."""
+        with self._resources.own.read() as connection:
+            return deliveries.of_keys(connection, self.job, keys)
+
+    def read(self, database: str | None = None) -> AbstractContextManager[sa.Connection]:
+        """Opens a transaction that reads."""
+        return self._resources.database(database).read()
 
     def expect(self, total: int) -> None:
         """Says how many records the run will read."""
@@ -132,8 +142,7 @@ class RunContext:
         """
         for api in self._apis.values():
             api.settle()
-        place = self._resources.own if database is None else self._resources.others[database]
-        with place.write() as connection:
+        with self._resources.database(database).write() as connection:
             unit = RunUnit(connection)
             yield unit
             if database is None:
@@ -147,12 +156,13 @@ class RunContext:
         self._add(unit.delta)
 
     def _store(self, unit: RunUnit, connection: sa.Connection) -> dict[str, int]:
-        unit.delta.pages = 1 if unit.delta.read else 0
         unit.delta.expected = self._expected
         if not attempts.add(connection, self.run_id, self.attempt, unit.delta):
             raise self._lost()
         now = self._resources.now()
+        rejects.remove(connection, self.job, unit.forgotten)
         rejects.keep(connection, [self._reject(record, reason, now) for record, reason in unit.rejects])
+        deliveries.put(connection, self.job, unit.deliveries, self.run_id, now)
         return {name: self._advance(connection, name, value, now) for name, value in unit.moves.items()}
 
     def _check_right(self) -> None:
@@ -169,14 +179,20 @@ class RunContext:
         return cursors.advance(connection, self.job, name, value, self._versions[name], self.run_id, now)
 
     def _reject(self, record: Json, reason: str, now: datetime) -> Reject:
-        text = redact(_written(record))
+        written = _written(record)
+        text = redact(written)
+        whole = text == written and len(text) <= _LONGEST_RECORD
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return Reject(self.job, digest, self.run_id, redact(reason), text[:_LONGEST_RECORD], now, now)
+        return Reject(self.job, digest, self.run_id, redact(reason), text[:_LONGEST_RECORD], whole, now, now)
 
     def _add(self, delta: Counts) -> None:
         names = [item.name for item in fields(Counts) if item.name != "expected"]
         sums = {name: getattr(self.counts, name) + getattr(delta, name) for name in names}
         self.counts = replace(self.counts, **sums, expected=self._expected)
+
+
+def _kept(row: Reject) -> Kept:
+    return Kept(row.record_hash, row.reason, orjson.loads(row.record) if row.whole else None)
 
 
 def _written(record: Json) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 
 from worker.model.records import Reject
-from worker.store.dialect import upsert
+from worker.store.dialect import in_parts, upsert
 from worker.store.tables import rejects
 
 
@@ -14,6 +14,19 @@ def keep(connection: sa.Connection, kept: Sequence[Reject]) -> None:
     """Stores rejects; one that is known by (job, record hash) keeps only when it was first seen."""
     rows = sorted(map(asdict, kept), key=lambda row: (row["job"], row["record_hash"]))  # so two runs never deadlock
     upsert(connection, rejects, rows, keep=("first_seen",))
+
+
+def remove(connection: sa.Connection, job: str, hashes: Sequence[str]) -> None:
+    """Removes a job's rejects by their record hashes."""
+    for part in in_parts(sorted(hashes)):
+        connection.execute(sa.delete(rejects).where(rejects.c.job == job, rejects.c.record_hash.in_(part)))
+
+
+def of_job(connection: sa.Connection, job: str, after: str, limit: int) -> list[Reject]:
+    """Returns the next of a job's rejects, in the order of their hashes."""
+    wanted = sa.select(rejects).where(rejects.c.job == job, rejects.c.record_hash > after)
+    rows = connection.execute(wanted.order_by(rejects.c.record_hash).limit(limit))
+    return [Reject(**row) for row in rows.mappings()]
 
 
 def listing(

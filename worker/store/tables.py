@@ -258,6 +258,7 @@ rejects = sa.Table(
     sa.Column("run_id", Id, nullable=False),
     sa.Column("reason", Words, nullable=False),
     sa.Column("record", Words, nullable=False),
+    sa.Column("whole", sa.Boolean, nullable=False),  # false: secrets were masked or its end was cut off
     sa.Column("first_seen", Moment, nullable=False),
     sa.Column("last_seen", Moment, nullable=False),
     sa.Index("ix_rejects_run", "run_id"),
@@ -270,7 +271,7 @@ deliveries = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("in_doubt", sa.Boolean, nullable=False),
+    sa.Column("remote_id", Words),  # what the API calls it
     sa.Column("run_id", Id),
     sa.Column("changed_at", Moment, nullable=False),
 )

@@ -70,7 +70,7 @@ def build(configuration: Configuration, secrets: Secrets, events: Events) -> Wor
     ground = Ground(database, writer, cipher, trail, events)
     accounts = build_accounts(configuration, secrets.accounts, ground)
     apis = {name: parts.api for name, parts in accounts.items()}
-    return _join(configuration, node, ground, Resources(database, others, apis, utc_now), accounts)
+    return _join(configuration, node, ground, Resources(database, others, apis, utc_now, events), accounts)
 
 
 def _join(

@@ -1,0 +1,73 @@
+"""What flows through a sync: pages from a source, batches of rows to a destination."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jobs.contract import Context, Json, Record
+
+Refused = tuple[Json, str]
+"""A record that could not be mapped, typed or stored, and why."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records read together, and how far the source has got with them.
+
+    `cursor` is the value that the cursor `cursor_name` moves to once this page is stored; None leaves it where it is.
+    """
+
+    records: list[Json]
+    cursor: Json = None
+    total: int | None = None  # records in the whole answer, where the source tells
+    rejects: list[Refused] = field(default_factory=list)  # what was no record at all
+    cursor_name: str = ""
+    gone: list[Record] = field(default_factory=list)  # keys of records that the source no longer has, column to value
+    settles: list[str] = field(default_factory=list)  # hashes of the kept rejects that `records` are, in their order
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A page whose records have become rows; `records[i]` is what `rows[i]` was made from.
+
+    `rejects` are those of the page and of the mapping.
+    """
+
+    page: Page
+    rows: list[Record]
+    records: list[Json]
+    rejects: list[Refused] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        """The number of records that were read."""
+        return len(self.page.records) + len(self.page.rejects)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tells whether there is nothing to store."""
+        return not (self.read or self.page.gone) and self.page.cursor is None
+
+
+class Source(Protocol):
+    """Where records come from."""
+
+    def pages(self, context: Context) -> Iterator[Page]:
+        """Yields pages until there are no more; raises Interrupted once the run must end."""
+
+
+class Destination(Protocol):
+    """Where rows go; made for one attempt of one run."""
+
+    @property
+    def at_once(self) -> int:
+        """How many batches are stored together at most, where they lie ready."""
+
+    def begin(self) -> None:
+        """Prepares for the first page."""
+
+    def store(self, batches: Sequence[Batch]) -> None:
+        """Stores batches in their order, and books them: counts, rejects and cursor go with the rows."""
+
+    def finish(self) -> None:
+        """Ends a run whose pages are all stored: swaps tables, marks what is gone."""

@@ -1,0 +1,45 @@
+"""How far a run has got: what was read and rejected, and whether that is too much."""
+
+from collections.abc import Sequence
+
+from jobs.contract import Context, Counts, TooManyRejects, Unit
+from jobs.flow import Batch, Page, Refused
+
+_TELLING = 1000  # records read before a share of rejects is judged in mid-run
+
+
+class Progress:
+    """Books what one attempt stores; the cursor stays where more was rejected than the job bears."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._total = Counts()
+
+    def expect(self, page: Page) -> None:
+        """Passes on how many records the source says there are."""
+        if page.total is not None and page.total != self._total.expected:
+            self._total.expected = page.total
+            self._context.expect(page.total)
+
+    def book(self, unit: Unit, batch: Batch, refused: Sequence[Refused] = ()) -> None:
+        """Books a batch in the unit that stores it; `refused` are records that the destination did not take."""
+        page, rejects = batch.page, [*batch.rejects, *refused]
+        unit.count(read=batch.read, pages=1)
+        unit.forget(page.settles)
+        for record, reason in rejects:
+            unit.reject(record, reason)
+        self._total.read += batch.read
+        self._total.rejected += len(rejects)
+        # Beyond the limit the cursor stays, so that the records come again once the cause is mended.
+        if page.cursor is not None and not self._context.max_rejects.passed(self._total):
+            unit.advance(page.cursor, page.cursor_name)
+
+    def judge(self, *, final: bool) -> None:
+        """Raises TooManyRejects: a number counts at once, a share at the end or after a thousand records."""
+        limit, total = self._context.max_rejects, self._total
+        if limit.passed(total) and (final or limit.count is not None or total.read >= _TELLING):
+            allowed = f"{limit.count}" if limit.count is not None else f"{limit.share or 0:.2%}"
+            raise TooManyRejects(
+                f"{total.rejected} of {total.read} records were rejected, allowed are {allowed}: "
+                f"look at them with `worker rejects {self._context.run_id}`, or raise max_rejects."
+            )
