@@ -1,0 +1,82 @@
+"""The job type `python`: a function of one's own, handed the Context and typed parameters.
+
+    def main(context: Context, region: str, days: int = 7) -> None: ...
+
+Its parameters come from the job's `params`, and over them from `worker trigger --param`; each is converted to what
+its annotation says, or the run fails before the function is called.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
+
+from jobs.contract import Context, GiveUp, Job, Json
+from jobs.options import Options
+
+_CALL = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def _checked(call: str) -> str:
+    if not _CALL.fullmatch(call):
+        raise ValueError(f"expected module:function such as reports.daily:main, found {call!r}")
+    return call
+
+
+Call = Annotated[str, AfterValidator(_checked), WithJsonSchema({"type": "string", "examples": ["reports.daily:main"]})]
+
+
+class PythonOptions(Options):
+    """Which function to call, and with what."""
+
+    call: Call = Field(description="module:function; the module is imported when the job first runs.")
+    params: dict[str, Json] = Field(default_factory=dict, description="The function's parameters beside the context.")
+
+
+class Python(Job[PythonOptions]):
+    """Calls a function of the user's own; what it raises ends the run, jobs.contract's signals as they say."""
+
+    options_model = PythonOptions
+
+    def run(self, context: Context) -> None:
+        """Calls the function; raises GiveUp where it cannot be found or its parameters do not fit."""
+        function = _found(self.options.call)
+        function(context, **_arguments(function, self.options.call, {**self.options.params, **context.params}))
+
+
+def _found(call: str) -> Callable[..., object]:
+    module, _, name = call.partition(":")
+    try:
+        function = getattr(import_module(module), name)
+    except ImportError as error:
+        raise GiveUp(
+            f"the module {module} of call = {call!r} cannot be imported: {error}. "
+            "Install it beside the worker, or name its folder in PYTHONPATH."
+        ) from error
+    except AttributeError:
+        raise GiveUp(f"the module {module} has no {name}, which call = {call!r} names") from None
+    if not callable(function):
+        raise GiveUp(f"call = {call!r} names a {type(function).__name__}; expected a function")
+    return function  # type: ignore[no-any-return]  # callable, as was asked above
+
+
+def _arguments(function: Callable[..., object], call: str, given: Mapping[str, Json]) -> dict[str, Any]:
+    """Returns the function's arguments beside the context, each as its annotation wants it; raises GiveUp."""
+    try:
+        bound = inspect.signature(function).bind(None, **given)
+    except TypeError as error:
+        raise GiveUp(f"{call} cannot be called with the parameters {', '.join(given) or 'none'}: {error}") from None
+    hints = get_type_hints(function)
+    names = [name for name in (*bound.arguments, *bound.kwargs) if name in given]
+    return {name: _converted(call, name, hints.get(name, Any), given[name]) for name in names}
+
+
+def _converted(call: str, name: str, wanted: Any, value: Json) -> Any:  # noqa: ANN401  whatever the annotation says
+    try:
+        return TypeAdapter(wanted).validate_python(value)
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise GiveUp(f"{call}: the parameter {name} does not fit {wanted}: {told}") from None
