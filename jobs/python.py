@@ -70,8 +70,11 @@ def _arguments(function: Callable[..., object], call: str, given: Mapping[str, J
     except TypeError as error:
         raise GiveUp(f"{call} cannot be called with the parameters {', '.join(given) or 'none'}: {error}") from None
     hints = get_type_hints(function)
-    names = [name for name in (*bound.arguments, *bound.kwargs) if name in given]
-    return {name: _converted(call, name, hints.get(name, Any), given[name]) for name in names}
+    kinds = bound.signature.parameters
+    rest = next((hints.get(name, Any) for name, one in kinds.items() if one.kind is one.VAR_KEYWORD), Any)
+    return {
+        name: _converted(call, name, hints.get(name, Any) if name in kinds else rest, given[name]) for name in given
+    }
 
 
 def _converted(call: str, name: str, wanted: Any, value: Json) -> Any:  # noqa: ANN401  whatever the annotation says

@@ -6,10 +6,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from jobs.contract import Job, WorkerError
+from jobs.python import Python
+from jobs.request import Request
 from jobs.sync import Sync
 
 GROUP = "integration_worker.jobs"
-_BUILT_IN: dict[str, type[Job[Any]]] = {"sync": Sync}
+_BUILT_IN: dict[str, type[Job[Any]]] = {"python": Python, "request": Request, "sync": Sync}
 
 
 class JobTypeError(WorkerError):

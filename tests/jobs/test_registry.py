@@ -33,7 +33,7 @@ def test_sync_is_built_in() -> None:
 
 def test_a_plugin_is_loaded_when_it_is_used(plugins: None) -> None:
     """A broken one beside it is nobody's trouble until it is asked for."""
-    assert names() == ["broken", "copy", "sync", "table"]
+    assert names() == ["broken", "copy", "python", "request", "sync", "table"]
     assert job_class("copy") is Sync
     with pytest.raises(JobTypeError, match=r"'broken' cannot be loaded from jobs\.nowhere:Job: ModuleNotFoundError"):
         job_class("broken")
@@ -45,7 +45,7 @@ def test_an_unknown_type_is_told_the_nearest(plugins: None) -> None:
     """A slip of the finger gets the name that was meant, a wild guess gets all of them."""
     with pytest.raises(JobTypeError, match=r"no type of job 'sinc'; did you mean sync\?"):
         job_class("sinc")
-    with pytest.raises(JobTypeError, match="did you mean broken or copy or sync or table"):
+    with pytest.raises(JobTypeError, match="did you mean broken or copy or python or request or sync or table"):
         job_class("zzz")
 
 

@@ -1,0 +1,160 @@
+"""The job type `request`: one authenticated call, and what its answer must be.
+
+A request that changes something and may not be sent twice is marked before it leaves. A later attempt of the same run
+that finds the mark and no answer ends the run: nobody knows whether the request was acted upon.
+"""
+
+from typing import ClassVar, Literal
+
+import orjson
+from pydantic import Field
+
+from jobs.contract import (
+    AccountRef,
+    Answer,
+    BadAnswer,
+    BadRecord,
+    Context,
+    Delivery,
+    DeliveryState,
+    FailedAnswer,
+    GiveUp,
+    Job,
+    Json,
+    Unanswered,
+    WorkerError,
+)
+from jobs.options import Options
+from jobs.paths import Path, getter
+from jobs.templates import filled, path_filled, text_filled
+
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 section 9.2.2
+_SHOWN = 200  # characters of a value in a message
+
+
+class InDoubt(WorkerError):
+    """A request may have been acted upon, and may not be sent twice."""
+
+    kind = "in_doubt"
+    permanent = True
+
+
+class Expectations(Options):
+    """What an answer must be."""
+
+    status: tuple[int, ...] = Field(default=(), description="Allowed statuses; absent: any below 400.")
+    that: tuple[Path, ...] = Field(
+        default=(), description="JMESPaths that must be true of the document, such as status == 'ok'."
+    )
+
+
+class RequestOptions(Options):
+    """One call; texts may hold {job}, {run}, {since}, {until} and {params.NAME}."""
+
+    account: AccountRef
+    path: str = Field(min_length=1, description="Below the account's base_url; parameters stand in params.")
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    params: dict[str, str] = Field(default_factory=dict, description="Sent in the URL.")
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: Json = Field(default=None, description="Sent as JSON.")
+    act_for: dict[str, str] = Field(default_factory=dict, description="On whose behalf, over what the account says.")
+    reads: bool = Field(default=False, description="A POST that only reads: it may be sent again.")
+    idempotency_header: str = Field(
+        default="", description="Carries a key that is the run's own: the request may be sent again."
+    )
+    expect: Expectations = Expectations()
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Tells whether the request may be sent again where its answer never came."""
+        return self.reads or bool(self.idempotency_header) or self.method in _REPEATABLE
+
+
+class Request(Job[RequestOptions]):
+    """Makes one call and checks its answer."""
+
+    options_model: ClassVar[type[RequestOptions]] = RequestOptions
+
+    def run(self, context: Context) -> None:
+        """Calls; raises BadAnswer where the answer is not what was expected, InDoubt, and what the call raises."""
+        answer = self._ask(context) if self.options.is_repeatable else self._ask_once(context)
+        self._judge(answer)
+        with context.unit() as unit:
+            unit.count(read=1, pages=1)
+
+    def _ask(self, context: Context) -> Answer:
+        options, values = self.options, _values(context)
+        key = {options.idempotency_header: f"{context.job}-{context.run_id}"} if options.idempotency_header else {}
+        try:
+            return context.api(options.account).request(
+                options.method,
+                path_filled(options.path, values),
+                params={name: text_filled(text, values) for name, text in options.params.items()},
+                json=filled(options.body, values),
+                headers={name: text_filled(text, values) for name, text in options.headers.items()} | key,
+                act_for=options.act_for,
+                reads=options.reads,
+            )
+        except FailedAnswer as error:
+            if error.status not in options.expect.status:
+                raise
+            return Answer(error.status, {"content-type": ""}, error.body, options.path, method=options.method)
+        except BadRecord as error:
+            raise GiveUp(f"the request cannot be made: {error}; give it with `worker trigger --param`") from None
+
+    def _ask_once(self, context: Context) -> Answer:
+        known = context.deliveries([_key(context)]).get(_key(context))
+        if known is not None and known.state != "refused":
+            raise self._doubt()
+        self._mark(context, "sending")
+        try:
+            answer = self._ask(context)
+        except Unanswered as error:
+            self._mark(context, "in_doubt")
+            raise self._doubt() from error
+        except WorkerError:
+            self._mark(context, "refused")
+            raise
+        self._mark(context, "delivered")
+        return answer
+
+    def _mark(self, context: Context, state: DeliveryState) -> None:
+        with context.unit() as unit:
+            unit.deliver([Delivery(_key(context), "", state)])
+            unit.count(written=1 if state == "delivered" else 0)
+
+    def _doubt(self) -> InDoubt:
+        options = self.options
+        return InDoubt(
+            f"{options.method} {options.path} (account {options.account}) was sent, and what came of it is not known: "
+            "it may have been acted upon. Look there, then trigger the job again if it was not. Where the API knows "
+            "idempotency keys, idempotency_header spares you that."
+        )
+
+    def _judge(self, answer: Answer) -> None:
+        expect = self.options.expect
+        if expect.status and answer.status not in expect.status:
+            wanted = ", ".join(map(str, expect.status))
+            raise self._unexpected(f"{answer.place} answered {answer.status}; expected {wanted} (expect.status)")
+        for path in expect.that:
+            document = answer.json()
+            found = getter(path)(document)
+            if not found:
+                shown = orjson.dumps(found).decode()[:_SHOWN]
+                raise self._unexpected(f"{answer.place}: {path!r} is {shown}; expected it to hold (expect.that)")
+
+    def _unexpected(self, text: str) -> WorkerError:
+        """Returns the error; a request that may not be sent twice is not tried again for its answer."""
+        return BadAnswer(text) if self.options.is_repeatable else GiveUp(text)
+
+
+def _key(context: Context) -> str:
+    return f"run:{context.run_id}"
+
+
+def _values(context: Context) -> dict[str, Json]:
+    window = context.window
+    since = window.since.isoformat().replace("+00:00", "Z") if window.since else ""
+    until = window.until.isoformat().replace("+00:00", "Z")
+    own: dict[str, Json] = {"job": context.job, "run": context.run_id, "since": since, "until": until}
+    return own | {f"params.{name}": value for name, value in context.params.items()}
