@@ -1,5 +1,7 @@
 """A caller that knows the credentials of a sandbox, and a maker of sandboxes."""
 
+from typing import Any
+
 import requests
 
 from worker.sandbox.options import SandboxOptions
@@ -64,6 +66,12 @@ class Caller:
         """Calls a path below /api/now."""
         url = f"{self.sandbox.servicenow_url}/api/now{path}"
         return self.session.request(method, url, params=params, json=json, headers=self.now_headers(), timeout=10)
+
+    def generic(self, path: str, method: str = "GET", json: object = None, **params: Any) -> requests.Response:
+        """Calls a path of the generic API behind HTTP basic."""
+        auth = (self.who.basic_username, self.who.basic_password)
+        url = f"{self.sandbox.url}/basic{path}"
+        return self.session.request(method, url, params=params, json=json, auth=auth, timeout=10)
 
     def control(self, method: str, path: str, json: object = None) -> requests.Response:
         """Calls a control page."""

@@ -1,28 +1,18 @@
 """What can be asked of a running sandbox or changed in it, by tests in its process and by /_sandbox."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TypeVar
 
 from worker.sandbox.calllog import CallRecord
 from worker.sandbox.faults import Fault
 from worker.sandbox.oauth import Authority
 from worker.sandbox.state import State
-from worker.sandbox.table import Row
 from worker.sandbox.tokens import Manners
+from worker.sandbox.trapcontrols import TrapControls
 
-T = TypeVar("T")
 
-
-class Controls:
+class Controls(TrapControls):
     """The controls of one sandbox; each acts at once."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def _do(self, act: Callable[[State], T]) -> T:
-        """Acts on the state; a sandbox with a thread of its own acts over there."""
-        return act(self._state)
 
     def _authorities(self, state: State, api: str | None) -> list[Authority]:
         known = state.authorities()
@@ -54,18 +44,6 @@ class Controls:
     def clear_faults(self) -> int:
         """Takes all faults away and returns how many there were."""
         return self._do(lambda state: state.faults.clear())
-
-    def rows(self, resource: str) -> list[Row]:
-        """Returns copies of all rows of a resource or staging table, by key; raises KeyError for neither."""
-        return self._do(lambda state: _rows(state, resource))
-
-    def counts(self) -> dict[str, int]:
-        """Returns the number of rows by resource and staging table."""
-        return self._do(lambda state: state.world.counts())
-
-    def churn(self, rows: int, resource: str | None = None) -> dict[str, int]:
-        """Changes so many rows now and returns how many of which; raises KeyError for an unknown resource."""
-        return self._do(lambda state: _churn(state, rows, resource))
 
     def revoke_access_tokens(self, api: str | None = None) -> int:
         """Ends all living access tokens, of one API or all; refresh tokens stay good."""
@@ -122,21 +100,3 @@ def _set_manners(authorities: list[Authority], changed: Mapping[str, object]) ->
     for authority in authorities:
         now = authority.tokens.manners
         authority.tokens.manners = replace(now, **changed)  # type: ignore[arg-type]  # checked above
-
-
-def _known(state: State, resource: str) -> None:
-    if resource not in state.world.counts():
-        msg = f"no resource {resource!r}; there are {', '.join(state.world.counts())}"
-        raise KeyError(msg)
-
-
-def _rows(state: State, resource: str) -> list[Row]:
-    _known(state, resource)
-    table = state.world.any_table(resource)
-    return [dict(row) for row in table.slice_by_key(0, len(table))]
-
-
-def _churn(state: State, rows: int, resource: str | None) -> dict[str, int]:
-    if resource is not None:
-        _known(state, resource)
-    return state.world.churn(rows, resource)

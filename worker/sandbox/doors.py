@@ -6,7 +6,7 @@ from aiohttp import web
 
 from worker.sandbox.answers import Refusal, json_answer
 from worker.sandbox.calllog import is_secret
-from worker.sandbox.generic import item_behind, items_behind, refuse
+from worker.sandbox.generic import behind, item_of, items_of, refuse
 from worker.sandbox.identify import basic_pair
 from worker.sandbox.paths import IDP
 from worker.sandbox.state import State, identified, record_of, state_of
@@ -89,6 +89,6 @@ def routes() -> list[web.RouteDef]:
     """Returns the routes of all doors."""
     found = [web.get(f"{API}/echo", echo), web.post(f"{API}/echo", echo)]
     for base, admit in ((API, by_idp), (BASIC, by_basic), (KEY, by_key)):
-        found.append(web.get(f"{base}/items", items_behind(admit)))
-        found.append(web.get(f"{base}/items/{{id}}", item_behind(admit)))
+        found.append(web.get(f"{base}/items", behind(admit, items_of("items"))))
+        found.append(web.get(f"{base}/items/{{id}}", behind(admit, item_of("items"))))
     return found

@@ -12,10 +12,11 @@ from typing import Self
 
 from aiohttp import web
 
-from worker.sandbox import authorize, control, doors, generic, idp, imports, servicenow, styles, tangoe
-from worker.sandbox.controls import Controls, T
+from worker.sandbox import authorize, control, doors, generic, idp, imports, rooms, servicenow, styles, tangoe
+from worker.sandbox.controls import Controls
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.paths import IDP
+from worker.sandbox.rowcontrols import T
 from worker.sandbox.state import STATE, State, new_state
 from worker.sandbox.tls import TlsFiles, cut_off, server_context, write_files
 from worker.sandbox.trail import trail
@@ -180,7 +181,7 @@ def application(state: State) -> web.Application:
     """Returns the web application that serves this state."""
     app = web.Application(middlewares=[control.explain, trail], client_max_size=_MAX_BODY)
     app[STATE] = state
-    for room in (tangoe, servicenow, imports, generic, idp, authorize, styles, doors, control):
+    for room in (tangoe, servicenow, imports, rooms, generic, idp, authorize, styles, doors, control):
         app.add_routes(room.routes())
     return app
 

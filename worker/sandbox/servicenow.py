@@ -15,7 +15,7 @@ from worker.sandbox.state import FORM, State, identified, state_of
 from worker.sandbox.table import PLAIN, Row, Table
 from worker.sandbox.tokenends import answer_token, note
 
-TABLES = ("incident", "cmdb_ci", "sys_user")
+TABLES = ("incident", "cmdb_ci", "sys_user", "u_plain", "sys_audit_delete", "sys_import_set")
 DEFAULT_LIMIT = 10_000
 _FORM = "application/x-www-form-urlencoded"
 _OWN = frozenset({"sys_id", "sys_created_on", "sys_created_by", "sys_updated_on", "sys_updated_by", "sys_mod_count"})

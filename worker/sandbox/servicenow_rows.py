@@ -11,7 +11,7 @@ class ServicenowRows:
 
     def __init__(self, seed: int, people: int) -> None:
         self._people = people
-        self._salts = {name: salt_of(seed, name) for name in ("incident", "cmdb_ci", "sys_user")}
+        self._salts = {name: salt_of(seed, name) for name in ("incident", "cmdb_ci", "sys_user", "u_plain")}
 
     def incident(self, index: int) -> Row:
         """Returns an incident as the Table API stores it: every value a string, references as sys_id."""
@@ -78,6 +78,22 @@ class ServicenowRows:
             "time_zone": pick(("GMT", "Europe/Berlin", "US/Pacific", ""), bits >> 15),
             **_system_fields(moment(salt, index, PLAIN)),
         }
+
+    def u_plain(self, index: int) -> Row:
+        """Returns a row of a table that does not tell when its rows changed."""
+        salt = self._salts["u_plain"]
+        bits = mixed(salt, index)
+        return {"sys_id": guid(salt, index), "u_name": f"plain {index}", "u_value": str(bits % 1000), "state": "1"}
+
+    def sys_audit_delete(self, _index: int) -> Row:
+        """Returns the columns of the record of a deletion."""
+        names = ("sys_id", "tablename", "documentkey", "display_value", "sys_created_on", "sys_created_by")
+        return dict.fromkeys(names, "")
+
+    def sys_import_set(self, _index: int) -> Row:
+        """Returns the columns of an import set."""
+        names = ("sys_id", "number", "state", "table_name", "multi_import_set", "run_after", *_system_fields(""))
+        return dict.fromkeys(names, "")
 
 
 def _system_fields(stamp: str) -> Row:

@@ -7,12 +7,15 @@ from aiohttp import web
 from worker.sandbox.answers import PageCache
 from worker.sandbox.calllog import CallLog, CallRecord
 from worker.sandbox.faults import FaultBook
+from worker.sandbox.hooks import Hooks
 from worker.sandbox.importset import ImportSets
 from worker.sandbox.jwts import Assertions
 from worker.sandbox.oauth import Authority
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.servers import idp_server, servicenow_server, tangoe_server
+from worker.sandbox.table import Row
 from worker.sandbox.tokens import Issued
+from worker.sandbox.traps import Gate, Traps
 from worker.sandbox.world import World
 
 
@@ -22,6 +25,21 @@ class Doors:
 
     basic_password: str = field(repr=False)
     api_key: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class Feed:
+    """Which sync tokens are still good."""
+
+    epoch: int = 0  # tokens of an earlier one have run out
+
+
+@dataclass(slots=True)
+class Families:
+    """Children by parent, as of one version of their table."""
+
+    version: int = -1
+    by_parent: dict[str, list[Row]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +54,11 @@ class State:
     doors: Doors
     assertions: Assertions
     imports: ImportSets
+    traps: Traps = field(default_factory=Traps)
+    gate: Gate = field(default_factory=Gate)
+    feed: Feed = field(default_factory=Feed)
+    families: Families = field(default_factory=Families)
+    hooks: Hooks = field(default_factory=Hooks)
     faults: FaultBook = field(default_factory=FaultBook)
     log: CallLog = field(default_factory=CallLog)
     pages: PageCache = field(default_factory=PageCache)

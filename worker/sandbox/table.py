@@ -13,7 +13,10 @@ PLAIN = "%Y-%m-%d %H:%M:%S"  # ServiceNow's: UTC without a zone mark
 
 
 class Table:
-    """Rows with a key and a stamp; stamps of one table share a format, so their text sorts as time does."""
+    """Rows with a key and a stamp; stamps of one table share a format, so their text sorts as time does.
+
+    A table whose stamp is the empty text has none: its rows do not tell when they changed.
+    """
 
     def __init__(self, key: str, stamp: str, form: str = SECONDS) -> None:
         self.key = key
@@ -21,6 +24,7 @@ class Table:
         self.form = form
         self.version = 0  # counts changes: what was cached for an older one is stale
         self._rows: dict[str, Row] = {}
+        self._touched: dict[str, int] = {}  # version of the last change by key, removals included
         self._by_key: list[str] = []
         self._by_stamp: list[tuple[str, str]] = []
 
@@ -28,7 +32,7 @@ class Table:
         """Takes the first rows of an empty table, sorting once."""
         self._rows = {str(row[self.key]): row for row in rows}
         self._by_key = sorted(self._rows)
-        self._by_stamp = sorted((str(row[self.stamp]), key) for key, row in self._rows.items())
+        self._by_stamp = sorted((str(row.get(self.stamp, "")), key) for key, row in self._rows.items())
         self.version += 1
 
     def __len__(self) -> int:
@@ -50,8 +54,8 @@ class Table:
         else:
             insort(self._by_key, key)
         self._rows[key] = row
-        insort(self._by_stamp, (str(row[self.stamp]), key))
-        self.version += 1
+        insort(self._by_stamp, (str(row.get(self.stamp, "")), key))
+        self._mark(key)
 
     def remove(self, key: str) -> bool:
         """Takes a row away; False when there was none."""
@@ -60,11 +64,19 @@ class Table:
         self._forget_stamp(key)
         del self._by_key[bisect_left(self._by_key, key)]
         del self._rows[key]
-        self.version += 1
+        self._mark(key)
         return True
 
+    def _mark(self, key: str) -> None:
+        self.version += 1
+        self._touched[key] = self.version
+
+    def changed_since(self, version: int) -> list[str]:
+        """Returns the keys put or removed after this version, in order of key; the first rows are no change."""
+        return sorted(key for key, at in self._touched.items() if at > version)
+
     def _forget_stamp(self, key: str) -> None:
-        entry = (str(self._rows[key][self.stamp]), key)
+        entry = (str(self._rows[key].get(self.stamp, "")), key)
         del self._by_stamp[bisect_left(self._by_stamp, entry)]
 
     def write_stamp(self, at: datetime) -> str:
@@ -90,7 +102,7 @@ class Table:
         """Returns (stamp, key) in order of change; a live list, not to be changed."""
         return self._by_stamp
 
-    def slice_by_key(self, start: int, stop: int) -> list[Row]:
+    def slice_by_key(self, start: int, stop: int | None) -> list[Row]:
         """Returns the rows at these places in the order of keys."""
         return [self._rows[key] for key in self._by_key[start:stop]]
 

@@ -13,7 +13,7 @@ class TangoeRows:
 
     def __init__(self, seed: int, people: int) -> None:
         self._people = people
-        names = ("devices", "services", "orders", "employees", "items")
+        names = ("devices", "services", "orders", "employees", "items", "order_lines")
         self._salts = {name: salt_of(seed, name) for name in names}
 
     def _holder(self, index: int) -> Row:
@@ -137,4 +137,20 @@ class TangoeRows:
             "created_at": moment(salt ^ 1, index, SECONDS).replace("2025", "2024"),
             "revision": 0,
             "updated_at": moment(salt, index, MICROSECONDS),
+        }
+
+    def order_lines(self, index: int) -> Row:
+        """Returns a line of some order; of the orders, one in three has none and others have several."""
+        salt = self._salts["order_lines"]
+        bits = mixed(salt, index)
+        order = bits % self._people
+        return {
+            "id": f"ORD{order:08d}-{index:08d}",
+            "order_id": f"ORD{order:08d}",
+            "line": 1 + index,
+            "sku": f"SKU-{bits >> 20 & 4095:04d}",
+            "quantity": 1 + (bits >> 34) % 9,
+            "price": (bits >> 16) % 150_000 / 100,
+            "revision": 0,
+            "updated_at": moment(salt, index, SECONDS),
         }

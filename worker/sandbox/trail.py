@@ -37,6 +37,7 @@ async def trail(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[RECORD] = record
     if request.path in FORM_PATHS:
         await _read_form(request, record)
+    state.hooks.call(record)
     fault = state.faults.take(request.method, request.path, record.grant_type)
     if fault is None:
         answer: web.StreamResponse = await _answered(request, handler)
