@@ -25,7 +25,7 @@ class Progress:
         """Books a batch in the unit that stores it; `refused` are records that the destination did not take."""
         page, rejects = batch.page, [*batch.rejects, *refused]
         unit.count(read=batch.read, pages=1)
-        unit.forget(page.settles)
+        unit.forget(_settled(page, rejects))
         for record, reason in rejects:
             unit.reject(record, reason)
         self._total.read += batch.read
@@ -43,3 +43,9 @@ class Progress:
                 f"{total.rejected} of {total.read} records were rejected, allowed are {allowed}: "
                 f"look at them with `worker rejects {self._context.run_id}`, or raise max_rejects."
             )
+
+
+def _settled(page: Page, rejects: Sequence[Refused]) -> list[str]:
+    """Returns the hashes of the page's kept rejects that got through."""
+    again = {id(record) for record, _ in rejects}
+    return [name for record, name in zip(page.records, page.settles, strict=False) if id(record) not in again]

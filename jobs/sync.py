@@ -14,6 +14,7 @@ from jobs.paths import Path
 from jobs.progress import Progress
 from jobs.sinks.schema import SYSTEM
 from jobs.sinks.sql import SqlDestination, SqlOptions
+from jobs.sources.kept import KeptSource
 from jobs.sources.rest import RestOptions, RestSource
 
 
@@ -50,21 +51,31 @@ class Sync(Job[SyncOptions]):
     options_model = SyncOptions
 
     def run(self, context: Context) -> None:
-        """Stores page after page; raises TooManyRejects, and what source and destination raise."""
+        """Stores page after page; raises TooManyRejects, and what source and destination raise.
+
+        With the parameter `rejects` it tries again what it rejected before, and nothing else.
+        """
         progress = Progress(context)
-        rows = mapping(self.options.map, SYSTEM)
         destination = self._destination(context, progress)
         destination.begin()
-        with ahead(self._pages(context), self.options.prefetch, destination.at_once) as groups:
-            for pages in groups:
-                for page in pages:
-                    progress.expect(page)
-                batches = [batch for page in pages if not (batch := _batch(rows, page)).is_empty]
-                if batches:
-                    destination.store(batches)
-                    progress.judge(final=False)
+        if context.params.get("rejects"):
+            self._move(KeptSource().pages(context), destination, progress, judged=False)
+            return
+        self._move(self._pages(context), destination, progress, judged=True)
         progress.judge(final=True)
         destination.finish()
+
+    def _move(self, pages: Generator[Page], destination: Destination, progress: Progress, *, judged: bool) -> None:
+        rows = mapping(self.options.map, SYSTEM)
+        with ahead(pages, self.options.prefetch, destination.at_once) as groups:
+            for group in groups:
+                for page in group:
+                    progress.expect(page)
+                batches = [batch for page in group if not (batch := _batch(rows, page)).is_empty]
+                if batches:
+                    destination.store(batches)
+                if judged:
+                    progress.judge(final=False)
 
     def _pages(self, context: Context) -> Generator[Page]:
         return RestSource(self.options.source).pages(context)

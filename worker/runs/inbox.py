@@ -18,6 +18,7 @@ from worker.store.database import Database
 from worker.store.writer import Writer
 
 POLL_S = 0.5
+_ASKING = ("trigger", "replay")  # for a run now
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Inbox:
 
 def _plan(command: Command, book: Book, now: datetime) -> tuple[str, list[Run]]:
     """Returns what came of a command, and the runs it asks for."""
-    if command.verb != "trigger":
+    if command.verb not in _ASKING:
         return f"refused: unknown verb {command.verb}", []
     job = book.get(command.target)
     if job is None:

@@ -1,0 +1,63 @@
+"""Requests to the daemon through the database: posted, told of, watched to their end."""
+
+import typer
+from rich.text import Text
+
+from jobs.contract import Json, WorkerError
+from worker.cli.history import run_row
+from worker.cli.opening import is_daemon_alive, operator
+from worker.cli.output import out, print_json, span, warn
+from worker.cli.tables import STYLES
+from worker.cli.watching import Watch
+from worker.model.moments import new_id, utc_now
+from worker.model.records import Command, Run, RunState
+from worker.store import commands
+from worker.store.database import Database
+
+_INTERRUPTED = 130  # 128 + INT, as a shell says it
+
+
+def post(database: Database, verb: str, job: str, params: dict[str, Json]) -> int:
+    """Leaves a request where the daemon finds it; returns its id."""
+    command = Command(new_id(), utc_now(), operator(), verb, job, params)
+    with database.write() as connection:
+        commands.post(connection, command)
+    return command.id
+
+
+def say_posted(database: Database, job: str, request: int, *, as_json: bool) -> None:
+    """Tells that a request was left, and warns where no daemon works."""
+    with database.read() as connection:
+        alive = is_daemon_alive(database, connection)
+    if as_json:
+        print_json({"request": request, "job": job, "daemon": alive})
+        return
+    out.print(f"asked for a run of {job}; `worker history {job}` shows what becomes of it", soft_wrap=True)
+    if not alive:
+        warn("no daemon works on this database; the run begins when `worker run` is started")
+
+
+def watched(database: Database, job: str, request: int, *, as_json: bool) -> None:
+    """Watches a request's run to its end and tells what became of it; raises WorkerError unless it succeeded."""
+    _say_ended(_watched(Watch(database, job, request)), as_json=as_json)
+
+
+def _watched(watch: Watch) -> Run:
+    try:
+        return watch.until_ended()
+    except KeyboardInterrupt:
+        warn(f"no longer watching; the request stands, and `worker history {watch.job}` shows what becomes of it")
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+def _say_ended(run: Run, *, as_json: bool) -> None:
+    row = run_row(run)
+    if as_json:
+        print_json(row)
+    else:
+        took = f" in {span(row['seconds'])}" if run.started_at else ""
+        counts = f"{run.counts.read:,} read, {run.counts.written:,} written, {run.counts.rejected:,} rejected"
+        state = Text(run.state, STYLES.get(run.state, ""))
+        out.print(Text(f"run {run.id} ") + state + Text(f"{took}: {counts}"), soft_wrap=True)
+    if run.state is not RunState.SUCCEEDED:
+        raise WorkerError(f"run {run.id} {run.state}: {row['why']}; `worker show {run.id}` tells more")
