@@ -73,7 +73,8 @@ def _interpreted(path: str) -> Getter:
     def get(document: Json) -> Json:
         try:
             return search(document)
-        except JMESPathError as error:
-            raise BadRecord(f"the path {path!r} cannot be applied: {str(error).splitlines()[0]}") from None
+        except (JMESPathError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            told = str(error).splitlines() or [type(error).__name__]  # contains('a', `1`) is a TypeError of Python's
+            raise BadRecord(f"the path {path!r} cannot be applied: {told[0]}") from None
 
     return get

@@ -66,7 +66,7 @@ class Sync(Job[SyncOptions]):
         destination.finish()
 
     def _move(self, pages: Generator[Page], destination: Destination, progress: Progress, *, judged: bool) -> None:
-        rows = mapping(self.options.map, SYSTEM)
+        rows = mapping(self.options.map, reserved=SYSTEM)
         with ahead(pages, self.options.prefetch, destination.at_once) as groups:
             for group in groups:
                 for page in group:
@@ -85,5 +85,5 @@ class Sync(Job[SyncOptions]):
 
 
 def _batch(rows: Mapping, page: Page) -> Batch:
-    mapped, rejects = rows.rows(page.records)
-    return Batch(page, mapped, page.records, [*page.rejects, *rejects])
+    mapped = rows.rows(page.records)
+    return Batch(page, mapped.rows, mapped.records, [*page.rejects, *mapped.rejects])

@@ -2,35 +2,25 @@
 
 Text with date, time and zone in ISO 8601 (`2026-01-31T08:00:00Z`) is a timestamp and kept in UTC, to the
 microsecond; anything doubtful, a time without a zone first of all, stays text. Decimals are what JSON makes of
-them: floats. Integers beyond 64 bits are text. Objects and lists are JSON with sorted keys.
+them: floats. Integers beyond 64 bits are text. Objects and lists are JSON with sorted keys. Exact decimals and dates
+are never inferred: a map declares them, or the table has them.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 import orjson
 
 from jobs.contract import BadRecord, Json
+from jobs.kinds import Kind
+from jobs.numerals import decimal_text
+from jobs.times import whole_day
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)")
 _EXACT = 2**53  # integers up to here are exact as floats
 _NONE = type(None)
-
-
-class Kind(StrEnum):
-    """What a column holds."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    FLOAT = "float"
-    BOOLEAN = "boolean"
-    TIMESTAMP = "timestamp"
-    JSON = "json"
-    NAIVE = "timestamp without zone"  # only in tables that are not ours; kept in UTC
-    OTHER = "other"  # a type of the user's own; the database judges
 
 
 @dataclass(frozen=True)
@@ -169,6 +159,25 @@ def _timestamp(column: Column, value: Json) -> Json:
     return _text(column, value)
 
 
+def _decimal(column: Column, value: Json) -> Json:
+    return _declared(column, value, decimal_text)
+
+
+def _date(column: Column, value: Json) -> Json:
+    return _declared(column, value, whole_day)
+
+
+def _declared(column: Column, value: Json, convert: Callable[[Json], str]) -> Json:
+    if value == "":
+        return None
+    try:
+        return convert(value)
+    except ValueError:
+        if column.strict:
+            raise
+    return _text(column, value)
+
+
 def _naive(column: Column, value: Json) -> Json:
     return utc_text(value) if isinstance(value, str) and _is_stamp(value) else _other(column, value)
 
@@ -195,7 +204,9 @@ _CONVERT: dict[Kind, Callable[[Column, Json], Json]] = {
     Kind.INTEGER: _integer,
     Kind.FLOAT: _float,
     Kind.BOOLEAN: _boolean,
+    Kind.DECIMAL: _decimal,
     Kind.TIMESTAMP: _timestamp,
+    Kind.DATE: _date,
     Kind.JSON: _json,
     Kind.NAIVE: _naive,
     Kind.OTHER: _other,

@@ -13,7 +13,8 @@ from dataclasses import replace as changed
 import sqlalchemy as sa
 
 from jobs.contract import WorkerError
-from jobs.sinks.kinds import Column, Kind
+from jobs.kinds import Kind
+from jobs.sinks.kinds import Column
 
 RUN_ID, SYNCED_AT = SYSTEM = ("_run_id", "_synced_at")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -71,17 +72,21 @@ def _postgres_kind(declared: str) -> tuple[Kind, int]:
 _SQLITE_TYPES = {
     Kind.TEXT: "TEXT",
     Kind.INTEGER: "INTEGER",
+    Kind.DECIMAL: "DECIMAL_TEXT",  # "TEXT" in a name makes SQLite keep text as it is (datatype3, 3.1)
     Kind.FLOAT: "REAL",
     Kind.BOOLEAN: "BOOLEAN",
-    Kind.TIMESTAMP: "TIMESTAMP_TEXT",  # "TEXT" in a name makes SQLite keep text as it is (datatype3, 3.1)
+    Kind.TIMESTAMP: "TIMESTAMP_TEXT",
+    Kind.DATE: "DATE_TEXT",
     Kind.JSON: "JSON_TEXT",
 }
 _POSTGRES_TYPES = {
     Kind.TEXT: "text",
     Kind.INTEGER: "bigint",
+    Kind.DECIMAL: "numeric",
     Kind.FLOAT: "double precision",
     Kind.BOOLEAN: "boolean",
     Kind.TIMESTAMP: "timestamp with time zone",
+    Kind.DATE: "date",
     Kind.JSON: "jsonb",
 }
 _POSTGRES_KINDS = {own: (kind, 64) for kind, own in _POSTGRES_TYPES.items()} | {

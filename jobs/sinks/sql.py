@@ -17,11 +17,12 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from jobs.contract import Context, DatabaseRef, Json, Record, TableRef, Unit
 from jobs.flow import Batch, Refused
+from jobs.kinds import Kind
 from jobs.options import Options
 from jobs.progress import Progress
 from jobs.sinks import schema
 from jobs.sinks.bulk import Stamp, Statement
-from jobs.sinks.kinds import Column, Kind, fit, infer
+from jobs.sinks.kinds import Column, fit, infer
 
 _Key = Annotated[
     tuple[str, ...],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from jobs.contract import Json
-from jobs.mapping import column_name, mapping
+from jobs.mapping import Mapped, column_name, mapping
 from jobs.paths import Path, getter
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -31,30 +31,29 @@ def test_plain_and_dotted_paths_mean_what_jmespath_says(document: Json, steps: l
 def test_a_map_gives_every_column_in_its_order(records: list[dict[str, Any]]) -> None:
     """Each row has all columns, null where a path finds nothing."""
     paths = {"x": "a", "deep": "b.c", "y": "b", "first": "c[0]"}
-    rows, rejects = mapping(paths).rows(records)
+    mapped = mapping(paths).rows(records)
     expected = [{column: jmespath.search(path, record) for column, path in paths.items()} for record in records]
-    assert rows == expected
-    assert all(list(row) == list(paths) for row in rows)
-    assert rejects == []
+    assert mapped == Mapped(expected, records, [])
+    assert all(list(row) == list(paths) for row in mapped.rows)
 
 
 def test_a_map_of_one_column_works_too() -> None:
     """One plain path is no special case for who configures it."""
-    assert mapping({"x": "a"}).rows([{"a": 1}, {}]) == ([{"x": 1}, {"x": None}], [])
+    assert mapping({"x": "a"}).rows([{"a": 1}, {}]).rows == [{"x": 1}, {"x": None}]
 
 
 def test_a_record_that_cannot_be_mapped_is_rejected() -> None:
     """A function that fails on one record says so; the others go on."""
-    rows, rejects = mapping({"n": "length(tags)"}).rows([{"tags": [1, 2]}, {"tags": 7}])
-    assert rows == [{"n": 2}]
-    assert rejects[0][0] == {"tags": 7}
-    assert rejects[0][1].startswith("the path 'length(tags)' cannot be applied: ")
+    mapped = mapping({"n": "length(tags)"}).rows([{"tags": [1, 2]}, {"tags": 7}])
+    assert mapped.rows == [{"n": 2}]
+    assert mapped.rejects[0][0] == {"tags": 7}
+    assert mapped.rejects[0][1].startswith("the column n: the path 'length(tags)' cannot be applied: ")
 
 
 def test_without_a_map_every_field_becomes_a_column() -> None:
     """Names that are columns already stay; nested values stay as they are."""
     records: list[dict[str, Any]] = [{"id": 1, "camelCase": {"a": [1]}}, {"id": 2, "extra": None}]
-    assert mapping(None).rows(records) == (records, [])
+    assert mapping(None).rows(records) == Mapped(records, records)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_without_a_map_every_field_becomes_a_column() -> None:
 def test_fields_are_normalised(field: str, column: str) -> None:
     """Letters, digits and underscores; a digit in front gets company."""
     assert column_name(field) == column
-    assert mapping(None).rows([{field: 1}])[0] == [{column: 1}]
+    assert mapping(None).rows([{field: 1}]).rows == [{column: 1}]
 
 
 @given(st.text(max_size=120))
@@ -86,10 +85,10 @@ def test_every_field_has_a_valid_column(field: str) -> None:
 def test_two_fields_of_one_column_are_rejected_with_the_remedy() -> None:
     """The first keeps the column, over pages too; records with the other one say what to do."""
     all_fields = mapping(None)
-    assert all_fields.rows([{"a-b": 1}])[0] == [{"a_b": 1}]
-    rows, rejects = all_fields.rows([{"a-b": 2}, {"A_B": 3}])
-    assert rows == [{"a_b": 2}]
-    assert rejects == [
+    assert all_fields.rows([{"a-b": 1}]).rows == [{"a_b": 1}]
+    mapped = all_fields.rows([{"a-b": 2}, {"A_B": 3}])
+    assert (mapped.rows, mapped.records) == ([{"a_b": 2}], [{"a-b": 2}])
+    assert mapped.rejects == [
         (
             {"A_B": 3},
             "the field 'A_B' would become the column A_B, which is taken by the field 'a-b'; name the columns in map",
@@ -99,9 +98,9 @@ def test_two_fields_of_one_column_are_rejected_with_the_remedy() -> None:
 
 def test_the_columns_of_the_worker_are_taken() -> None:
     """A field cannot pass for what the worker writes."""
-    rows, rejects = mapping(None, ["_run_id"]).rows([{"_run_id": 1}, {"id": 2}])
-    assert rows == [{"id": 2}]
-    assert "taken by the worker" in rejects[0][1]
+    mapped = mapping(None, reserved=["_run_id"]).rows([{"_run_id": 1}, {"id": 2}])
+    assert mapped.rows == [{"id": 2}]
+    assert "taken by the worker" in mapped.rejects[0][1]
 
 
 @pytest.mark.parametrize("bad", ["a[", "order-id", "", "a..b", "nosuch(", "a b"])

@@ -1,0 +1,198 @@
+"""One column of a page: read, looked up, converted and judged, value by value.
+
+The steps of a column work on all its values at once. A value that a step refuses gets a reason at its place and is null
+from there on; the first reason stands.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from jobs.columns import ColumnOptions, TableLookup
+from jobs.contract import BadRecord, Json
+from jobs.convert import found, text
+from jobs.kinds import Kind
+from jobs.paths import Getter, descent, getter
+from jobs.times import date_writer, moment_writer
+
+Find = Callable[[TableLookup, Collection[Json]], Mapping[Json, Json]]
+"""Answers a lookup in a table: distinct values to what stands beside them; those it does not know are left out."""
+
+Reasons = dict[int, str]
+Step = Callable[[list[Json], Reasons], list[Json]]
+_NONE = type(None)
+_READY: dict[Kind | None, set[type]] = {  # what needs no conversion
+    None: {str, int, float, bool, dict, list, _NONE},
+    Kind.TEXT: {str, _NONE},
+    Kind.BOOLEAN: {bool, _NONE},
+    Kind.JSON: {str, int, float, bool, dict, list, _NONE},
+}
+
+
+class Cells:
+    """The values of one column."""
+
+    def __init__(self, column: str, origin: str | ColumnOptions, find: Find | None) -> None:
+        options = ColumnOptions.model_validate({"from": origin}) if isinstance(origin, str) else origin
+        self._get = _getter(column, options)
+        self._place = f"the column {column}"
+        self._steps = [step for step in _steps(self._place, options, find) if step]
+
+    def values(self, records: Sequence[Json]) -> tuple[list[Json], Reasons]:
+        """Returns a value for each record, and by their place the reasons of those that have none."""
+        reasons: Reasons = {}
+        try:
+            values = list(map(self._get, records))
+        except BadRecord:
+            values = self._read_each(records, reasons)
+        for step in self._steps:
+            values = step(values, reasons)
+        return values, reasons
+
+    def _read_each(self, records: Sequence[Json], reasons: Reasons) -> list[Json]:
+        values: list[Json] = []
+        for place, record in enumerate(records):
+            try:
+                values.append(self._get(record))
+            except BadRecord as error:
+                values.append(None)
+                reasons[place] = f"{self._place}: {error}"
+        return values
+
+
+def _getter(column: str, options: ColumnOptions) -> Getter:
+    if "constant" in options.model_fields_set:
+        return lambda _: options.constant
+    return getter(options.path) if options.path else descent((column,))
+
+
+def _steps(place: str, options: ColumnOptions, find: Find | None) -> list[Step | None]:
+    """Returns what happens to a column's values, in this order."""
+    constant = "constant" in options.model_fields_set
+    return [
+        None if options.keeps_empty or constant else _without_empty,
+        _lookup(place, options, find) if options.lookup is not None else None,
+        None if options.keeps_empty or constant or options.lookup is None else _without_empty,
+        _conversion(place, options) if options.kind else None,
+        _default(options) if options.default is not None else None,
+        _choices(place, options) if options.choices else None,
+        _required(place, options) if options.required else None,
+        _output(options) if options.output else None,
+    ]
+
+
+def _without_empty(values: list[Json], _: Reasons) -> list[Json]:
+    return [None if value == "" else value for value in values] if "" in values else values
+
+
+def _conversion(place: str, options: ColumnOptions) -> Step:
+    conversion, ready = options.conversion, _READY.get(options.kind, {_NONE})
+    convert = conversion.convert
+
+    def step(values: list[Json], reasons: Reasons) -> list[Json]:
+        types = set(map(type, values))
+        if types <= ready:
+            return values
+        try:
+            if _NONE not in types:
+                return list(map(convert, values))
+            return [None if value is None else convert(value) for value in values]
+        except (ValueError, OverflowError):
+            return _each(convert, values, reasons, lambda value: f"{place}: {conversion.complaint(value)}")
+
+    return step
+
+
+def _each(
+    convert: Callable[[Json], Json], values: list[Json], reasons: Reasons, complaint: Callable[[Json], str]
+) -> list[Json]:
+    converted: list[Json] = []
+    for place, value in enumerate(values):
+        try:
+            converted.append(None if value is None else convert(value))
+        except (ValueError, OverflowError):
+            converted.append(None)
+            reasons.setdefault(place, complaint(value))
+    return converted
+
+
+def _default(options: ColumnOptions) -> Step:
+    default = options.plain.convert(options.default)
+    return lambda values, _: [default if value is None else value for value in values]
+
+
+def _choices(place: str, options: ColumnOptions) -> Step:
+    choices = [options.plain.convert(choice) for choice in options.choices or ()]
+    shown = ", ".join(text(choice) for choice in choices)
+
+    def chosen(value: Json) -> Json:
+        if value not in choices:
+            raise ValueError("none of the choices")
+        return value
+
+    def step(values: list[Json], reasons: Reasons) -> list[Json]:
+        return _each(chosen, values, reasons, lambda value: f"{place}: expected one of {shown}, found {found(value)}")
+
+    return step
+
+
+def _required(place: str, options: ColumnOptions) -> Step:
+    source = f"the path {options.path!r}" if options.path else "the field of that name"
+
+    def step(values: list[Json], reasons: Reasons) -> list[Json]:
+        for index, value in enumerate(values):
+            if value is None:
+                reasons.setdefault(index, f"{place} is required, and {source} gives nothing")
+        return values
+
+    return step
+
+
+def _output(options: ColumnOptions) -> Step:
+    written = (date_writer if options.kind is Kind.DATE else moment_writer)(options.output or "iso")
+    return lambda values, _: [None if value is None else written(value) for value in values]
+
+
+def _lookup(place: str, options: ColumnOptions, find: Find | None) -> Step:
+    """Returns the step that puts another value in each one's stead."""
+    lookup, missing = options.lookup, options.missing
+    answering = _by_table(place, lookup, find) if isinstance(lookup, TableLookup) else _by_words(lookup or {})
+
+    def complaint(value: Json) -> str:
+        where = (
+            f"of {lookup.key} in the table {lookup.table}" if isinstance(lookup, TableLookup) else "the lookup knows"
+        )
+        return f"{place}: expected a value {where}, found {found(value)}"
+
+    def step(values: list[Json], reasons: Reasons) -> list[Json]:
+        answer = answering(values)
+
+        def answered(value: Json) -> Json:
+            try:
+                return answer(value)
+            except (LookupError, TypeError):  # unknown, or nothing that can be looked up
+                if missing == "reject":
+                    raise ValueError("unknown") from None
+                return value if missing == "keep" else None
+
+        return _each(answered, values, reasons, complaint)
+
+    return step
+
+
+def _by_table(place: str, lookup: TableLookup, find: Find | None) -> Callable[[list[Json]], Callable[[Json], Json]]:
+    if find is None:
+        raise ValueError(f"{place}: nobody answers lookups in tables here")
+
+    def answering(values: list[Json]) -> Callable[[Json], Json]:
+        distinct = {value for value in values if value is not None and not isinstance(value, dict | list)}
+        return (find(lookup, distinct) if distinct else {}).__getitem__
+
+    return answering
+
+
+def _by_words(words: Mapping[str, Json]) -> Callable[[list[Json]], Callable[[Json], Json]]:
+    return lambda _: lambda value: words[_word(value)]
+
+
+def _word(value: Json) -> str:
+    """Returns a value as it stands for a key in TOML, 1.0 as "1"; raises ValueError."""
+    return str(int(value)) if type(value) is float and value.is_integer() else text(value)
