@@ -1,5 +1,6 @@
 """The configuration while it is made: plain TOML values, the place of each, and the problems found so far."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,18 +72,18 @@ class Draft:
         table[str(path[-1])] = value
         self.places[path] = place
 
-    def fill(self, target: KeyPath, source: KeyPath) -> None:
-        """Puts what the source table holds beneath the target's own keys.
+    def fill(self, target: KeyPath, source: KeyPath, write: Callable[[Toml], Toml] = deepcopy) -> None:
+        """Puts what the source table holds, as `write` copies it, beneath the target's own keys.
 
         Own values win, tables are joined; tables whose `kind` differs are not, since their keys mean other things.
         """
         own, given = self.at(target), self.at(source)
         for key, value in given.items():
             if key not in own:
-                own[key] = deepcopy(value)
+                own[key] = write(value)
                 self._adopt((*target, key), (*source, key), value)
             elif isinstance(own[key], dict) and isinstance(value, dict) and _same_kind(own[key], value):
-                self.fill((*target, key), (*source, key))
+                self.fill((*target, key), (*source, key), write)
 
     def _adopt(self, target: KeyPath, source: KeyPath, value: Toml) -> None:
         self.places[target] = self.place(source)

@@ -1,135 +1,151 @@
 """Known APIs put beneath what a person wrote: a profile's account defaults, and its resources for jobs."""
 
-from copy import deepcopy
-from importlib.resources import files
-from pathlib import Path
-
-from worker.config.documents import Document, parsed
-from worker.config.draft import Draft, Place, Table
+from worker.config.bases import built_in, profile, rest_on_bases, unknown
+from worker.config.definitions import kinds
+from worker.config.draft import Draft, Table
 from worker.config.lines import KeyPath, Toml, dotted
 from worker.config.nearest import hint
+from worker.config.resources import ASIDE, SECTIONS, WORDS, Section, UnknownEntry, check_likenesses, entry
+from worker.config.shape import known_keys
 
-_PACKAGE = "worker.profiles"
-_KEYS = ("description", "account", "resources")
+__all__ = ["built_in", "spread"]
+
+_KEYS = ("description", "base", "account", *SECTIONS)
 _WITHOUT = "none"  # what a job writes for a resource's cursor to read everything in each run
-_NAME = "{name}"  # in a resource: what a job writes behind the slash
-
-
-def built_in() -> list[str]:
-    """Returns the names of the profiles that come with the worker."""
-    found = [entry.name for entry in files(_PACKAGE).iterdir()]
-    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+_PARTS = ("deletions", "for_each")  # of a source, that may name a resource of the same account
 
 
 def spread(draft: Draft) -> None:
     """Puts every profile that is used beneath the accounts and the jobs that use it; notes what does not exist."""
-    for name in draft.tables("profiles"):
+    own = list(draft.tables("profiles"))
+    for name in own:
         _check_keys(draft, ("profiles", name))
+    rest_on_bases(draft)
+    for name in own:
+        check_likenesses(draft, ("profiles", name))
     for name, account in draft.tables("accounts").items():
         if isinstance(account.get("profile"), str) and account["profile"]:
             _fill_account(draft, name, account["profile"])
-    for name, job in draft.tables("jobs").items():
-        if isinstance(source := job.get("source"), dict) and "resource" in source:
-            _fill_job(draft, name, source)
+    for name in draft.tables("jobs"):
+        _fill_job(draft, ("jobs", name))
 
 
 def _check_keys(draft: Draft, path: KeyPath) -> None:
-    for key in draft.at(path):
+    """Notes unknown keys, and takes out what is no table where one belongs."""
+    table = draft.at(path)
+    for key in table:
         if key not in _KEYS:
             draft.blame((*path, key), f'unknown key "{key}"; {hint(key, _KEYS)}')
-    for key in ("account", "resources"):
-        if not isinstance(draft.at((*path, key)) or {}, dict):
+    for key in ("account", *SECTIONS):
+        if not isinstance(table.get(key, {}), dict):
             draft.blame((*path, key), f"expected a table [{dotted((*path, key))}], found something else")
+            del table[key]
+    for section in SECTIONS:
+        for name, found in list(table.get(section, {}).items()):
+            if not isinstance(found, dict):
+                place = (*path, section, name)
+                draft.blame(place, f"expected a table [{dotted(place)}], found something else")
+                del table[section][name]
 
 
-def _profile(draft: Draft, name: str) -> KeyPath | None:
-    """Returns the path of a profile; one that comes with the worker is brought into the draft at its first use."""
-    path = ("profiles", name)
-    if draft.at(path) is None and name in built_in():
-        _bring_in(draft, name)
-    return path if isinstance(draft.at(path), dict) else None
-
-
-def _bring_in(draft: Draft, name: str) -> None:
-    source = files(_PACKAGE) / f"{name}.toml"
-    document = parsed(Path(str(source)), source.read_text(encoding="utf-8"))
-    if not isinstance(document, Document):
-        raise TypeError(f"profile {name}: {document}")  # a fault of the package, not of the user
-    draft.data.setdefault("profiles", {})[name] = document.data
-    for path, line in document.lines.items():
-        draft.places[("profiles", name, *path)] = Place(document.file, line, dotted(path))
-
-
-def _fill_account(draft: Draft, name: str, profile: str) -> None:
-    path = _profile(draft, profile)
+def _fill_account(draft: Draft, name: str, wanted: str) -> None:
+    path = profile(draft, wanted)
     if path is None:
-        known = {*built_in(), *draft.tables("profiles")}
         draft.unfinished.add(("accounts", name))
-        draft.blame(("accounts", name, "profile"), f'unknown profile "{profile}"; {hint(profile, known)}')
+        draft.blame(("accounts", name, "profile"), unknown(draft, wanted))
     elif isinstance(draft.at((*path, "account")), dict):
         draft.fill(("accounts", name), (*path, "account"))
 
 
-def _fill_job(draft: Draft, job: str, source: Table) -> None:
-    """Puts a resource's keys beneath the job's source, and its `key` beneath the destination's."""
-    path: KeyPath = ("jobs", job, "source")
-    resource = source.pop("resource")
-    found = _resource(draft, path, source.get("account"), resource)
-    if found is None:
-        draft.unfinished.add(("jobs", job))
-        return
-    draft.fill(path, found)
-    if source.get("cursor") == _WITHOUT:
-        del source["cursor"]
-    key = source.pop("key", None)
-    destination = draft.at(("jobs", job, "destination"))
-    if key is not None and isinstance(destination, dict) and "table" in destination and "key" not in destination:
-        draft.put(("jobs", job, "destination", "key"), key, draft.place((*found, "key")))
+def _fill_job(draft: Draft, job: KeyPath) -> None:
+    """Puts what a job's destination and source name beneath them; a job with a name that is none stays unfinished."""
+    source, destination = draft.at((*job, "source")), draft.at((*job, "destination"))
+    named = isinstance(source, dict) and "resource" in source
+    good = _fill(draft, (*job, "source"), "resources", source)
+    good &= _fill(draft, (*job, "destination"), "destinations", destination)
+    for part in _PARTS:
+        good &= _fill_part(draft, (*job, "source", part), source)
+    if not good:
+        draft.unfinished.add(job)
+    elif named:
+        _settle_source(draft, job, source)
 
 
-def _resource(draft: Draft, source: KeyPath, account: Toml, resource: Toml) -> KeyPath | None:
-    """Returns the path of the resource's table, `{name}` filled in; None, with a problem noted, where there is none."""
+def _fill(draft: Draft, path: KeyPath, section: Section, end: Toml) -> bool:
+    """Puts the entry that a table names beneath its own keys; False, with a problem noted, where there is none.
+
+    `end` is the source or the destination whose account's profile knows the entry.
+    """
+    table = draft.at(path)
+    if not isinstance(table, dict) or "resource" not in table:
+        return True
+    wanted = table.pop("resource")
+    known = _profile_of(draft, path, end.get("account"), WORDS[section])
+    if known is None:
+        return False
+    try:
+        found = entry(draft, known, section, wanted)
+    except UnknownEntry as error:
+        draft.blame((*path, "resource"), str(error))
+        return False
+    found.fill(draft, path)
+    for key in ASIDE:
+        table.pop(key, None)
+    return True
+
+
+def _fill_part(draft: Draft, path: KeyPath, source: Toml) -> bool:
+    """Fills a part of a source that names a resource of its own, without what is for a destination only."""
+    part = draft.at(path)
+    if not isinstance(part, dict) or "resource" not in part:
+        return True
+    good = _fill(draft, path, "resources", source)
+    part.pop("types", None)
+    if not isinstance(part.get("key"), dict):  # deletions say by a table which columns a record names
+        part.pop("key", None)
+    if part.get("cursor") == _WITHOUT:
+        del part["cursor"]
+    return good
+
+
+def _profile_of(draft: Draft, path: KeyPath, account: Toml, word: str) -> KeyPath | None:
+    """Returns the profile of the account that a source or a destination names; None where there is none."""
+    place = (*path, "resource")
+    if account is None:
+        draft.blame(place, f"a {word} of a profile needs the account whose profile knows it; add account")
     options = draft.tables("accounts").get(account) if isinstance(account, str) else None
     if options is None:
-        if account is None:
-            draft.blame((*source, "resource"), "a resource needs the account whose profile knows it; add account")
+        return None  # an account that is not configured is told where names are checked
+    if not options.get("profile"):
+        draft.blame(place, f"the account {account} has no profile to know a {word} by; write path instead")
         return None
-    path = _profile(draft, str(options.get("profile", "")))
-    if path is None:
-        if not options.get("profile"):
-            message = f"the account {account} has no profile to know resources by; write path instead"
-            draft.blame((*source, "resource"), message)
-        return None
-    known = draft.at((*path, "resources")) or {}
-    if isinstance(resource, str) and isinstance(known.get(resource), dict) and not _takes_name(known[resource]):
-        return (*path, "resources", resource)
-    family, _, name = str(resource).partition("/")
-    if name and isinstance(known.get(family), dict) and _takes_name(known[family]):
-        return _named(draft, (*path, "resources", family), name)
-    names = [f"{key}/NAME" if _takes_name(value) else key for key, value in known.items()]
-    near = hint(str(resource), names)
-    draft.blame((*source, "resource"), f"the profile {options['profile']} knows no resource {resource!r}; {near}")
-    return None
+    return profile(draft, str(options["profile"]))
 
 
-def _takes_name(value: Toml) -> bool:
-    if isinstance(value, dict):
-        return any(map(_takes_name, value.values()))
-    return isinstance(value, str) and _NAME in value
+def _settle_source(draft: Draft, job: KeyPath, source: Table) -> None:
+    """Moves what a resource knows of its records to where a job says it: the key to the destination, types beside."""
+    if source.get("cursor") == _WITHOUT:
+        del source["cursor"]
+    path, destination = (*job, "source"), draft.at((*job, "destination"))
+    if isinstance(destination, dict) and _wants_key(draft.at(job), destination, source.get("key")):
+        draft.put((*job, "destination", "key"), source["key"], draft.place((*path, "key")))
+    if isinstance(source.get("types"), dict) and _wants_types(draft, job, destination):
+        draft.at(job).setdefault("types", {})
+        draft.fill((*job, "types"), (*path, "types"))
+    source.pop("key", None)
+    source.pop("types", None)
 
 
-def _named(draft: Draft, family: KeyPath, name: str) -> KeyPath:
-    """Returns the path of a copy of the resource in which `{name}` is filled in; its places are the original's."""
-    path: KeyPath = (*family[:-1], f"{family[-1]}/{name}")
-    if draft.at(path) is None:
-        table = _with_name(draft.at(family), name)
-        draft.put(path, {}, draft.place(family))
-        draft.fill(path, family)
-        draft.at(path[:-1])[path[-1]] = table
-    return path
+def _wants_key(job: Table, destination: Table, key: Toml) -> bool:
+    """Tells whether a resource's key is the destination's: a table's always, an API's where the columns are there."""
+    if key is None or "key" in destination:
+        return False
+    columns, names = job.get("map"), [key] if isinstance(key, str) else key
+    mapped = not isinstance(columns, dict) or all(name in columns for name in names)
+    return "table" in destination or ("account" in destination and mapped)
 
 
-def _with_name(value: Toml, name: str) -> Toml:
-    if isinstance(value, dict):
-        return {key: _with_name(part, name) for key, part in value.items()}
-    return value.replace(_NAME, name) if isinstance(value, str) else deepcopy(value)
+def _wants_types(draft: Draft, job: KeyPath, destination: Toml) -> bool:
+    """Tells whether columns are made of all fields of a record, in a type of job that is told their types."""
+    whole = "map" not in draft.at(job) and isinstance(destination, dict) and "table" in destination
+    return whole and "types" in known_keys(kinds(draft, str(job[-1])))

@@ -14,9 +14,15 @@ class Profile(Options):
     """A known API as data: what its accounts have in common, and the resources that jobs name."""
 
     description: str = ""
+    base: str = Field(default="", description="A profile from which all is taken that is not said anew.")
     account: dict[str, Any] = Field(default_factory=dict, description="Defaults of [accounts.*] that name it.")
     resources: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Sources by name; {name} in one is what a job writes behind the slash."
+        default_factory=dict,
+        description="Sources by name, with key and types; {name} in one is what a job writes behind the slash, "
+        "like names a resource from which is taken what is not said anew.",
+    )
+    destinations: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="What jobs write to, in the manner of resources."
     )
 
 
