@@ -9,7 +9,7 @@ from typing import Any
 TABLE = "devices"
 CLIENT_ID = "benchmark"
 CLIENT_SECRET = "a-secret-of-the-benchmark"  # noqa: S105  it guards records that anybody can compute
-LATER = 100_000_000  # seconds after the first record's time, where the changed page's times begin
+_LATER = 100_000_000  # seconds after the first record's time, where the changed page's times begin
 _START = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(days=2000)  # two million seconds on, it is still the past
 _STAMPS = ("created_at", "updated_at")
 _POSTGRES = {int: "bigint", float: "double precision", bool: "boolean", str: "text"}
@@ -39,7 +39,13 @@ def record(number: int) -> dict[str, Any]:
 
 def changed(number: int, revision: int) -> dict[str, Any]:
     """Returns a record as it is after so many changes; each change is later than the one before."""
-    return record(number) | {"status": f"changed {revision}", "updated_at": stamped(LATER + revision)}
+    return record(number) | {"status": f"changed {revision:06d}", "updated_at": stamped(_LATER + revision)}
+
+
+def revised(page: bytes, revision: int) -> bytes:
+    """Returns an encoded page of records of the revision 0 as it is at another one."""
+    page = page.replace(b"changed 000000", b"changed %06d" % revision)
+    return page.replace(stamped(_LATER).encode(), stamped(_LATER + revision).encode())
 
 
 def stamped(seconds: int) -> str:
@@ -49,8 +55,7 @@ def stamped(seconds: int) -> str:
 
 NAMES = tuple(record(0))
 KINDS = {  # of the record whose fields are all set, as PostgreSQL calls them
-    name: "timestamp with time zone" if name in _STAMPS else _POSTGRES[type(value)]
-    for name, value in record(1).items()
+    name: "timestamp with time zone" if name in _STAMPS else _POSTGRES[type(value)] for name, value in record(1).items()
 }
 
 

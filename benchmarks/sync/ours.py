@@ -48,13 +48,13 @@ client_secret = {{ file = "client_secret" }}
 [jobs.devices]
 type = "sync"
 schedule = "manual"
+{prefetch}
 [jobs.devices.source]
 account = "api"
 path = "/devices"
 records = "items"
 paging = {{ kind = "offset", size = {size}, total = "total" }}
 cursor = {{ field = "updated_at", param = "since", lookback = "4000d" }}  # so far back that a re-run reads everything
-{prefetch}
 [jobs.devices.destination]
 table = "{table}"
 key = "id"

@@ -15,10 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from benchmarks.sync.data import CLIENT_ID, CLIENT_SECRET, changed, record
+from benchmarks.sync.data import CLIENT_ID, CLIENT_SECRET, changed, record, revised
 
 _HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-_REVISIONS = 32
 
 
 class World:
@@ -28,10 +27,7 @@ class World:
         self.size = rows // pages
         self.pages = [self._page(range(start, start + self.size), rows) for start in range(0, rows, self.size)]
         spread = range(0, rows, pages)
-        self.revisions = [
-            _framed(orjson.dumps({"total": len(spread), "items": [changed(n, revision) for n in spread]}))
-            for revision in range(1, _REVISIONS + 1)
-        ]
+        self._changed = orjson.dumps({"total": len(spread), "items": [changed(n, 0) for n in spread]})
         self.tokens: set[str] = set()
         self._revision = 0
 
@@ -53,7 +49,7 @@ class World:
             return _framed(b'{"error":"invalid_token"}', b"401 Unauthorized")
         if resource == "changed":
             self._revision += 1
-            return self.revisions[self._revision % _REVISIONS]
+            return _framed(revised(self._changed, self._revision))
         offset, limit = int(query["offset"][0]), int(query["limit"][0])
         if limit != self.size or offset % limit:
             return _framed(b'{"error":"other pages were encoded"}', b"400 Bad Request")

@@ -1,23 +1,28 @@
-"""Many rows at once by the driver's own way: executemany on SQLite, COPY into a staging table on PostgreSQL.
+"""Many rows at once by the driver's own way: INSERTs of many rows on SQLite, COPY on PostgreSQL.
 
 Both compare before they write: a row that stands there already is left alone, its `_run_id` and `_synced_at`
 too.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import count
+from datetime import UTC, datetime
+from itertools import chain, count
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from jobs.contract import Json
-from jobs.sinks.kinds import Column, Kind
+from jobs.kinds import Kind
+from jobs.sinks.kinds import Column
 from jobs.sinks.schema import SYSTEM, quoted
 
 _DEEPEST = 500  # terms in a row; SQLite refuses an expression of more than 1,000
+_PARAMETERS = 900  # of one statement; SQLite before 3.32 takes 999
 _STAGES = count()  # staging tables of one transaction must differ in name
+_CSV = "FORMAT csv, NULL 'null', ESCAPE '\\', ENCODING 'UTF8'"  # which JSON's fields are, but for their \n
 
 
 @dataclass(frozen=True)
@@ -27,38 +32,120 @@ class Stamp:
     run_id: int
     at: datetime
 
+    @property
+    def values(self) -> tuple[int, str]:
+        """The values of the system's columns, in their order."""
+        return self.run_id, self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
 
 @dataclass(frozen=True)
 class Statement:
-    """An INSERT into these columns; with a key, an upsert."""
+    """An INSERT into these columns; with a key, an upsert.
+
+    `fresh` says that this run made the table: PostgreSQL copies straight into it, as long as no key comes twice.
+    """
 
     connection: sa.Connection
     table: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    fresh: bool = False
 
     def write(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
-        """Stores the rows; returns how many were new or changed."""
-        return (self._executemany if self.connection.dialect.name == "sqlite" else self._copy)(rows, stamp)
+        """Stores the rows, none of whose keys comes twice among them; returns how many were new or changed."""
+        if self.connection.dialect.name == "sqlite":
+            return self._insert_many(rows, stamp)
+        return self._copy_new(rows, stamp) if self.fresh or not self.key else self._upsert(rows, stamp)
 
-    def _executemany(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
-        ends = (stamp.run_id, stamp.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-        values = f"VALUES ({', '.join('?' * (len(self.columns) + len(SYSTEM)))})"
-        sql = self._insert(values, "IS NOT")
-        return self.connection.exec_driver_sql(sql, [(*row, *ends) for row in rows]).rowcount
+    def _insert_many(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
+        """Inserts as many rows a statement as there is room for: each statement costs, and hands over the GIL."""
+        ends, flat = stamp.values, list(chain.from_iterable(rows))
+        width = len(self.columns)
+        step = width * max(1, (_PARAMETERS - len(ends)) // width)
+        whole = len(flat) // step * step
+        written = 0
+        for parts in ([flat[at : at + step] for at in range(0, whole, step)], [flat[whole:]] if flat[whole:] else []):
+            if parts:
+                sql = self._insert(self._numbered(len(parts[0]) // width), "IS NOT")
+                written += self.connection.exec_driver_sql(sql, [(*ends, *part) for part in parts]).rowcount
+        return written
 
-    def _copy(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
-        stage, columns = self._quote(f"_stage_{next(_STAGES)}"), self._list(self._names)
+    def _numbered(self, rows: int) -> str:
+        """Returns a VALUES clause; its first parameters are the system's columns, bound once for all rows."""
+        ends = [f"?{number}" for number in range(1, len(SYSTEM) + 1)]
+        width, first = len(self.columns), len(SYSTEM) + 1
+        starts = range(first, first + rows * width, width)
+        places = ([f"?{number}" for number in range(start, start + width)] for start in starts)
+        return "VALUES " + ", ".join(f"({', '.join((*own, *ends))})" for own in places)
+
+    def _copy_new(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
+        """Copies into the table itself; upserts where a key is there already."""
+        try:
+            with self.connection.begin_nested():
+                self._copy(self.table, rows, stamp.values)
+        except self.connection.dialect.loaded_dbapi.IntegrityError:
+            if not self.key:
+                raise
+            return self._upsert(rows, stamp)
+        return len(rows)
+
+    def _upsert(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
+        stage, columns = f"_stage_{next(_STAGES)}", self._list(self._names)
         like = f"SELECT {columns} FROM {self._quote(self.table)} WITH NO DATA"  # noqa: S608 - names are quoted
-        select = f"SELECT {columns}, %s, %s FROM {stage}"  # noqa: S608 - names are quoted
-        cursor: Any = self.connection.connection.cursor()
-        with cursor:
-            cursor.execute(f"CREATE TEMP TABLE {stage} ON COMMIT DROP AS {like}")
-            with cursor.copy(f"COPY {stage} ({columns}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-            cursor.execute(self._insert(select, "IS DISTINCT FROM"), (stamp.run_id, stamp.at))
+        with self._cursor() as cursor:
+            cursor.execute(f"CREATE TEMP TABLE {self._quote(stage)} ON COMMIT DROP AS {like}")
+            self._copy(stage, rows)
+            cursor.execute(self._insert(self._news(stage), "IS DISTINCT FROM"), stamp.values)
             return int(cursor.rowcount)
+
+    def _news(self, stage: str) -> str:
+        """Returns a query of the staged rows that the table does not hold just so.
+
+        ON CONFLICT would lock every row that it leaves alone, which writes as much as a change. OFFSET 0 keeps the
+        look-ups in the key's index: a staging table has no statistics to plan a join by.
+        """
+        there = self._quote(self.table)
+        equal = [f"{there}.{self._quote(name)} = stage.{self._quote(name)}" for name in self.key]
+        free = [column for column in self.columns if column.name not in self.key]
+        same = [self._compared(column, "IS NOT DISTINCT FROM", "stage") for column in free]
+        found = f"SELECT FROM {there} WHERE {' AND '.join((*equal, *same))} OFFSET 0"
+        columns = ", ".join(f"stage.{self._quote(name)}" for name in self._names)
+        return f"SELECT {columns}, %s, %s FROM {self._quote(stage)} AS stage WHERE NOT EXISTS ({found})"  # noqa: S608 - names are quoted
+
+    def _copy(self, table: str, rows: Sequence[tuple[Json, ...]], ends: tuple[Json, ...] = ()) -> None:
+        columns = self._list((*self._names, *SYSTEM) if ends else self._names)
+        body = self._csv(rows, ends)
+        options = "" if body is None else f" ({_CSV})"
+        with (
+            self._cursor() as cursor,
+            cursor.copy(f"COPY {self._quote(table)} ({columns}) FROM STDIN{options}") as copy,
+        ):
+            if body is not None:
+                copy.write(body)
+                return
+            for row in rows:
+                copy.write_row((*row, *ends))
+
+    def _csv(self, rows: Sequence[tuple[Json, ...]], ends: tuple[Json, ...]) -> bytes | None:
+        """Returns the rows as CSV, which orjson writes five times as fast as psycopg; None where it would differ."""
+        if not self._is_plain(rows):
+            return None
+        try:
+            body, end = orjson.dumps(rows), orjson.dumps(ends)[1:-1]
+        except orjson.JSONEncodeError:
+            return None
+        escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else b""
+        if body.count(b"],[") != len(rows) - 1 or b"\\" in escapes:  # left over: \n, \u0000
+            return None
+        line_end = b"," + end + b"\n" if ends else b"\n"
+        return body[2:-2].replace(b"],[", line_end) + line_end
+
+    def _is_plain(self, rows: Sequence[tuple[Json, ...]]) -> bool:
+        """Tells whether JSON has these values; it writes null for a float that is no number."""
+        if any(column.kind is Kind.OTHER for column in self.columns):
+            return False
+        floats = [place for place, column in enumerate(self.columns) if column.kind is Kind.FLOAT]
+        return all(math.isfinite(sum(filter(None, [row[place] for row in rows]))) for place in floats)
 
     def _insert(self, rows: str, differs: str) -> str:
         columns = self._list((*self._names, *SYSTEM))
@@ -73,15 +160,18 @@ class Statement:
             return f"ON CONFLICT ({self._list(self.key)}) DO NOTHING"
         named = [self._quote(name) for name in (*(column.name for column in free), *SYSTEM)]
         sets = ", ".join(f"{name} = excluded.{name}" for name in named)
-        changed = [self._changed(column, differs) for column in free]
+        changed = [self._compared(column, differs, "excluded") for column in free]
         groups = [" OR ".join(changed[start : start + _DEEPEST]) for start in range(0, len(changed), _DEEPEST)]
         where = f"({') OR ('.join(groups)})"
         return f"ON CONFLICT ({self._list(self.key)}) DO UPDATE SET {sets} WHERE {where}"
 
-    def _changed(self, column: Column, differs: str) -> str:
+    def _compared(self, column: Column, comparison: str, other: str) -> str:
         name = self._quote(column.name)
         cast = "::text" if column.strict and column.kind is Kind.OTHER else ""  # json, xml: no equality
-        return f"{self._quote(self.table)}.{name}{cast} {differs} excluded.{name}{cast}"
+        return f"{self._quote(self.table)}.{name}{cast} {comparison} {other}.{name}{cast}"
+
+    def _cursor(self) -> Any:  # noqa: ANN401  the driver's own
+        return self.connection.connection.cursor()
 
     @property
     def _names(self) -> tuple[str, ...]:
