@@ -1,7 +1,5 @@
 """A caller that knows the credentials of a sandbox, and a maker of sandboxes."""
 
-from typing import Any
-
 import requests
 
 from worker.sandbox.options import SandboxOptions
@@ -67,11 +65,12 @@ class Caller:
         url = f"{self.sandbox.servicenow_url}/api/now{path}"
         return self.session.request(method, url, params=params, json=json, headers=self.now_headers(), timeout=10)
 
-    def generic(self, path: str, method: str = "GET", json: object = None, **params: Any) -> requests.Response:
+    def generic(self, path: str, method: str = "GET", json: object = None, **params: object) -> requests.Response:
         """Calls a path of the generic API behind HTTP basic."""
         auth = (self.who.basic_username, self.who.basic_password)
         url = f"{self.sandbox.url}/basic{path}"
-        return self.session.request(method, url, params=params, json=json, auth=auth, timeout=10)
+        given = {name: str(value) for name, value in params.items()}
+        return self.session.request(method, url, params=given, json=json, auth=auth, timeout=10)
 
     def control(self, method: str, path: str, json: object = None) -> requests.Response:
         """Calls a control page."""

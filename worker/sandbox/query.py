@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
+from random import Random
 
 from worker.sandbox.table import Row, Table
 
@@ -62,6 +63,7 @@ class Query:
 
     groups: list[Group] = field(default_factory=list)
     order: list[tuple[str, bool]] = field(default_factory=list)  # field, descending
+    invalid: bool = False  # a condition was dropped
 
     def matches(self, row: Row) -> bool:
         """Tells whether the row is wanted."""
@@ -87,6 +89,7 @@ def _term(term: str, group: Group, query: Query, columns: Collection[str]) -> No
             return
     parsed = _CONDITION.fullmatch(term.removeprefix("OR"))
     if parsed is None or parsed[1] not in columns:
+        query.invalid = query.invalid or bool(term)
         return
     condition = Condition(parsed[1], parsed[2], parsed[3])
     if term.startswith("OR") and group:
@@ -99,10 +102,37 @@ def select(table: Table, query: Query) -> list[str]:
     """Returns the keys of the rows that match, in the order asked for; without one, in that of keys."""
     if query.order[:1] == [(table.stamp, False)] and query.order[1:] in ([], [(table.key, False)]):
         return _by_stamp(table, query)
+    if query.order in ([], [(table.key, False)]) and (span := _key_span(table, query)) is not None:
+        return list(table.keys()[span[0] : span[1]])
     found = [key for key in table.keys() if query.matches(table.get(key) or {})]  # noqa: SIM118 - no mapping
     for name, descending in reversed(query.order):
         found.sort(key=partial(_rank, table, name), reverse=descending)
     return found
+
+
+def _key_span(table: Table, query: Query) -> tuple[int, int] | None:
+    """Returns the stretch, in order of key, that conditions on the key alone match; None where it takes a scan."""
+    if len(query.groups) != 1:
+        return None
+    first, last = 0, len(table)
+    for either in query.groups[0]:
+        one = either[0]
+        if len(either) != 1 or one.name != table.key or one.operator not in _RANGES:
+            return None
+        low, high = bisect_left(table.keys(), one.value), bisect_right(table.keys(), one.value)
+        first, last = _cut(one.operator, (low, high), (first, last))
+    return first, max(first, last)
+
+
+def shuffled(table: Table, query: Query, keys: list[str], seed: str) -> list[str]:
+    """Returns the keys with those that the order asked for leaves equal in an order that the seed decides."""
+    if any(name == table.key for name, _ in query.order):
+        return keys
+    mixed = list(keys)
+    Random(seed).shuffle(mixed)  # noqa: S311 - the same for the same seed is the point
+    for name, descending in reversed(query.order):
+        mixed.sort(key=partial(_rank, table, name), reverse=descending)
+    return mixed
 
 
 def _rank(table: Table, name: str, key: str) -> tuple[bool, int, str]:
@@ -150,12 +180,18 @@ def _narrowed(table: Table, one: Condition, stamp: str, first: int, last: int) -
         low, high = bisect_left(changed, (one.value, "")), bisect_left(changed, (one.value + "\0", ""))
     else:
         low, high = bisect_left(changed, (stamp, one.value)), bisect_right(changed, (stamp, one.value))
-    if one.operator in ("=", ">="):
+    return _cut(one.operator, (low, high), (first, last))
+
+
+def _cut(operator: str, equal: tuple[int, int], stretch: tuple[int, int]) -> tuple[int, int]:
+    """Returns the stretch without what lies on the wrong side of the rows that are equal to the value."""
+    (low, high), (first, last) = equal, stretch
+    if operator in ("=", ">="):
         first = max(first, low)
-    if one.operator == ">":
+    if operator == ">":
         first = max(first, high)
-    if one.operator in ("=", "<="):
+    if operator in ("=", "<="):
         last = min(last, high)
-    if one.operator == "<":
+    if operator == "<":
         last = min(last, low)
     return first, last

@@ -14,6 +14,7 @@ REFERENCES = {
     "cmdb_ci": {"assigned_to": "sys_user"},
     "sys_user": {"manager": "sys_user"},
 }
+STAGED = {"sys_import_set": "sys_import_set"}  # of staging tables, which any name can be
 CHOICES = {
     "state": {"1": "New", "2": "In Progress", "3": "On Hold", "6": "Resolved", "7": "Closed"},
     "priority": {
@@ -49,7 +50,7 @@ class View:
 def rendered(name: str, row: Row, view: View, world: World) -> Row:
     """Returns the record as the view shows it; fields that do not exist are left out in silence."""
     shown = {field: row[field] for field in view.fields if field in row} if view.fields else dict(row)
-    references = REFERENCES.get(name, {})
+    references = REFERENCES.get(name, STAGED)
     if view.display != "false":
         return {field: _shown(field, str(value), references.get(field), view, world) for field, value in shown.items()}
     if view.links:
@@ -67,7 +68,8 @@ def _shown(field: str, value: str, target: str | None, view: View, world: World)
     """Returns the display value of one field, with value and link where the view wants them."""
     display = CHOICES.get(field, {}).get(value, value)
     if target and value:
-        display = str((world.table(target).get(value) or {}).get("name", value))
+        other = world.table(target).get(value) or {}
+        display = str(other.get("name") or other.get("number") or value)
     link = {"link": _link(view, target, value)} if target and value and view.links else {}
     if view.display == "all":
         return {"display_value": display, "value": value} | link

@@ -60,7 +60,7 @@ class RowControls:
 
     def delete(self, resource: str, key: str) -> None:
         """Deletes a row; of a ServiceNow-style table sys_audit_delete tells, unless the traps say it is not audited."""
-        self._do(lambda state: remove(state, resource, key))
+        self._do(lambda state: remove(state, resource, str(key), _table(state, resource)))
 
 
 def _table(state: State, resource: str) -> Table:
@@ -124,11 +124,10 @@ def _touch(state: State, resource: str, keys: int | Iterable[str], at: When) -> 
     return chosen
 
 
-def remove(state: State, resource: str, key: str) -> None:
+def remove(state: State, resource: str, key: str, table: Table) -> None:
     """Deletes a row and files the deletion where the instance keeps them (apis.md 2.4)."""
-    table = _table(state, resource)
     row = _row(table, resource, key)
-    table.remove(str(key))
+    table.remove(key)
     if table.key != "sys_id" or resource.startswith("sys_audit") or not state.traps.audit_deletes:
         return
     stamp = state.world.now().strftime(PLAIN)
@@ -136,7 +135,7 @@ def remove(state: State, resource: str, key: str) -> None:
         {
             "sys_id": uuid4().hex,
             "tablename": str(row.get("sys_class_name") or resource),  # the real class, not the base table
-            "documentkey": str(key),
+            "documentkey": key,
             "display_value": str(row.get("number") or row.get("name") or ""),
             "sys_created_on": stamp,
             "sys_created_by": state.options.credentials.servicenow_username,

@@ -12,7 +12,7 @@ from typing import Self
 
 from aiohttp import web
 
-from worker.sandbox import authorize, control, doors, generic, idp, imports, rooms, servicenow, styles, tangoe
+from worker.sandbox import authorize, control, doors, generic, idp, imports, nowwrite, rooms, servicenow, styles, tangoe
 from worker.sandbox.controls import Controls
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.paths import IDP
@@ -22,6 +22,7 @@ from worker.sandbox.tls import TlsFiles, cut_off, server_context, write_files
 from worker.sandbox.trail import trail
 
 _MAX_BODY = 64 * 1024 * 1024  # bytes of a request
+_MAX_LINE = 64 * 1024  # bytes of a request line; the gate refuses long ones in the words of the API
 _CHURN_STEP_S = 0.05
 _GRACE_S = 0.1  # for answers still under way at the stop
 
@@ -145,7 +146,11 @@ class Sandbox(Controls):
 
     async def _listen(self, ready: Future[int]) -> None:
         runner = web.AppRunner(
-            application(self._state), access_log=None, shutdown_timeout=_GRACE_S, handle_signals=False
+            application(self._state),
+            access_log=None,
+            shutdown_timeout=_GRACE_S,
+            handle_signals=False,
+            max_line_size=_MAX_LINE,
         )
         await runner.setup()
         pace = None
@@ -181,7 +186,7 @@ def application(state: State) -> web.Application:
     """Returns the web application that serves this state."""
     app = web.Application(middlewares=[control.explain, trail], client_max_size=_MAX_BODY)
     app[STATE] = state
-    for room in (tangoe, servicenow, imports, rooms, generic, idp, authorize, styles, doors, control):
+    for room in (tangoe, servicenow, nowwrite, imports, rooms, generic, idp, authorize, styles, doors, control):
         app.add_routes(room.routes())
     return app
 

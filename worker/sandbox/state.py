@@ -54,7 +54,7 @@ class State:
     doors: Doors
     assertions: Assertions
     imports: ImportSets
-    traps: Traps = field(default_factory=Traps)
+    traps: Traps
     gate: Gate = field(default_factory=Gate)
     feed: Feed = field(default_factory=Feed)
     families: Families = field(default_factory=Families)
@@ -62,7 +62,7 @@ class State:
     faults: FaultBook = field(default_factory=FaultBook)
     log: CallLog = field(default_factory=CallLog)
     pages: PageCache = field(default_factory=PageCache)
-    queries: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=dict)  # of one table version
+    queries: dict[tuple[str, str], tuple[tuple[int, int], list[str]]] = field(default_factory=dict)  # of one version
 
     def authorities(self) -> dict[str, Authority]:
         """Returns the token servers by the name of their API."""
@@ -109,7 +109,7 @@ def new_state(options: SandboxOptions) -> State:
     assertions = Assertions()
     for client_id, key in options.client_keys.items():
         assertions.register(client_id, key)
-    world = World(options.seed, options.rows)
+    world, traps = World(options.seed, options.rows), Traps()
     return State(
         options,
         world,
@@ -118,5 +118,6 @@ def new_state(options: SandboxOptions) -> State:
         idp_server(options, assertions),
         Doors(options.credentials.basic_password, options.credentials.api_key),
         assertions,
-        ImportSets(world),
+        ImportSets(world, traps),
+        traps,
     )

@@ -1,5 +1,6 @@
 """The middleware around every API call: opens its record, plays its fault, words what went wrong."""
 
+from functools import partial
 from urllib.parse import unquote_plus
 
 import orjson
@@ -8,6 +9,7 @@ from aiohttp import web
 from worker.sandbox.answers import Refusal, error_for
 from worker.sandbox.calllog import CallRecord, without_secrets
 from worker.sandbox.faults import Fault
+from worker.sandbox.gate import through
 from worker.sandbox.handoff import carried
 from worker.sandbox.misbehave import Handler
 from worker.sandbox.mislead import PLAYERS
@@ -38,14 +40,18 @@ async def trail(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path in FORM_PATHS:
         await _read_form(request, record)
     state.hooks.call(record)
-    fault = state.faults.take(request.method, request.path, record.grant_type)
-    if fault is None:
-        answer: web.StreamResponse = await _answered(request, handler)
-    else:
-        record.fault = fault.kind
-        answer = await _played(request, handler, fault)
-    record.status = None if fault and fault.kind in _SILENT else answer.status
+    answer = await through(request, state, partial(_past_faults, request, handler))
+    record.status = None if record.fault in _SILENT else answer.status
     return answer
+
+
+async def _past_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    record = request[RECORD]
+    fault = state_of(request).faults.take(request.method, request.path, record.grant_type)
+    if fault is None:
+        return await _answered(request, handler)
+    record.fault = fault.kind
+    return await _played(request, handler, fault)
 
 
 async def _read_form(request: web.Request, record: CallRecord) -> None:

@@ -1,10 +1,12 @@
 """The controls of what a sandbox does when requests come: switches, hooks, and what has run out or was purged."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from worker.sandbox.hooks import Hook
 from worker.sandbox.rowcontrols import RowControls
 from worker.sandbox.state import State
+from worker.sandbox.transform import TransformMap
 from worker.sandbox.traps import Gate, Traps
 
 
@@ -38,6 +40,20 @@ class TrapControls(RowControls):
     def after(self, requests: int, path: str, act: Hook) -> None:
         """Lets a function be called once, before the request after so many more to paths that begin so."""
         self._do(lambda state: state.hooks.after(requests, path, act))
+
+    def transform_map(
+        self, staging: str, target: str, coalesce: Sequence[str] = (), fields: Mapping[str, str] | None = None
+    ) -> None:
+        """Says where rows of a staging table go and which fields of the target match them, all together.
+
+        `fields` gives the target's field for a staged one where their names differ.
+        """
+        one = TransformMap(target, tuple(coalesce), dict(fields or {}))
+        self._do(lambda state: state.imports.transformer.maps.update({staging: one}))
+
+    def purge_staged(self, staging: str | None = None) -> int:
+        """Forgets staged rows and their import sets, as the instance does at night; returns how many rows."""
+        return self._do(lambda state: state.imports.purge(staging))
 
     def expire_sync_tokens(self) -> None:
         """Makes all sync tokens handed out so far be answered by 410."""

@@ -1,7 +1,7 @@
 """The habits of real APIs that a sandbox takes on when told to; all are off at first (apis.md 1.4 to 2.6)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 HEAVY = ("cancelled", "partial", "cut", "hang", "504")
 
@@ -17,7 +17,7 @@ class Traps:
     rate_limit: int = 0  # requests per window; what is more gets 429
     rate_window_s: float = 3600.0
     rate_headers: bool = True  # X-RateLimit-* with each answer, Retry-After with a 429
-    url_limit: int = 0  # characters of path and query; what is longer gets 414
+    url_limit: int = 8190  # characters of path and query; what is longer gets 414
     heavy_rows: int = 0  # a page with more rows than this is too much:
     heavy: str = "cancelled"  # one of HEAVY
     hang_s: float = 30.0  # how long `hang` lets a caller wait
@@ -84,5 +84,4 @@ class Gate:
     under_way: int = 0
     most: int = 0  # requests that were under way at once
     passed: int = 0
-    ends: float | None = None  # of the window, on the clock of the loop
-    refused: dict[str, int] = field(default_factory=dict)  # by status
+    ends: float | None = None  # of the window, on the monotonic clock
