@@ -191,5 +191,5 @@ def test_a_fault_in_a_profile_is_told_there(problems: Problems, good: str) -> No
 
 
 def test_the_profiles_that_come_with_the_worker() -> None:
-    """Both APIs of the product's first users are known."""
-    assert built_in() == ["servicenow", "tangoe"]
+    """Both APIs of the product's first users are known, and two with other habits."""
+    assert built_in() == ["github", "google_calendar", "servicenow", "tangoe"]

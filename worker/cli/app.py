@@ -31,6 +31,7 @@ VERBS = {
     "show": Verb("show", _LOOK, "Show one run whole: its attempts, calls and rejects."),
     "rejects": Verb("rejects", _LOOK, "List records that did not get through, and why."),
     "calls": Verb("trail", _LOOK, "List authenticated calls, newest first."),
+    "resources": Verb("resources", _LOOK, "List what profiles know: resources and destinations."),
     "account": Verb("accounts", _LOOK, "Accounts: whether their credentials work."),
     "trigger": Verb("trigger", _ASK, "Ask the daemon to run a job now."),
     "replay": Verb("rejects", _ASK, "Ask the daemon to try rejected records again."),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from worker.config.draft import Place
+from worker.config.draft import Place, Table
 from worker.config.lines import KeyPath, undotted
 from worker.model.account import AccountOptions
 from worker.model.errors import Problem
@@ -50,6 +50,7 @@ class Configuration:
     jobs: Mapping[str, JobDefinition]
     files: tuple[Path, ...]  # the main file first
     places: Mapping[KeyPath, Place] = field(repr=False, compare=False)
+    profiles: Mapping[str, Table] = field(default_factory=dict, repr=False)  # those that are used, and the user's own
 
     def where(self, key: str) -> tuple[Path, int] | None:
         """Returns file and line of a dotted key, or of the nearest table around it; None if no file holds it."""

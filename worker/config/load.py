@@ -61,8 +61,9 @@ def _result(draft: Draft, files: tuple[Path, ...], texts: Mapping[str, str]) -> 
     check_acting(draft)
     if draft.problems:
         raise ConfigurationError(_in_order(draft.problems, files))
+    known = draft.tables("profiles")
     return Configuration(
-        **sections, accounts=accounts, databases=databases, jobs=jobs, files=files, places=draft.places
+        **sections, accounts=accounts, databases=databases, jobs=jobs, files=files, places=draft.places, profiles=known
     )
 
 
