@@ -99,6 +99,24 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True)
+class RunProgress(Event):
+    """A run that takes longer has got this far; `left_s` where the source told how much there is."""
+
+    name = "run.progress"
+    job: str
+    run: int
+    attempt: int
+    seconds: float
+    pages: int
+    read: int
+    written: int
+    rejected: int
+    per_s: float
+    expected: int | None = None
+    left_s: float | None = None
+
+
+@dataclass(frozen=True)
 class RunFinished(Event):
     """A run ended; the state says how."""
 

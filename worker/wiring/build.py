@@ -21,6 +21,7 @@ from worker.runs.context import Resources
 from worker.runs.dispatch import Dispatch
 from worker.runs.executor import Executor
 from worker.runs.inbox import POLL_S, Inbox
+from worker.runs.progress import TELL_S, Progress
 from worker.runs.pulse import BEAT_S, Pulse
 from worker.store.database import Database
 from worker.store.leaseclock import boot_id
@@ -114,6 +115,7 @@ def _join(
             Periodic("inbox", POLL_S, inbox.once, tell.part_failed),
             Periodic("account watch", WATCH_S, steward.watch, tell.part_failed),
             Periodic("account sweep", SWEEP_S, steward.sweep, tell.part_failed),
+            Periodic("progress", TELL_S, Progress(executor.underway, events).once, tell.part_failed),
             Periodic("pulse", BEAT_S, pulse.once, tell.part_failed),
         ),
         schedules=schedules,
