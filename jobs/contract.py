@@ -165,14 +165,15 @@ class Kept:
     record: Json
 
 
-DeliveryState = Literal["sending", "delivered", "refused", "in_doubt"]
+DeliveryState = Literal["sending", "delivered", "refused", "in_doubt", "absent"]
 
 
 @dataclass(frozen=True)
 class Delivery:
     """What became of a row that was sent to an API; `sending` found later means that nobody knows.
 
-    `fingerprint` tells the row's content, `remote_id` is what the API calls it.
+    `absent` is a row that is surely not there: never sent after all, or deleted. `fingerprint` tells the row's content,
+    `remote_id` is what the API calls it: None where it was never delivered, "" where it was and no id is known.
     """
 
     key: str

@@ -7,13 +7,15 @@ from pydantic import Field, model_validator
 
 from jobs.ahead import ahead
 from jobs.contract import Context, Job
+from jobs.destinations import DestinationOptions, rest_destination, rest_problem
 from jobs.flow import Batch, Destination, Page
 from jobs.mapping import Mapping, mapping
 from jobs.options import Options
 from jobs.paths import Path
 from jobs.progress import Progress
+from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sinks.schema import SYSTEM
-from jobs.sinks.sql import SqlDestination, SqlOptions
+from jobs.sinks.sql import SqlDestination
 from jobs.sources.kept import KeptSource
 from jobs.sources.rest import RestOptions, RestSource
 
@@ -22,7 +24,7 @@ class SyncOptions(Options):
     """From where to where, and which column comes from what."""
 
     source: RestOptions
-    destination: SqlOptions
+    destination: DestinationOptions
     map: dict[str, Path] | None = Field(
         default=None, description="Column to JMESPath; absent: every field becomes a column."
     )
@@ -35,6 +37,10 @@ class SyncOptions(Options):
         for column in self.map or {}:
             if column in SYSTEM:
                 raise ValueError(f"map: the column {column} is the worker's own; name it otherwise")
+        if isinstance(self.destination, RestDestinationOptions):
+            if problem := rest_problem(self.destination, self.source, self.map):
+                raise ValueError(problem)
+            return self
         missing = [column for column in self.destination.key if self.map is not None and column not in self.map]
         if missing and self.destination.mode == "upsert":
             raise ValueError(f"map: the column {missing[0]} is missing, which destination.key names")
@@ -81,7 +87,10 @@ class Sync(Job[SyncOptions]):
         return RestSource(self.options.source).pages(context)
 
     def _destination(self, context: Context, progress: Progress) -> Destination:
-        return SqlDestination(self.options.destination, context, progress, whole=self.options.map is None)
+        options = self.options.destination
+        if isinstance(options, RestDestinationOptions):
+            return rest_destination(options, self.options.source, self.options.map, context, progress)
+        return SqlDestination(options, context, progress, whole=self.options.map is None)
 
 
 def _batch(rows: Mapping, page: Page) -> Batch:

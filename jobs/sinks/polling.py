@@ -1,0 +1,70 @@
+"""Waiting for what becomes of rows that an API works on after its answer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jobs.contract import Answer, Api, BadAnswer, Context, FailedAnswer, Unanswered
+from jobs.sinks.doubt import held
+from jobs.sinks.parcels import Parcel
+from jobs.sinks.restoptions import PollOptions, RestDestinationOptions
+from jobs.sinks.verdicts import Verdicts, of_items, places_of, read
+from jobs.templates import path_filled, places, text_filled
+
+_SLICE_S = 0.5  # how late a cancelled run is noticed while it waits
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How time is waited for and told, in seconds."""
+
+    wait: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+class Polling:
+    """Asks again and again until each row's verdict is there."""
+
+    def __init__(self, options: RestDestinationOptions, poll: PollOptions, context: Context, pace: Pace) -> None:
+        self._options, self._poll = options, poll
+        self._context, self._pace = context, pace
+
+    def verdicts(self, api: Api, first: Answer, parcel: Parcel) -> Verdicts:
+        """Returns what became of each item of a parcel whose first answer this is; in doubt where it does not come out.
+
+        Raises Interrupted, and BadAnswer where the first answer does not hold what the poll needs.
+        """
+        poll = self._poll
+        document = first.json()
+        values = places_of(document, places([poll.path, poll.params]), first.place)
+        missing = [name for name, value in values.items() if value is None]
+        if missing:
+            raise BadAnswer(f"{first.place} has nothing at {missing[0].partition('.')[2]!r}, which `poll` names.")
+        path = path_filled(poll.path, values)
+        params = {name: text_filled(text, values) for name, text in poll.params.items()}
+        until, why = self._pace.clock() + poll.timeout, f"what became of it did not come out within {poll.timeout:g} s"
+        while True:
+            told, trouble = self._told(api, path, params, parcel)
+            if len(told) == len(parcel.items):
+                return told
+            if self._pace.clock() >= until:
+                return {item.key: told.get(item.key) or held(item.key, trouble or why) for item in parcel.items}
+            self._sleep(poll.every)
+
+    def _told(self, api: Api, path: str, params: dict[str, str], parcel: Parcel) -> tuple[Verdicts, str]:
+        """Returns the verdicts of one look, none until all is done, and why there is none where that failed."""
+        poll, options = self._poll, self._options
+        try:
+            answer = api.request("GET", path, params=params, headers=options.headers, act_for=options.act_for)
+            document = answer.json()
+            if poll.done and not read(poll.done, document, answer.place):
+                return {}, ""
+            return of_items(document, parcel.items, (poll.items, poll.item_key), options, answer.place), ""
+        except (FailedAnswer, Unanswered, BadAnswer) as error:
+            return {}, str(error)
+
+    def _sleep(self, seconds: float) -> None:
+        while seconds > 0:
+            self._context.check()
+            self._pace.wait(min(seconds, _SLICE_S))
+            seconds -= _SLICE_S

@@ -1,0 +1,92 @@
+"""One request on its way, and what became of it."""
+
+from dataclasses import dataclass, field
+
+from jobs.contract import Answer, BadAnswer, Context, FailedAnswer, Unanswered, WorkerError
+from jobs.sinks.doubt import held, is_free, never_acted
+from jobs.sinks.parcels import Parcel
+from jobs.sinks.polling import Pace, Polling
+from jobs.sinks.restoptions import RestDestinationOptions
+from jobs.sinks.verdicts import Verdicts, is_silent, of_answer, of_failure
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a parcel; an item without a verdict is still in doubt, or as it was before where it `returned`.
+
+    `error` ends the run. `halves` says that the items are to be sent again in two parts, to find the bad one.
+    """
+
+    parcel: Parcel
+    verdicts: Verdicts = field(default_factory=dict)
+    error: WorkerError | None = None
+    returned: bool = False
+    halves: bool = False
+
+
+class Sender:
+    """Sends parcels; several threads may send at once."""
+
+    def __init__(self, options: RestDestinationOptions, context: Context, pace: Pace) -> None:
+        self._options = options
+        self._context = context
+        self._api = context.api(options.account)
+        self._polling = Polling(options, options.poll, context, pace) if options.poll else None
+
+    def send(self, parcel: Parcel) -> Outcome:
+        """Returns what became of a parcel."""
+        try:
+            answer = self._api.request(
+                parcel.method,
+                parcel.path,
+                params=parcel.params,
+                json=parcel.body,
+                headers=parcel.headers,
+                act_for=self._options.act_for,
+            )
+        except FailedAnswer as error:
+            return self._failed(error, parcel)
+        except WorkerError as error:
+            return self._broken(error, parcel)
+        try:
+            return self._answered(answer, parcel)
+        except BadAnswer as error:
+            why = "its answer could not be read"
+            return Outcome(parcel, {item.key: held(item.key, why) for item in parcel.items}, error)
+        except WorkerError as error:
+            return Outcome(parcel, error=error)
+
+    def _answered(self, answer: Answer, parcel: Parcel) -> Outcome:
+        if is_silent(answer, parcel, self._options):
+            self._context.log.warning(
+                "the API took rows and told nothing of them; may the account read what it writes?",
+                rows=len(parcel.items),
+                answer=answer.place,
+            )
+        if self._polling and parcel.items[0].act == "create":
+            return Outcome(parcel, self._polling.verdicts(self._api, answer, parcel))
+        verdicts = of_answer(answer, parcel, self._options)
+        missing = {item.key for item in parcel.items} - set(verdicts)
+        lost = {key: held(key, f"{answer.place} did not tell what became of it") for key in missing}
+        return self._halved(Outcome(parcel, verdicts | lost), by_item=bool(self._options.items))
+
+    def _failed(self, error: FailedAnswer, parcel: Parcel) -> Outcome:
+        verdicts = of_failure(error, parcel, self._options)
+        if verdicts is None:
+            return Outcome(parcel, error=error, returned=never_acted(error))
+        return self._halved(Outcome(parcel, verdicts), by_item=False)
+
+    def _halved(self, outcome: Outcome, *, by_item: bool) -> Outcome:
+        """Returns an outcome that asks for halves, where several were refused in one word."""
+        refused = any(verdict.state == "refused" for verdict in outcome.verdicts.values())
+        if by_item or not refused or len(outcome.parcel.items) == 1:
+            return outcome
+        return Outcome(outcome.parcel, halves=True)
+
+    def _broken(self, error: WorkerError, parcel: Parcel) -> Outcome:
+        if never_acted(error):
+            return Outcome(parcel, error=error, returned=True)
+        free = all(is_free(item, self._options) for item in parcel.items)
+        if not isinstance(error, Unanswered) or free or self._options.in_doubt != "hold":
+            return Outcome(parcel, error=error)  # the next attempt decides, after a while
+        return Outcome(parcel, {item.key: held(item.key, str(error)) for item in parcel.items})
