@@ -45,9 +45,7 @@ def _rest(draft: Draft, name: str, above: tuple[str, ...], done: set[str]) -> No
     if not isinstance(base, str):
         draft.blame(place, "expected the name of a profile, found something else")
     elif base in (name, *above):
-        draft.blame(
-            place, f"the base of {name} leads back to {base}; take base out of one, or give {name} another name"
-        )
+        draft.blame(place, f"base leads from {name} back to {base}; take it out of one, or give {name} another name")
     elif (path := profile(draft, base)) is None:
         draft.blame(place, unknown(draft, base))
     else:

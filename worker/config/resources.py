@@ -119,8 +119,7 @@ def _model(draft: Draft, root: KeyPath, like: Toml, filling: str) -> tuple[str, 
         return like, filling
     family, _, name = like.partition("/") if isinstance(like, str) else ("", "", "")
     if name and family in known:
-        if name != _NAME:
-            _check_name(name)
+        _check_name(name.replace(_NAME, "x" if filling == _NAME else filling))
         return family, name.replace(_NAME, filling)
     raise UnknownEntry(f"like is {like!r}, which the profile does not know; {hint(str(like), known)}")
 
