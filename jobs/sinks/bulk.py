@@ -5,6 +5,7 @@ too.
 """
 
 import math
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from jobs.sinks.kinds import Column
 from jobs.sinks.schema import SYSTEM, quoted
 
 _DEEPEST = 500  # terms in a row; SQLite refuses an expression of more than 1,000
-_PARAMETERS = 900  # of one statement; SQLite before 3.32 takes 999
+_ROWS = 250  # of one statement on SQLite
 _STAGES = count()  # staging tables of one transaction must differ in name
 _CSV = "FORMAT csv, NULL 'null', ESCAPE '\\', ENCODING 'UTF8'"  # which JSON's fields are, but for their \n
 
@@ -58,25 +59,29 @@ class Statement:
         return self._copy_new(rows, stamp) if self.fresh or not self.key else self._upsert(rows, stamp)
 
     def _insert_many(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
-        """Inserts as many rows a statement as there is room for: each statement costs, and hands over the GIL."""
+        """Inserts many rows a statement: each one costs, and hands over the GIL, which takes long to get back."""
         ends, flat = stamp.values, list(chain.from_iterable(rows))
         width = len(self.columns)
-        step = width * max(1, (_PARAMETERS - len(ends)) // width)
+        step = width * max(1, min(_ROWS, (self._room - len(ends)) // width))
         whole = len(flat) // step * step
         written = 0
         for parts in ([flat[at : at + step] for at in range(0, whole, step)], [flat[whole:]] if flat[whole:] else []):
             if parts:
-                sql = self._insert(self._numbered(len(parts[0]) // width), "IS NOT")
+                sql = self._insert(self._places(len(parts[0]) // width), "IS NOT")
                 written += self.connection.exec_driver_sql(sql, [(*ends, *part) for part in parts]).rowcount
         return written
 
-    def _numbered(self, rows: int) -> str:
+    def _places(self, rows: int) -> str:
         """Returns a VALUES clause; its first parameters are the system's columns, bound once for all rows."""
         ends = [f"?{number}" for number in range(1, len(SYSTEM) + 1)]
-        width, first = len(self.columns), len(SYSTEM) + 1
-        starts = range(first, first + rows * width, width)
-        places = ([f"?{number}" for number in range(start, start + width)] for start in starts)
-        return "VALUES " + ", ".join(f"({', '.join((*own, *ends))})" for own in places)
+        row = f"({', '.join((*ends, *'?' * len(self.columns)))})"
+        return f"VALUES {', '.join([row] * rows)}"
+
+    @property
+    def _room(self) -> int:
+        """How many parameters a statement may have."""
+        driver: Any = self.connection.connection.driver_connection
+        return int(driver.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
 
     def _copy_new(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
         """Copies into the table itself; upserts where a key is there already."""
@@ -110,7 +115,7 @@ class Statement:
         same = [self._compared(column, "IS NOT DISTINCT FROM", "stage") for column in free]
         found = f"SELECT FROM {there} WHERE {' AND '.join((*equal, *same))} OFFSET 0"
         columns = ", ".join(f"stage.{self._quote(name)}" for name in self._names)
-        return f"SELECT {columns}, %s, %s FROM {self._quote(stage)} AS stage WHERE NOT EXISTS ({found})"  # noqa: S608 - names are quoted
+        return f"SELECT %s, %s, {columns} FROM {self._quote(stage)} AS stage WHERE NOT EXISTS ({found})"  # noqa: S608 - names are quoted
 
     def _copy(self, table: str, rows: Sequence[tuple[Json, ...]], ends: tuple[Json, ...] = ()) -> None:
         columns = self._list((*self._names, *SYSTEM) if ends else self._names)
@@ -148,7 +153,7 @@ class Statement:
         return all(math.isfinite(sum(filter(None, [row[place] for row in rows]))) for place in floats)
 
     def _insert(self, rows: str, differs: str) -> str:
-        columns = self._list((*self._names, *SYSTEM))
+        columns = self._list((*SYSTEM, *self._names))
         return f"INSERT INTO {self._quote(self.table)} ({columns}) {rows} {self._conflict(differs)}"
 
     def _conflict(self, differs: str) -> str:

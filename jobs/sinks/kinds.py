@@ -16,6 +16,7 @@ import orjson
 from jobs.contract import BadRecord, Json
 from jobs.kinds import Kind
 from jobs.numerals import decimal_text
+from jobs.stamps import whole_seconds, with_microseconds
 from jobs.times import whole_day
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)")
@@ -88,7 +89,7 @@ def fit(column: Column, values: Sequence[Json]) -> tuple[Sequence[Json], dict[in
     convert = _CONVERT[column.kind]
     try:
         if column.kind is Kind.TIMESTAMP and types == {str}:  # nearly every column of times
-            return list(map(utc_text, values)), {}
+            return with_microseconds(values) if whole_seconds(values) else list(map(utc_text, values)), {}
         return [None if value is None else convert(column, value) for value in values], {}
     except (BadRecord, ValueError, OverflowError, TypeError):
         return _fit_each(column, values)

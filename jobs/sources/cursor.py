@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from jobs.contract import BadAnswer, Context, Duration, GiveUp, Json
 from jobs.options import Options
 from jobs.paths import descent
+from jobs.stamps import whole_seconds
 
 Format = Literal["iso", "servicenow", "epoch", "epoch_ms"]
 _PLACE = "{cursor}"
@@ -112,14 +113,22 @@ class Watermark:
 
         A record without a time is kept. Raises BadAnswer where the server did not filter or sort as asked.
         """
-        kept, rejects, times = records, list[tuple[Json, str]](), list[datetime]()
+        kept, rejects = records, list[tuple[Json, str]]()
         try:
-            times = [at for record in records if (at := self._time(record)) is not None]
+            times = self._times(records)
         except (ValueError, TypeError, OverflowError, OSError):
             kept, rejects, times = self._parted(records)
         if times:
             self._note(times, place)
         return kept, rejects
+
+    def _times(self, records: list[Json]) -> list[datetime]:
+        values = list(map(self._get, records))
+        if self._options.format == "iso" and set(map(type, values)) == {str}:
+            times = whole_seconds(values)
+            if times is not None:
+                return times
+        return [at for value in values if (at := read_time(value, self._options.format)) is not None]
 
     def _time(self, record: Json) -> datetime | None:
         return read_time(self._get(record), self._options.format)
@@ -143,9 +152,11 @@ class Watermark:
         if self._options.sorted:
             self._check_order(times, place)
         self._latest = times[-1]
-        within = [at for at in times if at <= self._until]
-        if within and (self._newest is None or max(within) > self._newest):
-            self._newest = max(within)
+        newest: datetime | None = max(times)
+        if newest and newest > self._until:
+            newest = max((at for at in times if at <= self._until), default=None)
+        if newest and (self._newest is None or newest > self._newest):
+            self._newest = newest
 
     def _check_filter(self, oldest: datetime, place: str) -> None:
         if self._since is not None and oldest < self._since - _TOLERANCE:
