@@ -69,6 +69,39 @@ def test_churn_changes_rows_now(caller: Caller) -> None:
     assert caller.control("POST", "/churn", {"rows": 1, "resource": "nothing"}).status_code == 404
 
 
+def test_rows_change_from_outside(caller: Caller) -> None:
+    """Insert, update, silent update, touch and delete over HTTP, for tests in other processes."""
+    made = caller.control("POST", "/rows/incident", {"row": {"number": "N1"}, "at": "2024-01-01 00:00:00"})
+    key = made.json()["key"]
+    assert made.status_code == 201
+    assert key in caller.control("GET", "/ids/incident").json()
+    assert caller.control("PATCH", f"/rows/incident/{key}", {"changed": {"state": "7"}, "silent": True}).json() == {
+        "changed": ["state"]
+    }
+    row = next(row for row in caller.sandbox.rows("incident") if row["sys_id"] == key)
+    assert (row["number"], row["state"], row["sys_updated_on"]) == ("N1", "7", "2024-01-01 00:00:00")
+    touched = caller.control("POST", "/touch/incident", {"keys": [key], "at": "2026-01-01 00:00:00"}).json()
+    assert touched == {"touched": [key]}
+    assert len(caller.control("POST", "/touch/incident", {"keys": 5}).json()["touched"]) == 5
+    assert caller.control("DELETE", f"/rows/incident/{key}").status_code == 200
+    assert caller.control("DELETE", f"/rows/incident/{key}").status_code == 404
+    assert caller.control("GET", "/rows/sys_audit_delete").json()[0]["documentkey"] == key
+
+
+def test_habits_are_switched_from_outside(caller: Caller) -> None:
+    """Traps, maps, purge and expiry over HTTP."""
+    assert caller.control("POST", "/traps", {"hide_first": 60, "hide_keys": ["a"]}).status_code == 200
+    assert caller.control("GET", "/traps").json()["hide_first"] == 60
+    assert caller.now("/table/incident").json()["result"] == []
+    assert caller.control("DELETE", "/traps").json() == {"cleared": True}
+    assert len(caller.now("/table/incident").json()["result"]) == 60
+    body = {"staging": "u_in", "target": "cmdb_ci", "coalesce": ["name"], "fields": {"u_name": "name"}}
+    assert caller.control("POST", "/maps", body).status_code == 201
+    assert caller.now("/import/u_in", "POST", {"u_name": "x"}).json()["result"][0]["table"] == "cmdb_ci"
+    assert caller.control("POST", "/purge", {"staging": "u_in"}).json() == {"purged": 1}
+    assert caller.control("POST", "/expire").json() == {"expired": True}
+
+
 def test_revocation(caller: Caller) -> None:
     """Access tokens end and a refresh helps; families end and only a login does."""
     tokens = caller.tangoe_token().json()
@@ -98,6 +131,11 @@ def test_password(caller: Caller) -> None:
         ("/churn", {"rows": "many"}),
         ("/churn", [1]),
         ("/revoke", {"what": "all"}),
+        ("/traps", {"hide_last": 5}),
+        ("/traps", {"shuffle": 1}),
+        ("/touch/incident", {"keys": "all"}),
+        ("/rows/incident", {"row": [1]}),
+        ("/maps", {"staging": "u_in"}),
         ("/revoke", {"api": 5}),
         ("/faults", {"kind": "drop", "times": 1, "moon": "full"}),
     ],

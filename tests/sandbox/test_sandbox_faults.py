@@ -276,3 +276,20 @@ def test_a_stop_does_not_wait_for_a_slow_answer(make: Make) -> None:
     thread.join()
     assert time.monotonic() - begin < 5
     assert len(failed) == 1
+
+
+def test_an_instance_in_trouble(caller: Caller) -> None:
+    """Asleep: HTML with its marker; cancelled: 200 with an error alone, or after half of the rows."""
+    caller.sandbox.fault(Fault("hibernating", path="/api/"))
+    caller.sandbox.fault(Fault("cancelled", path="/api/"))
+    caller.sandbox.fault(Fault("partial", path="/api/"))
+    asleep = caller.now("/table/incident")
+    assert (asleep.status_code, asleep.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "instance-hibernating-page" in asleep.text
+    alone = caller.now("/table/incident")
+    assert (alone.status_code, set(alone.json())) == (200, {"error", "status"})
+    half = caller.now("/table/incident").json()
+    assert (len(half["result"]), half["error"]["message"]) == (
+        30,
+        "Transaction cancelled: maximum execution time exceeded",
+    )

@@ -1,14 +1,17 @@
 """The traps of the Table API, each as told and none without being told (apis.md 2.3 and 2.4)."""
 
+from typing import Any
+
 import pytest
 import requests
 
 from tests.sandbox.calling import Caller
 
 
-def ids(caller: Caller, offset: int = 0, limit: int = 10, **params: str | int) -> list[str]:
+def ids(caller: Caller, offset: int = 0, limit: int = 10, sysparm_query: str = "") -> list[str]:
     """Returns the sys_ids of one page of incidents; `{}` where a row came blank."""
-    page = caller.now("/table/incident", sysparm_limit=limit, sysparm_offset=offset, **params)
+    params: dict[str, Any] = {"sysparm_limit": limit, "sysparm_offset": offset, "sysparm_query": sysparm_query}
+    page = caller.now("/table/incident", "GET", None, **params)
     return [row.get("sys_id", "{}") for row in page.json()["result"]]
 
 

@@ -61,6 +61,7 @@ def _told(url: str, options: SandboxOptions) -> dict[str, str]:
         "servicenow client_secret": credentials.servicenow_client_secret,
         "call log": f"{url}/_sandbox/calls",
         "faults": f"{url}/_sandbox/faults",
+        "traps": f"{url}/_sandbox/traps",
     }
 
 

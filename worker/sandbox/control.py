@@ -5,9 +5,9 @@ from dataclasses import fields
 import orjson
 from aiohttp import web
 
-from worker.sandbox import control_auth
+from worker.sandbox import control_auth, control_rows
 from worker.sandbox.answers import json_answer, number
-from worker.sandbox.control_auth import controls_of, sent, text_of
+from worker.sandbox.control_auth import controls_of
 from worker.sandbox.faults import KINDS, Fault
 from worker.sandbox.misbehave import Handler
 from worker.sandbox.mislead import PLAYERS
@@ -21,10 +21,9 @@ PATHS = {
     "GET /faults": "armed faults, with how often each was played",
     "POST /faults": "arm one: an object, or a list of them",
     "DELETE /faults": "take all away",
-    "GET /rows/{resource}": "all rows of a resource or staging table",
-    "GET /counts": "rows by resource",
-    "POST /churn": '{"rows": 10, "resource": "devices"}: change rows now; without resource, of each in turn',
-} | control_auth.PATHS
+    **control_rows.PATHS,
+    **control_auth.PATHS,
+}
 APIS = {
     "/mobproc/v1": "Tangoe-style API; tokens from POST /as/token.oauth2, /v2/token (JSON), /access_token (headers);"
     " implicit logins at /as/authorization.oauth2; GET /validate?access_token=",
@@ -35,7 +34,8 @@ APIS = {
     "/idp/api": "items and echo for tokens of the IdP",
     "/basic": "items for HTTP basic",
     "/key": "items for an API key in x-api-key, x-sn-apikey or ?api_key=",
-    "/generic/v1": "items for tokens of the Tangoe-style or ServiceNow-style API",
+    "/generic/v1": "items for tokens of the Tangoe-style or ServiceNow-style API; here and behind the three doors above"
+    " also feed, keyset, slices, orders and their lines, search, items.csv, items.ndjson, and writes to items",
 }
 
 
@@ -90,26 +90,6 @@ async def disarm(request: web.Request) -> web.Response:
     return json_answer({"cleared": controls_of(request).clear_faults()})
 
 
-async def rows(request: web.Request) -> web.Response:
-    """Shows all rows of a resource."""
-    return json_answer(controls_of(request).rows(request.match_info["resource"]))
-
-
-async def counts(request: web.Request) -> web.Response:
-    """Shows the number of rows by resource."""
-    return json_answer(controls_of(request).counts())
-
-
-async def churn(request: web.Request) -> web.Response:
-    """Changes rows now."""
-    data = await sent(request)
-    wanted = data.get("rows", 1)
-    if not isinstance(wanted, int) or wanted < 0:
-        msg = f"rows must be a whole number, 0 or more; found {wanted!r}"
-        raise ValueError(msg)
-    return json_answer(controls_of(request).churn(wanted, text_of(data, "resource")))
-
-
 @web.middleware
 async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns what is wrong with a control request into a 400 or 404 that says so."""
@@ -133,8 +113,6 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{BASE}/faults", faults),
         web.post(f"{BASE}/faults", arm),
         web.delete(f"{BASE}/faults", disarm),
-        web.get(f"{BASE}/rows/{{resource}}", rows),
-        web.get(f"{BASE}/counts", counts),
-        web.post(f"{BASE}/churn", churn),
+        *control_rows.routes(BASE),
         *control_auth.routes(BASE),
     ]

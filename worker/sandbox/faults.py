@@ -7,12 +7,13 @@ from worker.sandbox.parties import DEVICE
 from worker.sandbox.paths import AUTHORIZE_PATHS, TOKEN_PATHS
 
 INSTEAD = frozenset({"status", "raw", "html", "huge", "gzip_bomb", "drop", "redirect", "empty", "echo_token"})
+OF_INSTANCES = frozenset({"hibernating", "cancelled", "partial"})
 AFTER = frozenset({"truncate", "truncate_gzip", "malformed_json", "drip", "lost_answer", "delay"})
 CHANGES = frozenset({"fields", "float_exp", "date_skew"})
 OF_TOKENS = frozenset({"no_expires", "expires_in", "expires_at", "no_refresh_token", "token_newline", "token_long"})
 OF_LOGINS = frozenset({"deny", "no_state", "wrong_state", "no_iss", "wrong_iss"})
 OF_DEVICES = frozenset({"authorization_pending", "slow_down", "expired_token"})
-KINDS = INSTEAD | AFTER | CHANGES | OF_TOKENS | OF_LOGINS | OF_DEVICES
+KINDS = INSTEAD | OF_INSTANCES | AFTER | CHANGES | OF_TOKENS | OF_LOGINS | OF_DEVICES
 _TYPES: dict[str, tuple[type, ...]] = {
     "kind": (str,),
     "path": (str,),
@@ -35,10 +36,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
 class Fault:
     """One way to misbehave and the requests it meets; raises ValueError when it cannot be played.
 
-    Kinds of INSTEAD answer without acting; those of AFTER act first and spoil the answer (`delay` waits, then acts);
-    those of CHANGES act and change the answer. The others meet one kind of endpoint only: those of OF_TOKENS change the
-    answer of a token endpoint, those of OF_LOGINS the redirect of an authorization endpoint, and those of OF_DEVICES
-    answer a poll of the device grant.
+    Kinds of INSTEAD answer without acting, those of OF_INSTANCES as a ServiceNow instance in trouble does; those of
+    AFTER act first and spoil the answer (`delay` waits, then acts); those of CHANGES act and change the answer. The
+    others meet one kind of endpoint only: those of OF_TOKENS change the answer of a token endpoint, those of OF_LOGINS
+    the redirect of an authorization endpoint, and those of OF_DEVICES answer a poll of the device grant.
     """
 
     kind: str

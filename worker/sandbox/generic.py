@@ -81,7 +81,7 @@ def _page(request: web.Request, style: str, source: tuple[str, Table], place: tu
     elif style == "offset":
         body |= {"offset": offset, "limit": size, "total": total}
     elif style == "link":
-        headers["Link"] = _link_header(request, size, offset, total)
+        headers["Link"] = link_header(request, size, offset, total)
     elif style == "next_url":
         body["next"] = None if following is None else _url(request, {"cursor": f"c{following}"})
     elif style == "token":
@@ -149,7 +149,7 @@ def _url(request: web.Request, changed: dict[str, str]) -> str:
     return f"{link_origin(request)}{request.path}?{urlencode(kept | changed)}"
 
 
-def _link_header(request: web.Request, size: int, offset: int, total: int) -> str:
+def link_header(request: web.Request, size: int, offset: int, total: int) -> str:
     """Returns the Link header of RFC 8288 for pages counted from 1."""
     page, last = offset // size + 1, max(1, -(-total // size))
     pages = {"first": 1, "last": last}

@@ -11,6 +11,7 @@ from aiohttp import web
 from worker.sandbox.answers import json_answer
 from worker.sandbox.authorize import DENY
 from worker.sandbox.faults import OF_DEVICES, Fault
+from worker.sandbox.instance import PLAYERS as TIRED
 from worker.sandbox.misbehave import PLAYERS as BREAKERS
 from worker.sandbox.misbehave import Handler, Player, act, payload
 
@@ -106,6 +107,7 @@ async def put_off(_request: web.Request, _handler: Handler, fault: Fault) -> web
 
 PLAYERS: dict[str, Player] = {
     **BREAKERS,
+    **TIRED,
     "fields": _changed(
         _fields, "Acts and merges `value` into the JSON object of the answer; null takes a member away."
     ),

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from worker.sandbox import doors, feed, walks
+from worker.sandbox import doors, feed, formats, walks, writes
 from worker.sandbox.generic import BASE, admit_bearer, behind
 
 DOORS = ((BASE, admit_bearer), (doors.API, doors.by_idp), (doors.BASIC, doors.by_basic), (doors.KEY, doors.by_key))
-ROUTES = feed.ROUTES | walks.ROUTES
+ROUTES = feed.ROUTES | walks.ROUTES | formats.ROUTES | writes.ROUTES
 
 
 def routes() -> list[web.RouteDef]:

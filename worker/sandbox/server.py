@@ -12,16 +12,15 @@ from typing import Self
 
 from aiohttp import web
 
-from worker.sandbox import authorize, control, doors, generic, idp, imports, nowwrite, rooms, servicenow, styles, tangoe
+from worker.sandbox import tangoe
+from worker.sandbox.app import application
 from worker.sandbox.controls import Controls
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.paths import IDP
 from worker.sandbox.rowcontrols import T
-from worker.sandbox.state import STATE, State, new_state
+from worker.sandbox.state import State, new_state
 from worker.sandbox.tls import TlsFiles, cut_off, server_context, write_files
-from worker.sandbox.trail import trail
 
-_MAX_BODY = 64 * 1024 * 1024  # bytes of a request
 _MAX_LINE = 64 * 1024  # bytes of a request line; the gate refuses long ones in the words of the API
 _CHURN_STEP_S = 0.05
 _GRACE_S = 0.1  # for answers still under way at the stop
@@ -180,15 +179,6 @@ async def _churning(state: State) -> None:
         state.world.churn(due - done)
         done = due
         await asyncio.sleep(_CHURN_STEP_S)
-
-
-def application(state: State) -> web.Application:
-    """Returns the web application that serves this state."""
-    app = web.Application(middlewares=[control.explain, trail], client_max_size=_MAX_BODY)
-    app[STATE] = state
-    for room in (tangoe, servicenow, nowwrite, imports, rooms, generic, idp, authorize, styles, doors, control):
-        app.add_routes(room.routes())
-    return app
 
 
 def serve(options: SandboxOptions, announce: Callable[[Sandbox], None]) -> None:

@@ -34,6 +34,15 @@ class Feed:
     epoch: int = 0  # tokens of an earlier one have run out
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The answer that an idempotency key got, and what was asked with it."""
+
+    asked: tuple[str, str, bytes]  # method, path, body
+    status: int
+    body: bytes
+
+
 @dataclass(slots=True)
 class Families:
     """Children by parent, as of one version of their table."""
@@ -56,6 +65,7 @@ class State:
     imports: ImportSets
     traps: Traps
     gate: Gate = field(default_factory=Gate)
+    given: dict[str, Given] = field(default_factory=dict)  # by idempotency key
     feed: Feed = field(default_factory=Feed)
     families: Families = field(default_factory=Families)
     hooks: Hooks = field(default_factory=Hooks)

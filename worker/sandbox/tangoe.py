@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import web
 
-from worker.sandbox.answers import Page, Refusal, bytes_answer, json_answer, number, origin, tangoe_error
+from worker.sandbox.answers import Page, Refusal, bytes_answer, json_answer, number, tangoe_error
 from worker.sandbox.paths import TANGOE_TOKEN
 from worker.sandbox.state import FORM, State, identified, record_of, state_of
 from worker.sandbox.table import Row, Table
 from worker.sandbox.tokenends import answer_token
+from worker.sandbox.weigh import link_origin, paged
 
 BASE = "/mobproc/v1"
 VALIDATOR = "/validate"
@@ -46,7 +47,7 @@ async def validate(request: web.Request) -> web.Response:
     return json_answer(authority.worth(good))
 
 
-def _admit(request: web.Request) -> State:
+def admit(request: web.Request) -> State:
     """Checks the three required headers; raises Refusal."""
     state = state_of(request)
     for name in ("Authorization", "X-TNGO-TENANT", "client_id"):
@@ -66,14 +67,14 @@ def _admit(request: web.Request) -> State:
 
 async def ping(request: web.Request) -> web.Response:
     """Echoes a text."""
-    _admit(request)
+    admit(request)
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return json_answer({"echoText": request.query.get("echoText", ""), "timestamp": now})
 
 
 async def me(request: web.Request) -> web.Response:
     """Tells who called and on whose behalf."""
-    state = _admit(request)
+    state = admit(request)
     caller = {"username": record_of(request).account, "tenant": state.options.credentials.tangoe_tenant}
     return json_answer({"authenticatedUser": caller, "actor": _actor(request, state) or caller})
 
@@ -91,7 +92,7 @@ def collection(resource: str, since: str) -> Handler:
     """Returns the handler of one resource's pages, filtered by the parameter `since` when it is given."""
 
     async def page(request: web.Request) -> web.Response:
-        state = _admit(request)
+        state = admit(request)
         table = state.world.table(resource)
         try:
             limit = number(request, "limit", DEFAULT_LIMIT, 1, MOST)
@@ -99,9 +100,10 @@ def collection(resource: str, since: str) -> Handler:
             start = _start(request.query.get(since), since, table)
         except ValueError as error:
             raise Refusal(tangoe_error(400, "INVALID_PARAMETER", str(error))) from None
-        key = (resource, table.version, request.raw_path, request.host)
+        key = (resource, table.version, state.traps.changes, request.raw_path, request.host)
         body, _ = state.pages.get(key, lambda: _page(request, resource, table, (start, limit, offset)))
-        return bytes_answer(body)
+        rows = max(0, min(limit, len(table) - (start or 0) - offset + offset % limit))
+        return await paged(request, state, bytes_answer(body), rows)
 
     return page
 
@@ -136,7 +138,7 @@ def _links(request: web.Request, limit: int, offset: int, total: int) -> dict[st
     last = max(0, (total - 1) // limit * limit)
 
     def link(to: int) -> str:
-        return f"{origin(request)}{request.path}?{urlencode([*kept, ('limit', limit), ('offset', to)])}"
+        return f"{link_origin(request)}{request.path}?{urlencode([*kept, ('limit', limit), ('offset', to)])}"
 
     wanted = {
         "hrefStart": 0 if offset else None,
@@ -152,7 +154,7 @@ def single(resource: str) -> Handler:
     """Returns the handler of one record of a resource."""
 
     async def one(request: web.Request) -> web.Response:
-        state = _admit(request)
+        state = admit(request)
         row = state.world.table(resource).get(request.match_info["id"])
         if row is None:
             message = f"No {resource.removesuffix('s')} has the id {request.match_info['id']}."

@@ -41,6 +41,7 @@ class Traps:
 
     # Tangoe-style and generic APIs.
     link_host: str = ""  # scheme and host of links in answers, such as https://tngo--mobproc.example
+    forget_keys: bool = False  # the generic API takes no notice of Idempotency-Key
     no_content: bool = False  # a page without rows is 204 without a body
     snap: bool = False  # the generic API too gives the page that holds the offset
     slice_days: float = 0.0  # /slices refuses a span that is longer
