@@ -1,5 +1,6 @@
 """Whatever stands at a key, loading gives a configuration or problems: no other error, and no secret's value."""
 
+import json
 import tomllib
 from copy import deepcopy
 from pathlib import Path
@@ -53,7 +54,7 @@ def _written(value: Toml) -> str:
         return "[" + ", ".join(map(_written, value)) + "]"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    return json.dumps(value) if isinstance(value, str) else str(value)  # its escapes are TOML's too
 
 
 def _problems(file: Path) -> list[Problem]:

@@ -61,8 +61,9 @@ def _job_form(name: str, definitions: Schema) -> str:
         "required": sorted({key for part in parts for key in part.get("required", ())}),
     }
     form["properties"]["type"] = {"const": name}
-    if "source" in form["properties"]:
-        form["properties"]["source"] = _or_resource(form["properties"]["source"], definitions)
+    for end in ("source", "destination"):
+        if end in form["properties"]:
+            form["properties"][end] = _or_resource(form["properties"][end], definitions)
     definitions[f"job:{name}"] = form
     return f"job:{name}"
 
@@ -73,13 +74,18 @@ def _with_definitions(model: type[BaseModel], definitions: Schema) -> Schema:
     return schema
 
 
-def _or_resource(source: Schema, definitions: Schema) -> Schema:
-    """Returns the schema of a source that may also be a profile's resource, of which every key can be said anew."""
-    written = definitions.get(source.get("$ref", "").removeprefix("#/$defs/"))
-    if written is None or "account" not in written.get("properties", {}):
-        return source
+def _or_resource(end: Schema, definitions: Schema) -> Schema:
+    """Returns the schema of a source or destination that may also be what a profile knows, every key said anew."""
+    forms = end.get("oneOf", [end])
+    written = [definitions.get(form.get("$ref", "").removeprefix("#/$defs/"), {}) for form in forms]
+    named = [_named(form) for form in written if "account" in form.get("properties", {})]
+    return {"anyOf": [*forms, *named]} if named else end
+
+
+def _named(written: Schema) -> Schema:
     named = deepcopy(written)
-    named["properties"]["resource"] = {"type": "string", "description": "A resource of the account's profile."}
-    named["properties"]["cursor"] = {"anyOf": [named["properties"].get("cursor", {}), {"const": "none"}]}
+    named["properties"]["resource"] = {"type": "string", "description": "A name that the account's profile knows."}
+    if "cursor" in named["properties"]:
+        named["properties"]["cursor"] = {"anyOf": [named["properties"]["cursor"], {"const": "none"}]}
     named["required"] = ["account", "resource"]
-    return {"anyOf": [source, named]}
+    return named

@@ -140,8 +140,8 @@ def _wants_key(job: Table, destination: Table, key: Toml) -> bool:
     """Tells whether a resource's key is the destination's: a table's always, an API's where the columns are there."""
     if key is None or "key" in destination:
         return False
-    columns, names = job.get("map"), [key] if isinstance(key, str) else key
-    mapped = not isinstance(columns, dict) or all(name in columns for name in names)
+    columns, names = job.get("map"), key if isinstance(key, list) else [key]
+    mapped = not isinstance(columns, dict) or all(str(name) in columns for name in names)
     return "table" in destination or ("account" in destination and mapped)
 
 
