@@ -84,7 +84,9 @@ class Sync(Job[SyncOptions]):
                     progress.judge(final=False)
 
     def _pages(self, context: Context) -> Generator[Page]:
-        return RestSource(self.options.source).pages(context)
+        options, destination = self.options, self.options.destination
+        database = None if isinstance(destination, RestDestinationOptions) else destination.database
+        return RestSource(options.source, options.prefetch, database=database).pages(context)
 
     def _destination(self, context: Context, progress: Progress) -> Destination:
         options = self.options.destination

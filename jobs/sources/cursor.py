@@ -1,8 +1,8 @@
 """Incremental reading: what is asked for, what may come, and how far the cursor may move.
 
 The range asked for is closed and starts at the cursor less the look-back; what is read twice meets the upsert's
-key. No upper bound is sent. The cursor moves to the greatest time seen that is not after the run's `window.until`:
-a record stamped in the future does not carry it along.
+key. An upper bound is sent where `until_param` names its parameter. The cursor moves to the greatest time seen that is
+not after the run's `window.until`: a record stamped in the future does not carry it along.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,23 +14,36 @@ from pydantic import Field, field_validator
 from jobs.contract import BadAnswer, Context, Duration, GiveUp, Json
 from jobs.options import Options
 from jobs.paths import descent
+from jobs.sources.steps import Carrier, Span
 from jobs.stamps import whole_seconds
 
 Format = Literal["iso", "servicenow", "epoch", "epoch_ms"]
 _PLACE = "{cursor}"
+_UNTIL = "{until}"
 _TOLERANCE = timedelta(seconds=1)  # what is sent is cut to whole seconds
 
 
 class CursorOptions(Options):
     """How a source is asked for what changed since the last run."""
 
+    kind: Literal["time"] = "time"
     field: str = Field(min_length=1, description="The record's time of change; dotted for one inside.")
-    param: str = Field(min_length=1, description="The parameter that asks for what changed since.")
+    param: str = Field(
+        default="",
+        description="The parameter that asks for what changed since; left out where the paging asks for it itself.",
+    )
     lookback: Duration = Field(default=0.0, description="Read again so far back, for changes that showed up late.")
     format: Format = Field(
         default="iso", description="iso: 2026-01-31T08:00:00Z, servicenow: 2026-01-31 08:00:00, both UTC."
     )
     template: str = Field(default=_PLACE, description="The parameter's value; {cursor} is where the time goes in.")
+    until_param: str = Field(
+        default="", description="The parameter of the upper bound, which is the end of the run's window; empty: none."
+    )
+    until_template: str = Field(
+        default=_UNTIL, description="That parameter's value; {until} is where the time goes in."
+    )
+    carrier: Carrier = Field(default="query", alias="in", description="Where these parameters stand.")
     initial: str = Field(default="", description="Where the first run starts, in ISO 8601; empty: everything.")
     sorted: bool = Field(
         default=False,
@@ -42,6 +55,13 @@ class CursorOptions(Options):
     def _has_a_place(cls, template: str) -> str:
         if _PLACE not in template:
             raise ValueError(f"expected a text that holds {_PLACE}, found {template!r}")
+        return template
+
+    @field_validator("until_template")
+    @classmethod
+    def _has_a_place_for_the_end(cls, template: str) -> str:
+        if _UNTIL not in template:
+            raise ValueError(f"expected a text that holds {_UNTIL}, found {template!r}")
         return template
 
     @field_validator("initial")
@@ -85,9 +105,9 @@ class Watermark:
         self._since = cursor - timedelta(seconds=options.lookback) if cursor else read_time(options.initial, "iso")
 
     @classmethod
-    def of(cls, options: CursorOptions, context: Context) -> "Watermark":
+    def of(cls, options: CursorOptions, context: Context, name: str = "", database: str | None = None) -> "Watermark":
         """Returns the watermark a run starts from; raises GiveUp for a stored cursor that is no time."""
-        value = context.cursor().value
+        value = context.cursor(name, database).value
         try:
             return cls(options, read_time(value, "iso"), context.window.until)
         except ValueError:
@@ -95,12 +115,21 @@ class Watermark:
                 f"the cursor of {context.job} is {value!r}; expected a time in ISO 8601. Set or reset the cursor."
             ) from None
 
+    @property
+    def span(self) -> Span:
+        """What is asked for, for kinds of paging that write it into their own query."""
+        return Span(self._until, self._options.field, self._since)
+
     def params(self) -> dict[str, str]:
-        """Returns the parameter that asks for what changed since; none on a first run without a start."""
-        if self._since is None:
-            return {}
-        wanted = write_time(self._since, self._options.format)
-        return {self._options.param: self._options.template.replace(_PLACE, wanted)}
+        """Returns the parameters that ask for what changed since; no lower bound on a first run without a start."""
+        options, wanted = self._options, dict[str, str]()
+        if self._since is not None and options.param:
+            since = write_time(self._since, options.format)
+            wanted[options.param] = options.template.replace(_PLACE, since)
+        if options.until_param:
+            until = write_time(self._until, options.format)
+            wanted[options.until_param] = options.until_template.replace(_UNTIL, until)
+        return wanted
 
     def value(self) -> str | None:
         """Returns the cursor to move to, as ISO 8601 in UTC; None where it stays."""

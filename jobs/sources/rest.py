@@ -1,130 +1,87 @@
 """Records from a REST API, page by page."""
 
-from collections.abc import Generator
-from typing import Literal
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
-from jobs.contract import AccountRef, Answer, Api, BadAnswer, BadRecord, Context, Json
+from jobs.contract import Context, FailedAnswer, Json
 from jobs.flow import Page
-from jobs.options import Options
-from jobs.paths import OptionalPath, getter, keys
-from jobs.sources.cursor import CursorOptions, Watermark
-from jobs.sources.paging import Ask, NoPaging, Paging, Seen, Walk
-
-_NO_CONTENT = 204
-_REMEDY = "Check the source's records."
+from jobs.sources.cursor import CursorOptions
+from jobs.sources.marks import AnyCursor, Mark, mark_of
+from jobs.sources.resource import ResourceOptions
+from jobs.sources.tableapi import ServiceNowPaging
+from jobs.sources.walk import Walk
 
 
-class RestOptions(Options):
-    """Where at an API records are, and how to walk through them."""
+class RestOptions(ResourceOptions):
+    """A resource of an API, and how it is read again from where the last run got to."""
 
-    account: AccountRef
-    path: str = Field(min_length=1, description="Below the account's base_url; parameters stand in params.")
-    method: Literal["GET"] = "GET"
-    params: dict[str, str] = Field(
-        default_factory=dict,
-        description="Sent with each request; the cursor's and the paging's own come on top.",
-    )
-    headers: dict[str, str] = Field(default_factory=dict)
-    act_for: dict[str, str] = Field(
-        default_factory=dict, description="On whose behalf it reads, over what the account says."
-    )
-    records: OptionalPath = Field(
-        default="", description="JMESPath to the list of records; empty: the body is the list."
-    )
-    paging: Paging = NoPaging()
-    cursor: CursorOptions | None = Field(default=None, description="Absent: each run reads everything.")
+    cursor: AnyCursor | None = Field(default=None, description="Absent: each run reads everything.")
 
-    @field_validator("path")
-    @classmethod
-    def _has_no_query(cls, path: str) -> str:
-        if "?" in path or "#" in path:
-            raise ValueError(f"expected a path such as /v2/orders, found {path!r}; parameters stand in params")
-        return path
+    @model_validator(mode="after")
+    def _cursor_agrees(self) -> Self:
+        if self.cursor is None:
+            return self
+        if self.cursor.carrier == "body" and (self.method == "GET" or not isinstance(self.body, dict | None)):
+            raise ValueError('cursor.in = "body" needs method = "POST" and a body that is a table')
+        if self.cursor.kind == "opaque":
+            if self.format != "json" or isinstance(self.paging, ServiceNowPaging):
+                raise ValueError('cursor.kind = "opaque" needs format = "json" and another kind of paging')
+        elif isinstance(self.paging, ServiceNowPaging):
+            self._check_table(self.cursor)
+        elif not self.cursor.param:
+            raise ValueError("cursor.param is missing: the parameter that asks for what changed since")
+        return self
+
+    def _check_table(self, cursor: CursorOptions) -> None:
+        if cursor.param or cursor.until_param:
+            raise ValueError(
+                'paging.kind = "servicenow" asks for what changed by itself: leave cursor.param, cursor.template and '
+                "cursor.until_param out; conditions of one's own stand in paging.filter"
+            )
+        if self.params.get("sysparm_display_value") == "true":
+            raise ValueError('a cursor cannot read display values: set sysparm_display_value to "false" or "all"')
+        fields, name = self.params.get("sysparm_fields"), cursor.field.removesuffix(".value")
+        if fields is not None and name not in fields.split(","):
+            raise ValueError(f"params: sysparm_fields has to name the cursor's field {name}")
+
+    @property
+    def sorted_cursor(self) -> AnyCursor | None:
+        """The cursor, which moves with each page where the kind of paging sorts by its field."""
+        if isinstance(self.cursor, CursorOptions) and isinstance(self.paging, ServiceNowPaging):
+            return self.cursor.model_copy(update={"sorted": True})
+        return self.cursor
 
 
 class RestSource:
-    """Walks through the pages of one resource; knows nothing of where the records go."""
+    """Reads one resource; knows nothing of where the records go.
 
-    def __init__(self, options: RestOptions) -> None:
+    `ahead` is how many requests may be in flight at once. The cursor is the job's one of the name `name`, kept where
+    the rows go: in `database`, by default the worker's own.
+    """
+
+    def __init__(self, options: RestOptions, ahead: int = 0, name: str = "", database: str | None = None) -> None:
         self._options = options
+        self._ahead = ahead
+        self._name = name
+        self._database = database
 
-    def pages(self, context: Context) -> Generator[Page]:
+    def pages(self, context: Context, values: Mapping[str, Json] | None = None) -> Generator[Page]:
         """Yields pages until there are no more; raises BadAnswer where the answers make no sense."""
-        api, walk = context.api(self._options.account), Walk()
-        mark = Watermark.of(self._options.cursor, context) if self._options.cursor else None
-        ask: Ask | None = self._options.paging.start()
-        while ask is not None:
-            context.check()
-            answer = self._request(api, ask, mark)
-            document = None if answer.status == _NO_CONTENT else answer.json()
-            records = [] if answer.status == _NO_CONTENT else records_at(document, self._options.records, answer.place)
-            seen = Seen(ask, answer.url, answer.headers, document, len(records))
-            walk.check(seen, records)
-            ask = self._options.paging.after(seen)
-            yield self._page(records, seen, mark, last=ask is None)
+        mark = mark_of(self._options.sorted_cursor, context, self._name, self._database)
+        try:
+            yield from self.walked(context, mark, values)
+        except FailedAnswer as error:
+            again = mark.anew(error)
+            if again is None:
+                raise
+        else:
+            return
+        yield from self.walked(context, again, values)
 
-    def _request(self, api: Api, ask: Ask, mark: Watermark | None) -> Answer:
-        options = self._options
-        if ask.url:
-            return api.request("GET", ask.url, headers=options.headers, act_for=options.act_for)
-        params = options.params | (mark.params() if mark else {}) | dict(ask.params)
-        return api.request("GET", options.path, params=params, headers=options.headers, act_for=options.act_for)
-
-    def _page(self, records: list[Json], seen: Seen, mark: Watermark | None, *, last: bool) -> Page:
-        objects, rejects = _parted(records)
-        cursor = None
-        if mark and self._options.cursor:
-            objects, unread = mark.take(objects, seen.url)
-            rejects += unread
-            cursor = mark.value() if last or self._options.cursor.sorted else None
-        return Page(objects, cursor, self._options.paging.total_of(seen), rejects)
-
-
-def records_at(document: Json, path: str, place: str) -> list[Json]:
-    """Returns the list at a path, empty where it is null; raises BadAnswer that says what is there."""
-    found = document
-    if path:
-        found = _descended(document, path, place) if keys(path) else _searched(document, path, place)
-        if found is None:
-            return []
-    if not isinstance(found, list):
-        at = f"at {path!r}" if path else "as its body"
-        raise BadAnswer(f"{place} has {_described(found)} {at}; expected a list of records. {_REMEDY}")
-    return found
-
-
-def _descended(document: Json, path: str, place: str) -> Json:
-    found = document
-    for step in keys(path):
-        if not isinstance(found, dict) or step not in found:
-            raise BadAnswer(f"{place} has nothing at {path!r}: no {step} in {_described(found)}. {_REMEDY}")
-        found = found[step]
-    return found
-
-
-def _searched(document: Json, path: str, place: str) -> Json:
-    try:
-        found = getter(path)(document)
-    except BadRecord as error:
-        raise BadAnswer(f"{place}: {error}. {_REMEDY}") from None
-    if found is None:
-        raise BadAnswer(f"{place} has nothing at {path!r} in {_described(document)}. {_REMEDY}")
-    return found
-
-
-def _described(found: Json) -> str:
-    if not isinstance(found, dict):
-        return "null" if found is None else f"a {type(found).__name__}"
-    names = [f"{name:.40}" for name in list(found)[:12]]
-    return f"an object with the keys {', '.join(names)}" if names else "an empty object"
-
-
-def _parted(records: list[Json]) -> tuple[list[Json], list[tuple[Json, str]]]:
-    """Returns the objects, and apart from them what is none."""
-    if set(map(type, records)) <= {dict}:
-        return records, []
-    objects = [record for record in records if isinstance(record, dict)]
-    others = [record for record in records if not isinstance(record, dict)]
-    return objects, [(other, f"expected an object, found {_described(other)}") for other in others]
+    def walked(self, context: Context, mark: Mark, values: Mapping[str, Json] | None = None) -> Generator[Page]:
+        """Yields the pages of one walk, whose places are filled with `values` too."""
+        for page in Walk(self._options, context, mark, values, self._ahead).pages():
+            yield replace(page, cursor_name=self._name) if self._name else page

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from jobs.contract import BadAnswer, Json
-from jobs.sources.paging import next_link
+from jobs.sources.linked import next_link
 from jobs.sources.rest import RestOptions, RestSource
 from jobs.testing import MemoryContext, Request
 from tests.jobs.servers import Links, Numbers, Offsets, Script, records

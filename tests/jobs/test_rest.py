@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from jobs.contract import Answer, BadAnswer, Interrupted, Json
 from jobs.flow import Page
-from jobs.sources.rest import RestOptions, RestSource, records_at
+from jobs.sources.decode import records_at
+from jobs.sources.rest import RestOptions, RestSource
 from jobs.testing import MemoryContext
 from tests.jobs.servers import Offsets, records
 
@@ -100,7 +101,9 @@ def test_it_checks_between_pages_whether_it_may_go_on() -> None:
     [
         {"path": "/items?status=open"},
         {"path": ""},
-        {"method": "POST"},
+        {"method": "PUT"},
+        {"body": {}},
+        {"params": {"from": "{start}"}},
         {"records": "a["},
         {"records": "order-items"},
         {"pagination": {}},

@@ -1,5 +1,6 @@
 """Authenticated access to one account's API, as a job sees it."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -65,7 +66,8 @@ class BoundApi:
     def __init__(self, api: AccountApi, run: RunRef) -> None:
         self._api = api
         self._run = run
-        self._tickets: deque[Ticket[None]] = deque()
+        self._tickets: deque[Ticket[None]] = deque()  # oldest first; each stays until its row is durable
+        self._lock = threading.Lock()  # over the tickets; nobody waits while holding it
 
     @property
     def base_url(self) -> str:
@@ -109,16 +111,26 @@ class BoundApi:
 
         Not inside a write transaction of the worker's own database: those rows wait for it.
         """
-        while self._tickets:
-            self._tickets[0].wait(_PATIENCE_S)
-            self._tickets.popleft()
+        with self._lock:
+            held = list(self._tickets)
+        for ticket in held:
+            self._await(ticket)
 
     def _keep(self, reply: Reply) -> None:
         """Keeps the reply's ticket; many calls may share one."""
-        if not self._tickets or self._tickets[-1] is not reply.ticket:
-            self._tickets.append(reply.ticket)
-        while len(self._tickets) > _HELD:
-            self._tickets.popleft().wait(_PATIENCE_S)
+        with self._lock:
+            if not self._tickets or self._tickets[-1] is not reply.ticket:
+                self._tickets.append(reply.ticket)
+            surplus = list(self._tickets)[:-_HELD] if len(self._tickets) > _HELD else []
+        for ticket in surplus:
+            self._await(ticket)
+
+    def _await(self, ticket: Ticket[None]) -> None:
+        """Waits for a row, then lets its ticket go; another thread may have let it go before."""
+        ticket.wait(_PATIENCE_S)
+        with self._lock:
+            if self._tickets and self._tickets[0] is ticket:
+                self._tickets.popleft()
 
     def _headers(self, given: Mapping[str, str], who: Acting) -> dict[str, str]:
         """Returns the job's headers under those that say who calls, which it cannot replace."""

@@ -1,0 +1,217 @@
+"""One walk through one resource, from its first page to its last."""
+
+from collections.abc import Callable, Generator, Mapping
+
+from jobs.contract import Answer, Api, BadAnswer, Context, FailedAnswer, GiveUp, Json, Unanswered
+from jobs.flow import Page, Refused
+from jobs.sources.cursor import write_time
+from jobs.sources.decode import ACCEPT, Decoded, Overburdened, described
+from jobs.sources.flights import Flights
+from jobs.sources.marks import Mark
+from jobs.sources.resource import ResourceOptions
+from jobs.sources.shrink import Sizes
+from jobs.sources.steps import Ask, Carrier, Circles, Position, Seen
+from jobs.templates import filled, path_filled, places, text_filled
+
+_TOO_LONG = 414
+_BROKEN = 500
+
+
+class Walk:
+    """Walks through the pages of one resource, whose places are filled with `values`; used once.
+
+    Up to `ahead` requests are in flight at once where the positions to come are known. An answer that took too long,
+    failed at the far end or broke off is asked for again with half as many records.
+    """
+
+    def __init__(
+        self,
+        options: ResourceOptions,
+        context: Context,
+        mark: Mark,
+        values: Mapping[str, Json] | None = None,
+        ahead: int = 0,
+    ) -> None:
+        self._options = options
+        self._paging = options.paging
+        self._context = context
+        self._mark = mark
+        self._ahead = ahead
+        self._api = context.api(options.account)
+        self._request = _Request(options, mark, _values(options, context, values or {}))
+        self._decoder = options.decoder
+        self._sizes = Sizes(*(self._paging.sizes or (0, 0)))
+        self._circles = Circles()
+        self._total: int | None = None
+        self._blank = 0
+
+    def pages(self) -> Generator[Page]:
+        """Yields pages until there are no more; raises BadAnswer where the answers make no sense."""
+        at: Position | None = self._paging.start()
+        with Flights(self._answer, self._ahead) as flights:
+            while at is not None:
+                self._context.check()
+                seen, rejects = self._seen(at, flights)
+                self._circles.check(seen)
+                at = self._paging.after(seen)
+                if at is not None:
+                    self._sizes.praise(_fitting(self._paging.fits, at))
+                    flights.foresee(self._paging.foreseen(seen, self._sizes.now), self._sizes.now)
+                yield self._page(seen, rejects, last=at is None)
+        self._tell_of_blanks()
+
+    def _seen(self, at: Position, flights: Flights) -> tuple[Seen, list[Refused]]:
+        """Returns the page at a position, of as many records as the far end can bear."""
+        while True:
+            try:
+                return self._read(at, flights)
+            except (Unanswered, FailedAnswer, Overburdened) as error:
+                before = self._sizes.now
+                if not _is_burden(error) or not self._sizes.shrink(_fitting(self._paging.fits, at)):
+                    raise _located(error, self._paging.told(at)) from None
+                flights.forget()
+                self._tell_of_shrinking(before, at, error)
+
+    def _read(self, at: Position, flights: Flights) -> tuple[Seen, list[Refused]]:
+        answer, was_ahead = flights.take(at, self._sizes.now)
+        seen, decoded = self._decoded(at, answer)
+        total = self._paging.total_of(seen)
+        if was_ahead and total != self._total:  # something came or went in between: see counted.py
+            flights.forget()
+            seen, decoded = self._decoded(at, self._answer(at, self._sizes.now))
+            total = self._paging.total_of(seen)
+        if total is None and self._total is not None and decoded.document is None and not seen.count:
+            raise BadAnswer(
+                f"{seen.place} holds nothing ({self._paging.told(at)}), though the page before told of {self._total} "
+                "records in all; try it later."
+            )
+        self._total = total
+        return seen, decoded.rejects
+
+    def _answer(self, at: Position, size: int) -> Answer:
+        ask = self._paging.ask(at, size, self._mark.span)
+        try:
+            return self._request.send(self._api, ask)
+        except FailedAnswer as error:
+            place = f"{self._options.method} {self._options.path} (account {self._options.account})"
+            self._decoder.look_through(error.body, "", place)
+            if error.status == _TOO_LONG:
+                raise GiveUp(
+                    f"{error} The URL is too long for the server: shorten params and paging.filter, or ask by POST."
+                ) from None
+            raise
+
+    def _decoded(self, at: Position, answer: Answer) -> tuple[Seen, Decoded]:
+        in_url = self._paging.carried_in == "query"
+        place = answer.place if in_url else f"{answer.place} ({self._paging.told(at)})"
+        decoded = self._decoder.decoded(answer, place)
+        size, span = self._sizes.now, self._mark.span
+        return Seen(at, size, span, place, answer.url, answer.headers, decoded.document, decoded.records), decoded
+
+    def _page(self, seen: Seen, rejects: list[Refused], *, last: bool) -> Page:
+        self._blank += self._paging.blank(seen)
+        objects, others = _parted(self._paging.taken(seen))
+        kept, unread = self._mark.take(objects, seen.place)
+        cursor = self._mark.value(seen.document, seen.place, last=last)
+        return Page(kept, cursor, self._paging.total_of(seen), [*rejects, *others, *unread])
+
+    def _tell_of_shrinking(self, before: int, at: Position, error: Exception) -> None:
+        text = f"a page of {before} records failed, {self._sizes.now} are asked for instead"
+        self._context.log.warning(text, page=self._paging.told(at), error=str(error))
+
+    def _tell_of_blanks(self) -> None:
+        if self._blank:
+            text = (
+                f"{self._blank} records came without content and were left out: the account may know that they are "
+                "there, and may not read them"
+            )
+            self._context.log.warning(text)
+
+
+class _Request:
+    """Writes the requests of a walk: what they share is filled in once."""
+
+    def __init__(self, options: ResourceOptions, mark: Mark, values: Mapping[str, Json]) -> None:
+        self._options = options
+        self._headers = ACCEPT[options.format] | options.headers
+        self._path = path_filled(options.path, values) if places(options.path) else options.path
+        self._params: dict[str, Json] = {
+            name: text_filled(text, values) if places(text) else text for name, text in options.params.items()
+        }
+        self._body = filled(options.body, values) if places(options.body) else options.body
+        self._params, self._body = _added(self._params, self._body, mark.params(), mark.carried_in)
+
+    def send(self, api: Api, ask: Ask) -> Answer:
+        """Returns the answer to the request for one page; raises what the API raises."""
+        params, body = _added(self._params, self._body, ask.params, self._options.paging.carried_in)
+        return api.request(
+            self._options.method,
+            ask.url or self._path,
+            params=None if ask.url else {name: _text(value) for name, value in params.items()},
+            json=body,
+            headers=self._headers,
+            act_for=self._options.act_for,
+            reads=True,
+        )
+
+
+def _values(options: ResourceOptions, context: Context, values: Mapping[str, Json]) -> dict[str, Json]:
+    """Returns what fills the places; raises GiveUp where {since} is asked for by a run that has no beginning."""
+    since, until = context.window.since, context.window.until
+    known = {"until": write_time(until, options.times), **values}
+    if since is not None:
+        known["since"] = write_time(since, options.times)
+    elif "since" in places([options.path, options.params, options.body]):
+        raise GiveUp(
+            f"{context.job}: this run's window has no beginning, which {{since}} asks for; give the job a schedule of "
+            "fixed ticks, run it by `worker backfill`, or use a cursor."
+        )
+    return known
+
+
+def _added(
+    params: Mapping[str, Json], body: Json, more: Mapping[str, Json], carrier: Carrier
+) -> tuple[dict[str, Json], Json]:
+    """Returns parameters and body with more parameters in one of them; in a body a dotted name stands deeper."""
+    if carrier == "query":
+        return {**params, **more}, body
+    for name, value in more.items():
+        body = _set(body or {}, name.split("."), value)
+    return dict(params), body
+
+
+def _set(document: Mapping[str, Json], steps: list[str], value: Json) -> dict[str, Json]:
+    if len(steps) == 1:
+        return {**document, steps[0]: value}
+    inner = document.get(steps[0])
+    return {**document, steps[0]: _set(inner if isinstance(inner, dict) else {}, steps[1:], value)}
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _fitting(fits: Callable[[Position, int], bool], at: Position) -> Callable[[int], bool]:
+    return lambda size: fits(at, size)
+
+
+def _is_burden(error: Exception) -> bool:
+    """Tells whether a smaller page may help: not where the far end named a time to wait."""
+    if isinstance(error, FailedAnswer):
+        return error.status >= _BROKEN and error.retry_after_s is None
+    return True
+
+
+def _located(error: Exception, place: str) -> Exception:
+    """Returns the error with the page's position in its text, which a URL without parameters does not tell."""
+    error.args = (f"{error} (page: {place})", *error.args[1:])
+    return error
+
+
+def _parted(records: list[Json]) -> tuple[list[Json], list[Refused]]:
+    """Returns the objects, and apart from them what is none."""
+    if set(map(type, records)) <= {dict}:
+        return records, []
+    objects = [record for record in records if isinstance(record, dict)]
+    others = [record for record in records if not isinstance(record, dict)]
+    return objects, [(other, f"expected an object, found {described(other)}") for other in others]
