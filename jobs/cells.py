@@ -4,6 +4,7 @@ The steps of a column work on all its values at once. A value that a step refuse
 from there on; the first reason stands.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from jobs.columns import ColumnOptions, TableLookup
@@ -19,11 +20,11 @@ Find = Callable[[TableLookup, Collection[Json]], Mapping[Json, Json]]
 Reasons = dict[int, str]
 Step = Callable[[list[Json], Reasons], list[Json]]
 _NONE = type(None)
+_LONGEST = 200  # characters of the choices that are shown
 _READY: dict[Kind | None, set[type]] = {  # what needs no conversion
-    None: {str, int, float, bool, dict, list, _NONE},
-    Kind.TEXT: {str, _NONE},
-    Kind.BOOLEAN: {bool, _NONE},
-    Kind.JSON: {str, int, float, bool, dict, list, _NONE},
+    Kind.TEXT: {str},
+    Kind.BOOLEAN: {bool},
+    Kind.JSON: {str, int, float, bool, dict, list},
 }
 
 
@@ -59,18 +60,20 @@ class Cells:
 
 
 def _getter(column: str, options: ColumnOptions) -> Getter:
-    if "constant" in options.model_fields_set:
-        return lambda _: options.constant
+    if options.is_constant:
+        constant = None if options.constant is None else options.plain.convert(options.constant)
+        return lambda _: constant
     return getter(options.path) if options.path else descent((column,))
 
 
 def _steps(place: str, options: ColumnOptions, find: Find | None) -> list[Step | None]:
     """Returns what happens to a column's values, in this order."""
-    constant = "constant" in options.model_fields_set
+    if options.is_constant:
+        return [_output(options) if options.output else None]
     return [
-        None if options.keeps_empty or constant else _without_empty,
+        None if options.keeps_empty else _without_empty,
         _lookup(place, options, find) if options.lookup is not None else None,
-        None if options.keeps_empty or constant or options.lookup is None else _without_empty,
+        None if options.keeps_empty or options.lookup is None else _without_empty,
         _conversion(place, options) if options.kind else None,
         _default(options) if options.default is not None else None,
         _choices(place, options) if options.choices else None,
@@ -84,26 +87,35 @@ def _without_empty(values: list[Json], _: Reasons) -> list[Json]:
 
 
 def _conversion(place: str, options: ColumnOptions) -> Step:
-    conversion, ready = options.conversion, _READY.get(options.kind, {_NONE})
-    convert = conversion.convert
+    kind, conversion = options.kind, options.conversion
 
     def step(values: list[Json], reasons: Reasons) -> list[Json]:
-        types = set(map(type, values))
-        if types <= ready:
+        if _is_ready(kind, values):
             return values
-        try:
-            if _NONE not in types:
-                return list(map(convert, values))
-            return [None if value is None else convert(value) for value in values]
-        except (ValueError, OverflowError):
-            return _each(convert, values, reasons, lambda value: f"{place}: {conversion.complaint(value)}")
+        return _each(conversion.convert, values, reasons, lambda value: f"{place}: {conversion.complaint(value)}")
 
     return step
+
+
+def _is_ready(kind: Kind | None, values: list[Json]) -> bool:
+    """Tells whether the values are what a conversion would make of them, as far as that is quickly told."""
+    types = set(map(type, values)) - {_NONE}
+    if kind is Kind.INTEGER and types == {int}:
+        numbers = [value for value in values if value is not None]
+        return bool(min(numbers) >= -(2**63) and max(numbers) < 2**63)
+    if kind is Kind.FLOAT and types == {float}:
+        return math.isfinite(sum(value for value in values if value is not None))
+    return types <= _READY.get(kind, set())
 
 
 def _each(
     convert: Callable[[Json], Json], values: list[Json], reasons: Reasons, complaint: Callable[[Json], str]
 ) -> list[Json]:
+    """Returns the values converted; those that cannot be are null, with their reasons."""
+    try:
+        return [None if value is None else convert(value) for value in values]
+    except (ValueError, OverflowError):
+        pass  # look for each by itself
     converted: list[Json] = []
     for place, value in enumerate(values):
         try:
@@ -120,11 +132,13 @@ def _default(options: ColumnOptions) -> Step:
 
 
 def _choices(place: str, options: ColumnOptions) -> Step:
-    choices = [options.plain.convert(choice) for choice in options.choices or ()]
-    shown = ", ".join(text(choice) for choice in choices)
+    listed = [options.plain.convert(choice) for choice in options.choices or ()]
+    shown = ", ".join(map(text, listed))[:_LONGEST]
+    plain = not any(isinstance(choice, dict | list) for choice in listed)
+    choices: Collection[Json] = frozenset(listed) if plain else listed
 
     def chosen(value: Json) -> Json:
-        if value not in choices:
+        if (plain and isinstance(value, dict | list)) or value not in choices:
             raise ValueError("none of the choices")
         return value
 
@@ -190,7 +204,10 @@ def _by_table(place: str, lookup: TableLookup, find: Find | None) -> Callable[[l
 
 
 def _by_words(words: Mapping[str, Json]) -> Callable[[list[Json]], Callable[[Json], Json]]:
-    return lambda _: lambda value: words[_word(value)]
+    def answering(values: list[Json]) -> Callable[[Json], Json]:
+        return words.__getitem__ if set(map(type, values)) <= {str, _NONE} else lambda value: words[_word(value)]
+
+    return answering
 
 
 def _word(value: Json) -> str:

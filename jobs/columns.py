@@ -106,7 +106,7 @@ class ColumnOptions(Options):
     @model_validator(mode="after")
     def _keys_agree(self) -> Self:
         given = {("from" if key == "path" else key) for key in self.model_fields_set}
-        if "constant" in given:
+        if self.is_constant:
             _refuse(given - {"constant", "type", "output"}, "constant, which is the whole value")
         if self.kind not in _TIMES:
             _refuse(given & {"format", "zone", "output"}, 'a type other than "timestamp" and "date"')
@@ -149,6 +149,11 @@ class ColumnOptions(Options):
         if self.output in (None, "iso"):
             return self.kind
         return Kind.INTEGER if self.output in ("epoch", "epoch_ms") else Kind.TEXT
+
+    @property
+    def is_constant(self) -> bool:
+        """Tells whether nothing is read from the record."""
+        return "constant" in self.model_fields_set
 
     @property
     def keeps_empty(self) -> bool:

@@ -12,11 +12,12 @@ import orjson
 from jobs.contract import Json
 from jobs.kinds import Kind
 from jobs.numerals import decimal_text, floating, integer
-from jobs.times import NAMED, dates, timestamps
+from jobs.times import dates, timestamps
 
 YES = ("true", "yes", "1")
 NO = ("false", "no", "0")
 _LONGEST = 60  # characters of a value that are shown
+_LONGEST_BITS = 199  # of a number with as many digits
 
 Convert = Callable[[Json], Json]
 
@@ -56,9 +57,9 @@ class Conversion:
         if kind is Kind.BOOLEAN:
             return cls(words.truth, f"true or false ({', '.join((*words.true, *words.false))})")
         if kind is Kind.TIMESTAMP:
-            return cls(timestamps(pattern, zone), f"a time {_EXAMPLES.get(pattern, f'of the form {pattern}')}")
+            return cls(timestamps(pattern, zone), f"a time {_TIMES.get(pattern, f'of the form {pattern}')}")
         if kind is Kind.DATE:
-            return cls(dates(pattern, zone), f"a date {_EXAMPLES.get(pattern, f'of the form {pattern}')}")
+            return cls(dates(pattern, zone), f"a date {_DATES.get(pattern, f'of the form {pattern}')}")
         return _SIMPLE.get(kind, _AS_IT_IS)
 
     def complaint(self, value: Json) -> str:
@@ -85,30 +86,23 @@ def found(value: Json) -> str:
     if isinstance(value, str):
         return f"the text {value[: _LONGEST + 1]!r:.{_LONGEST}}" if value else "an empty text"
     if isinstance(value, Mapping):
-        return f"an object of {len(value)} fields"
+        return "an object"
     if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
+        return "a list"
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return f"the number {str(value)[:_LONGEST]}"
+    if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
+        return f"a number of more than {_LONGEST} digits"  # Python writes no endless ones
+    return f"the number {value}"
 
 
 def _same(value: Json) -> Json:
     return value
 
 
-_EXAMPLES = dict(
-    zip(
-        NAMED,
-        (
-            "in ISO 8601 such as 2026-01-31T08:00:00Z",
-            "such as 2026-01-31 08:00:00",
-            "in seconds since 1970",
-            "in milliseconds since 1970",
-        ),
-        strict=True,
-    )
-)
+_EPOCHS = {"epoch": "in seconds since 1970", "epoch_ms": "in milliseconds since 1970"}
+_TIMES = {"iso": "in ISO 8601 such as 2026-01-31T08:00:00Z", "servicenow": "such as 2026-01-31 08:00:00"} | _EPOCHS
+_DATES = {"iso": "in ISO 8601 such as 2026-01-31", "servicenow": "such as 2026-01-31"} | _EPOCHS
 _AS_IT_IS = Conversion(_same, "any value")
 _SIMPLE: Mapping[Kind | None, Conversion] = {
     Kind.TEXT: Conversion(text, "a text"),

@@ -9,7 +9,7 @@ import collections.abc
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from itertools import chain, compress
+from itertools import chain, compress, repeat
 from operator import itemgetter
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Mapping(Protocol):
         """The columns that are never null."""
 
     def rows(self, records: list[Json]) -> Mapped:
-        """Returns what becomes of the records: each is a row or a reject, in their order."""
+        """Returns what becomes of the records: each is a row or a reject; rows keep the records' order."""
 
 
 def column_name(name: str) -> str:
@@ -69,7 +69,7 @@ class AllFields:
         self._clashes: dict[Field, str] = {}  # field to reason
 
     def rows(self, records: list[Json]) -> Mapped:
-        """Returns what becomes of the records: each is a row or a reject, in their order."""
+        """Returns what becomes of the records: each is a row or a reject; rows keep the records' order."""
         records, rejects = _objects(records)
         flat: list[dict[Field, Json]] = list(map(_flattened, records)) if self._flatten else records
         fields = dict.fromkeys(chain.from_iterable(flat))
@@ -126,39 +126,52 @@ class MappedFields:
         self.kinds = {column: kind for column, made in options.items() if (kind := made.stored)}
         self.required = frozenset(column for column, made in options.items() if made.required)
         plain = {column: path for column, path in columns.items() if isinstance(path, str) and len(keys(path)) == 1}
-        self._blank: Record = dict.fromkeys(columns)  # gives rows the map's order
-        self._columns, self._fields = tuple(plain), tuple(plain.values())
-        self._pick: Callable[[Record], Iterable[Json]] | None = itemgetter(*self._fields) if len(plain) > 1 else None
-        self._made = [(column, Cells(column, columns[column], find)) for column in columns if column not in plain]
+        self._columns, self._plain = tuple(columns), plain
+        all_plain = len(columns) == len(plain) > 1  # itemgetter gives tuples for two and more
+        self._pick: Callable[[Record], Iterable[Json]] | None = itemgetter(*plain.values()) if all_plain else None
+        self._made = {column: Cells(column, columns[column], find) for column in columns if column not in plain}
 
     def rows(self, records: list[Json]) -> Mapped:
-        """Returns what becomes of the records: each is a row or a reject, in their order."""
+        """Returns what becomes of the records: each is a row or a reject; rows keep the records' order."""
         records, rejects = _objects(records)
-        rows = list(map(self._row, records))
         reasons: Reasons = {}
-        for column, cells in self._made:
-            values, bad = cells.values(records)
-            for row, value in zip(rows, values, strict=True):
-                row[column] = value
-            reasons = bad | reasons
+        rows = self._picked(records) or self._by_column(records, reasons)
         if not reasons:
             return Mapped(rows, records, rejects)
         return Mapped(_without(rows, reasons), _without(records, reasons), [*rejects, *_refused(records, reasons)])
 
-    def _row(self, record: Record) -> Record:
-        if not self._made:
-            return dict(zip(self._columns, self._values(record), strict=True))
-        row = self._blank.copy()
-        row.update(zip(self._columns, self._values(record), strict=True))
-        return row
+    def _picked(self, records: list[Record]) -> list[Record]:
+        """Returns rows by the shortest way; none where a column is made, or a field missing."""
+        if self._pick is None:
+            return []
+        try:
+            return self._joined(map(self._pick, records))
+        except KeyError:
+            return []
 
-    def _values(self, record: Record) -> Iterable[Json]:
-        if self._pick:
-            try:
-                return self._pick(record)
-            except KeyError:
-                pass  # a field is missing here: look for each by itself
-        return map(record.get, self._fields)
+    def _by_column(self, records: list[Record], reasons: Reasons) -> list[Record]:
+        if not self._columns:
+            return [{} for _ in records]
+        values = [self._values(column, records, reasons) for column in self._columns]
+        return self._joined(zip(*values, strict=True))
+
+    def _joined(self, rows: Iterable[Iterable[Json]]) -> list[Record]:
+        return list(map(dict, map(zip, repeat(self._columns), rows)))  # the loop runs in C
+
+    def _values(self, column: str, records: list[Record], reasons: Reasons) -> list[Json]:
+        if column in self._plain:
+            return _field(records, self._plain[column])
+        values, bad = self._made[column].values(records)
+        reasons.update({place: reason for place, reason in bad.items() if place not in reasons})
+        return values
+
+
+def _field(records: list[Record], name: str) -> list[Json]:
+    """Returns a field of each record; None where it is missing."""
+    try:
+        return list(map(itemgetter(name), records))
+    except KeyError:
+        return [record.get(name) for record in records]
 
 
 def _objects(records: list[Json]) -> tuple[list[Json], list[Refused]]:

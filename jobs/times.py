@@ -3,13 +3,14 @@
 A time is kept as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, a date as `YYYY-MM-DD`. A time without a zone is a wall clock's in the
 column's zone. One that a change of clocks brings twice is taken for its first passage (fold 0), and one that it leaves
 out is moved on by the gap: 02:30 becomes 03:30, as zoneinfo does. A date is the day in the column's zone. Fractions
-beyond microseconds are cut.
+beyond microseconds are cut, and a date alone is its midnight.
 """
 
 import re
 import warnings
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_FLOOR
 from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -74,15 +75,20 @@ def timestamps(pattern: str, zone: str) -> Reader:
     def slow(value: Json) -> str:
         return f"{read(value).astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
+    if pattern == "servicenow" and zone == "UTC":
+        return _quick_servicenow(slow)
     return _quick_iso(slow) if pattern == "iso" else slow
 
 
 def dates(pattern: str, zone: str) -> Reader:
     """Returns what reads dates, and days of times, written in this format."""
-    home = ZoneInfo(zone)
+    home, quick = ZoneInfo(zone), pattern in ("iso", "servicenow")
     read = _moments(pattern, home)
 
     def day(value: Json) -> str:
+        if quick and type(value) is str and len(value) == len("YYYY-MM-DD") and value[4] == value[7] == "-":
+            date.fromisoformat(value)  # refuses what is no date
+            return value
         return read(value).astimezone(home).date().isoformat()
 
     return day
@@ -106,6 +112,17 @@ def _quick_iso(slow: Reader) -> Reader:
                 return f"{value[:19]}.000000Z"
             if len(value) == len("YYYY-MM-DDTHH:MM:SS.ffffffZ") and value[13] == value[16] == ":":
                 return f"{value[:19]}.{value[20:]}"
+        return slow(value)
+
+    return read
+
+
+def _quick_servicenow(slow: Reader) -> Reader:
+    def read(value: Json) -> Json:
+        """Reads the one form that ServiceNow has, in UTC, without arithmetic."""
+        if type(value) is str and _SERVICENOW.fullmatch(value) and value[10:]:
+            datetime.fromisoformat(value)  # refuses what is no time
+            return f"{value[:10]}T{value[11:]}.000000Z"
         return slow(value)
 
     return read
@@ -149,7 +166,7 @@ def _since_epoch(units_us: int) -> Moments:
     def read(value: Json) -> datetime:
         if type(value) is int:
             return EPOCH + timedelta(microseconds=value * units_us)
-        return EPOCH + timedelta(microseconds=int((decimal(value) * units_us).to_integral_value()))
+        return EPOCH + timedelta(microseconds=int((decimal(value) * units_us).to_integral_value(ROUND_FLOOR)))
 
     return read
 

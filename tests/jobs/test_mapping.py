@@ -108,3 +108,65 @@ def test_broken_paths_are_refused_when_configured(bad: str) -> None:
     """The error shows the path and what a good one looks like."""
     with pytest.raises(ValidationError, match="expected a JMESPath such as"):
         TypeAdapter(Path).validate_python(bad)
+
+
+def test_a_map_of_no_columns_loses_no_record() -> None:
+    """Each record is still a row, if an empty one."""
+    assert mapping({}).rows([{"a": 1}, {}]).rows == [{}, {}]
+
+
+@pytest.mark.parametrize("columns", [None, {"x": "a"}, {"x": "a", "y": "b.c"}])
+def test_what_is_no_object_is_a_reject(columns: dict[str, str] | None) -> None:
+    """The objects beside it go on."""
+    mapped = mapping(columns).rows([7, {"a": 1}, None, "text", [{}]])
+    assert mapped.records == [{"a": 1}]
+    assert [record for record, _ in mapped.rejects] == [7, None, "text", [{}]]
+    assert mapped.rejects[0][1] == "expected a record that is an object, found the number 7"
+
+
+def test_a_function_that_python_refuses_is_a_reject_too() -> None:
+    """JMESPath's library lets some faults of types through."""
+    mapped = mapping({"n": "contains(tags, `1`)"}).rows([{"tags": [1, 2]}, {"tags": "12"}])
+    assert mapped.rows == [{"n": True}]
+    assert mapped.rejects[0][1].startswith("the column n: the path 'contains(tags, `1`)' cannot be applied: ")
+
+
+def test_nested_objects_are_flattened_on_wish() -> None:
+    """Level by level; lists stay, and an empty object says nothing."""
+    records = [{"id": 1, "user": {"name": "Ann", "home": {"Zip Code": "1"}}}, {"id": 2, "user": {}, "tags": [{"a": 1}]}]
+    mapped = mapping(None, flatten=True).rows(records)
+    assert mapped.rows == [
+        {"id": 1, "user_name": "Ann", "user_home_Zip_Code": "1"},
+        {"id": 2, "user": None, "tags": [{"a": 1}]},
+    ]
+    assert mapped.records == records
+
+
+def test_flattened_fields_that_meet_are_rejected() -> None:
+    """Neither value is lost in silence, within a record as over pages."""
+    made = mapping(None, flatten=True, reserved=["_run_id"])
+    mapped = made.rows([{"a": {"b": 1}, "a_b": 2}, {"a": {"b": 3}}, {"a.b": 4}, {"_run": {"id": 5}}])
+    assert mapped.rows == [{"a_b": 3}]
+    assert [reason for _, reason in mapped.rejects] == [
+        "the field 'a_b' would become the column a_b, which is taken by the field 'a.b'; name the columns in map",
+        "the field 'a.b' would become the column a_b, which is taken by the field 'a.b'; name the columns in map",
+        "the field '_run.id' would become the column _run_id, which is taken by the worker; name the columns in map",
+    ]
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=3), DOCUMENTS, max_size=3), max_size=4))
+def test_flattening_leaves_no_object_and_loses_no_value(records: list[dict[str, Any]]) -> None:
+    """Each value of a record that comes through stands in its row."""
+
+    def leaves(value: Json) -> list[str]:
+        return (
+            [leaf for part in value.values() for leaf in leaves(part) or ["None"]]
+            if isinstance(value, dict)
+            else [repr(value)]
+        )
+
+    mapped = mapping(None, flatten=True).rows(records)
+    assert len(mapped.rows) + len(mapped.rejects) == len(records)
+    for record, row in zip(mapped.records, mapped.rows, strict=True):
+        assert not any(isinstance(value, dict) for value in row.values())
+        assert sorted(map(repr, row.values())) == sorted(leaves(record))
