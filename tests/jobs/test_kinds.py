@@ -4,11 +4,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.contract import Json
-from jobs.sinks.kinds import Column, Kind, fit, infer, utc_text
+from jobs.kinds import Kind
+from jobs.sinks.kinds import Column, fit, infer, utc_text
+from jobs.sinks.schema import create, reflect
+from jobs.testing import MemoryContext
 
 ZONES = st.builds(timezone, st.builds(timedelta, minutes=st.integers(-14 * 60, 14 * 60)))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -87,6 +91,13 @@ def test_what_does_not_fit_is_named_by_its_place(kind: Kind, values: list[Any]) 
         (Kind.TEXT, {"b": 1, "a": [2]}, '{"a":[2],"b":1}'),
         (Kind.INTEGER, 10.0, 10),
         (Kind.FLOAT, 3, 3),
+        (Kind.DECIMAL, "12.50", "12.50"),
+        (Kind.DECIMAL, 0.1, "0.1"),
+        (Kind.DECIMAL, 2**70, str(2**70)),
+        (Kind.DECIMAL, "", None),
+        (Kind.DATE, "2026-01-31", "2026-01-31"),
+        (Kind.DATE, "2026-01-31T00:00:00Z", "2026-01-31"),
+        (Kind.DATE, "", None),
         (Kind.JSON, "x", '"x"'),
         (Kind.TIMESTAMP, "", None),
         (Kind.TIMESTAMP, "2026-01-31T08:00:00+02:00", "2026-01-31T06:00:00.000000Z"),
@@ -110,6 +121,10 @@ def test_values_are_stored_without_loss(kind: Kind, value: Json, stored: Json) -
         (Kind.FLOAT, 2**53 + 1),
         (Kind.FLOAT, "n/a"),
         (Kind.BOOLEAN, 1),
+        (Kind.DECIMAL, "NaN"),
+        (Kind.DECIMAL, True),
+        (Kind.DATE, "2026-01-31T08:00:00Z"),
+        (Kind.DATE, "31.01.2026"),
         (Kind.TIMESTAMP, "2026-01-31"),
         (Kind.TIMESTAMP, 7),
         (Kind.TIMESTAMP, "0001-01-01T00:00:00+14:00"),
@@ -133,3 +148,23 @@ def test_a_loose_database_takes_what_it_keeps_unchanged(value: Json) -> None:
 def test_small_integers_have_small_bounds() -> None:
     """A column of 16 bits in a table of the user's own is not handed more."""
     assert list(fit(Column("c", Kind.INTEGER, bits=16, strict=True), [32767, 32768])[1]) == [1]
+
+
+@pytest.mark.parametrize(("kind", "value"), [(Kind.DECIMAL, "n/a"), (Kind.DATE, "soon"), (Kind.DATE, 7)])
+def test_a_loose_database_keeps_what_is_no_decimal_or_date_as_text(kind: Kind, value: Json) -> None:
+    """As it does with times: a map that declares the type would have rejected it."""
+    assert fit(Column("c", kind), [value]) == ([str(value)], {})
+
+
+def test_decimals_and_dates_are_stored_exactly(context: MemoryContext) -> None:
+    """Their columns are found again as what they were made for, and keep each digit."""
+    kinds = {"id": Kind.INTEGER, "price": Kind.DECIMAL, "day": Kind.DATE}
+    rows = [{"id": 1, "price": "0.10", "day": "2026-01-31"}, {"id": 2, "price": "9" * 40 + ".5", "day": None}]
+    with context.unit() as unit:
+        create(unit.connection, "t", kinds, ["id"])
+        table = reflect(unit.connection, "t")
+        unit.connection.execute(sa.text("INSERT INTO t (id, price, day) VALUES (:id, :price, :day)"), rows)
+    assert table is not None
+    assert {name: table.columns[name].kind for name in kinds} == kinds
+    found = [(str(row["price"]), row["day"] and str(row["day"])) for row in context.rows("t", "id")]
+    assert found == [(row["price"], row["day"]) for row in rows]
