@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.sandbox.query import Query, parse, select
+from worker.sandbox.query import Query, parse, select, shuffled
 from worker.sandbox.table import PLAIN, Row, Table
 
 COLUMNS = ("sys_id", "sys_updated_on", "state", "name", "count")
@@ -80,4 +80,26 @@ def test_the_quick_way_equals_the_scan(text: str, stamps: list[str]) -> None:
     query = parse(text, COLUMNS)
     quick = Query(query.groups, [("sys_updated_on", False), ("sys_id", False)])
     wanted = [(str(row["sys_updated_on"]), str(row["sys_id"])) for row in rows if query.matches(row)]
-    assert select(_table(rows), quick) == [key for _, key in sorted(wanted)]
+    assert list(select(_table(rows), quick)) == [key for _, key in sorted(wanted)]
+
+
+@given(text=queries, stamps=st.lists(st.sampled_from(STAMPS), max_size=8))
+def test_the_quick_way_by_key_equals_the_scan(text: str, stamps: list[str]) -> None:
+    """In order of key too."""
+    rows = [_row("abcdefgh"[index], stamp) for index, stamp in enumerate(stamps)]
+    query = parse(text, COLUMNS)
+    quick = Query(query.groups, [("sys_id", False)])
+    assert list(select(_table(rows), quick)) == [str(row["sys_id"]) for row in rows if query.matches(row)]
+
+
+@given(text=queries, stamps=st.lists(st.sampled_from(STAMPS), max_size=8), seed=st.text(max_size=3))
+def test_shuffled_keys_are_the_same_rows_in_the_order_asked_for(text: str, stamps: list[str], seed: str) -> None:
+    """Nothing lost or doubled, stamps ascending, and equal for an equal seed."""
+    table = _table([_row("abcdefgh"[index], stamp) for index, stamp in enumerate(stamps)])
+    query = Query(parse(text, COLUMNS).groups, [("sys_updated_on", False)])
+    found = select(table, query)
+    mixed = shuffled(table, query, found, seed)
+    assert sorted(mixed) == sorted(found)
+    stamps_of = [str((table.get(key) or {})["sys_updated_on"]) for key in mixed]
+    assert stamps_of == sorted(stamps_of)
+    assert list(mixed) == list(shuffled(table, query, found, seed))

@@ -1,6 +1,6 @@
 """Reading the Table API: `sysparm_*`, Link header, X-Total-Count, references, rows hidden or blank."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from zlib import crc32
@@ -105,7 +105,7 @@ def missing() -> web.Response:
     return now_error(404, "No Record found", "Record doesn't exist or ACL restricts the record retrieval")
 
 
-def _page(request: web.Request, state: State, source: Source, found: list[str], place: tuple[int, int]) -> Page:
+def _page(request: web.Request, state: State, source: Source, found: Sequence[str], place: tuple[int, int]) -> Page:
     limit, offset = place
     is_hidden, is_blank = hidden(state, source), blank(state, source)
     view = View.asked(request)
@@ -124,7 +124,7 @@ def _page(request: web.Request, state: State, source: Source, found: list[str], 
     return orjson.dumps({"result": rows}), headers
 
 
-def _found(request: web.Request, state: State, source: Source) -> list[str]:
+def _found(request: web.Request, state: State, source: Source) -> Sequence[str]:
     """Returns the keys that match the query, found once per query and version of the table unless they are shuffled."""
     text = request.query.get("sysparm_query", "")
     version = (source.table.version, state.traps.changes)

@@ -2,12 +2,13 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from random import Random
 
-from worker.sandbox.table import Row, Table
+from worker.sandbox.table import Row, Stretch, Table
 
 Test = Callable[[str, str], bool]
 
@@ -98,12 +99,12 @@ def _term(term: str, group: Group, query: Query, columns: Collection[str]) -> No
         group.append([condition])
 
 
-def select(table: Table, query: Query) -> list[str]:
+def select(table: Table, query: Query) -> Sequence[str]:
     """Returns the keys of the rows that match, in the order asked for; without one, in that of keys."""
     if query.order[:1] == [(table.stamp, False)] and query.order[1:] in ([], [(table.key, False)]):
         return _by_stamp(table, query)
     if query.order in ([], [(table.key, False)]) and (span := _key_span(table, query)) is not None:
-        return list(table.keys()[span[0] : span[1]])
+        return Stretch(table, *span, by_key=True)
     found = [key for key in table.keys() if query.matches(table.get(key) or {})]  # noqa: SIM118 - no mapping
     for name, descending in reversed(query.order):
         found.sort(key=partial(_rank, table, name), reverse=descending)
@@ -124,7 +125,7 @@ def _key_span(table: Table, query: Query) -> tuple[int, int] | None:
     return first, max(first, last)
 
 
-def shuffled(table: Table, query: Query, keys: list[str], seed: str) -> list[str]:
+def shuffled(table: Table, query: Query, keys: Sequence[str], seed: str) -> Sequence[str]:
     """Returns the keys with those that the order asked for leaves equal in an order that the seed decides."""
     if any(name == table.key for name, _ in query.order):
         return keys
@@ -140,15 +141,17 @@ def _rank(table: Table, name: str, key: str) -> tuple[bool, int, str]:
     return (False, int(text), "") if text.isdecimal() else (True, 0, text)
 
 
-def _by_stamp(table: Table, query: Query) -> list[str]:
+def _by_stamp(table: Table, query: Query) -> Sequence[str]:
     """Returns the matching keys in order of change; the keyset walk of a sync job costs no scan."""
     changed = table.changed()
     spans = [_span(table, group) for group in query.groups]
     if any(span is None for span in spans):
         return [key for _, key in changed if query.matches(table.get(key) or {})]
-    wanted = sorted(span for span in spans if span is not None)
-    found: list[str] = []
-    end = 0
+    wanted = sorted(span for span in spans if span is not None and span[0] < span[1])
+    if all(after[0] <= before[1] for before, after in pairwise(wanted)):
+        first, last = (wanted[0][0], max(last for _, last in wanted)) if wanted else (0, 0)
+        return Stretch(table, first, last)
+    found, end = list[str](), 0
     for first, last in wanted:
         found.extend(key for _, key in changed[max(first, end) : last])
         end = max(end, last)

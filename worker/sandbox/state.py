@@ -1,5 +1,6 @@
 """What the handlers of one sandbox share, and how they reach it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -72,7 +73,9 @@ class State:
     faults: FaultBook = field(default_factory=FaultBook)
     log: CallLog = field(default_factory=CallLog)
     pages: PageCache = field(default_factory=PageCache)
-    queries: dict[tuple[str, str], tuple[tuple[int, int], list[str]]] = field(default_factory=dict)  # of one version
+    queries: dict[tuple[str, str], tuple[tuple[int, int], Sequence[str]]] = field(
+        default_factory=dict
+    )  # of one version
 
     def authorities(self) -> dict[str, Authority]:
         """Returns the token servers by the name of their API."""

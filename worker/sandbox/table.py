@@ -3,6 +3,7 @@
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
 Row = dict[str, object]
 Maker = Callable[[int], Row]
@@ -109,3 +110,32 @@ class Table:
     def slice_by_stamp(self, start: int, stop: int) -> list[Row]:
         """Returns the rows at these places in the order of change."""
         return [self._rows[key] for _, key in self._by_stamp[start:stop]]
+
+
+class Stretch(Sequence[str]):
+    """The keys of rows next to each other, by key or in order of change, copied only as far as they are asked for.
+
+    Good until the table changes.
+    """
+
+    def __init__(self, table: Table, first: int, last: int, *, by_key: bool = False) -> None:
+        self._keys = table.keys() if by_key else None
+        self._changed = table.changed()
+        self._places = range(first, last)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self._key(at) for at in self._places[place]]
+        return self._key(self._places[place])
+
+    def _key(self, at: int) -> str:
+        return self._changed[at][1] if self._keys is None else self._keys[at]
