@@ -122,10 +122,9 @@ class Courier:
         for item in parcel.items:
             if item.key in outcome.verdicts:
                 manifest.judge(item, outcome.verdicts[item.key])
-        if outcome.returned or outcome.halves:
+        if outcome.returned or outcome.again:
             self._put_back(parcel, manifest)
-        if outcome.halves:
-            self._todo.extendleft(reversed(parcel.halves))
+        self._todo.extendleft(reversed(outcome.again))
         return outcome.error
 
     def _put_back(self, parcel: Parcel, manifest: Manifest) -> None:

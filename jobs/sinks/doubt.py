@@ -4,10 +4,9 @@ from jobs.contract import Context, FailedAnswer, Interrupted, Json, WorkerError
 from jobs.paths import getter
 from jobs.sinks.parcels import Item, Packer
 from jobs.sinks.restoptions import RestDestinationOptions
-from jobs.sinks.verdicts import Verdict, as_id, read
+from jobs.sinks.verdicts import GONE, Verdict, as_id, read
 from jobs.templates import path_filled, places, text_filled
 
-_GONE = (404, 410)
 _TURNED_AWAY = frozenset({501, 505})  # it cannot do that at all
 _SERVER_TROUBLE = 500
 _NEVER_LEFT = frozenset(  # kinds of errors that are raised before a request leaves, or after a 401
@@ -109,7 +108,7 @@ class Doubts:
         try:
             answer = api.request("GET", path, params=params, headers=options.headers, act_for=options.act_for)
         except FailedAnswer as error:
-            if error.status in _GONE:
+            if error.status in GONE:
                 return None
             raise
         document = answer.json() if answer.body.strip() else None

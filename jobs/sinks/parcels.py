@@ -19,6 +19,7 @@ from jobs.templates import filled, path_filled, places, text_filled
 
 _LONGEST_KEY = 1000  # bytes; an index of PostgreSQL takes 2,700 in all
 _OPEN = frozenset({"sending", "in_doubt"})
+_LEAVING = ""  # the fingerprint of a deletion
 
 Act = Literal["create", "update", "delete"]
 
@@ -58,6 +59,10 @@ class Item:
     def is_repeated(self) -> bool:
         """Tells whether what is in doubt is just this."""
         return self.before is not None and self.is_in_doubt and self._is_same(self.before)
+
+    def anew(self) -> "Item":
+        """Returns the row as one that is surely not there."""
+        return replace(self, act="create", before=Delivery(self.key, _LEAVING, "absent"))
 
     def _is_same(self, before: Delivery) -> bool:
         return before.fingerprint.partition(".")[0] == self.fingerprint.partition(".")[0]
@@ -120,7 +125,7 @@ class Packer:
 
     def gone(self, row: Record, before: Delivery) -> Item:
         """Returns what is to be taken away as an item."""
-        return Item(key_of(row, self._options.key), row, row, "", before, "delete")
+        return Item(key_of(row, self._options.key), row, row, _LEAVING, before, "delete")
 
     def groups(self, items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
         """Yields the items of each request: new rows in batches, then the others one by one."""

@@ -1,27 +1,28 @@
 """One request on its way, and what became of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jobs.contract import Answer, BadAnswer, Context, FailedAnswer, Unanswered, WorkerError
 from jobs.sinks.doubt import held, is_free, never_acted
-from jobs.sinks.parcels import Parcel
+from jobs.sinks.parcels import Item, Parcel
 from jobs.sinks.polling import Pace, Polling
 from jobs.sinks.restoptions import RestDestinationOptions
-from jobs.sinks.verdicts import Verdicts, is_silent, of_answer, of_failure
+from jobs.sinks.verdicts import GONE, Verdicts, is_silent, of_answer, of_failure
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of a parcel; an item without a verdict is still in doubt, or as it was before where it `returned`.
 
-    `error` ends the run. `halves` says that the items are to be sent again in two parts, to find the bad one.
+    `error` ends the run. `again` are groups of the items that are to be sent in place of the parcel.
     """
 
     parcel: Parcel
     verdicts: Verdicts = field(default_factory=dict)
     error: WorkerError | None = None
     returned: bool = False
-    halves: bool = False
+    again: Sequence[tuple[Item, ...]] = ()
 
 
 class Sender:
@@ -71,17 +72,20 @@ class Sender:
         return self._halved(Outcome(parcel, verdicts | lost), by_item=bool(self._options.items))
 
     def _failed(self, error: FailedAnswer, parcel: Parcel) -> Outcome:
+        item = parcel.items[0]
+        if error.status in GONE and item.act == "update" and item.is_in_doubt:  # what is in doubt may be its deletion
+            return Outcome(parcel, again=[(item.anew(),)])
         verdicts = of_failure(error, parcel, self._options)
         if verdicts is None:
             return Outcome(parcel, error=error, returned=never_acted(error))
         return self._halved(Outcome(parcel, verdicts), by_item=False)
 
     def _halved(self, outcome: Outcome, *, by_item: bool) -> Outcome:
-        """Returns an outcome that asks for halves, where several were refused in one word."""
+        """Returns an outcome that asks for halves where several were refused in one word, to find the bad ones."""
         refused = any(verdict.state == "refused" for verdict in outcome.verdicts.values())
         if by_item or not refused or len(outcome.parcel.items) == 1:
             return outcome
-        return Outcome(outcome.parcel, halves=True)
+        return Outcome(outcome.parcel, again=outcome.parcel.halves)
 
     def _broken(self, error: WorkerError, parcel: Parcel) -> Outcome:
         if never_acted(error):

@@ -12,7 +12,8 @@ from jobs.sinks.parcels import Item, Parcel
 from jobs.sinks.restoptions import RestDestinationOptions
 
 _LONGEST = 300  # characters of the API's own words
-_GONE = (404, 410)
+GONE = (404, 410)
+_CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ def of_answer(answer: Answer, parcel: Parcel, options: RestDestinationOptions) -
     act = parcel.items[0].act
     if act == "delete":
         return {parcel.items[0].key: Verdict("absent")}
-    if not _is_read(options) or not answer.body.strip():
+    of_item = bool(options.items or options.poll)  # then the paths lead into items, and an update has none
+    if not _is_read(options) or not answer.body.strip() or (of_item and act == "update"):
         return {item.key: Verdict("delivered") for item in parcel.items}
     document = answer.json()
-    if options.items and act == "create":
+    if options.items:
         return of_items(document, parcel.items, (options.items, options.item_key), options, answer.place)
     verdict = _judged(document, options, answer.place)
     return {item.key: verdict for item in parcel.items}
@@ -116,11 +118,13 @@ def read(path: str, document: Json, place: str) -> Json:
 def of_failure(error: FailedAnswer, parcel: Parcel, options: RestDestinationOptions) -> Verdicts | None:
     """Returns what an answer with a status of 400 or more says of the items; None where it is none about them."""
     item = parcel.items[0]
-    if item.act == "delete" and error.status in _GONE:
+    if item.act == "delete" and error.status in GONE:
         return {item.key: Verdict("absent")}
-    if item.act == "update" and error.status in _GONE and error.status not in options.refuse_on:
+    if item.act == "update" and error.status in GONE and error.status not in options.refuse_on:
         reason = f"{error} It is made anew when its record comes again: `worker replay JOB --rejects`."
         return {item.key: Verdict("absent", reason)}
+    if error.status == _CONFLICT and options.idempotency_header and item.is_repeated:
+        return None  # the API still works on the first of them
     if error.status in options.refuse_on:
         verdict = Verdict("refused", _words(error, options))
         return {one.key: verdict for one in parcel.items}
