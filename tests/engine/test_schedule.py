@@ -10,8 +10,9 @@ from cronsim import CronSim
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from worker.engine.schedule import Occurrences, Span, occurrences
-from worker.model.schedules import After, At, Cron, Every, Manual, Monthly, Once, Schedule
+from worker.engine.schedule import Occurrences, Span, Within, occurrences
+from worker.model.hours import read_hours
+from worker.model.schedules import After, At, Cron, Dst, Every, Manual, Monthly, Once, Schedule
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -341,3 +342,50 @@ def test_jobs_that_share_a_schedule_share_the_work() -> None:
 def test_schedules_describe_themselves(schedule: Schedule, words: str) -> None:
     """A listing shows a schedule in words."""
     assert due(schedule, "Europe/Berlin").describe() == words
+
+
+@pytest.mark.parametrize(
+    ("dst", "gap", "fold"),
+    [
+        ("once", ["2026-03-29T01:00"], ["2026-10-25T00:30"]),
+        ("skip", [], ["2026-10-25T00:30"]),
+        ("both", ["2026-03-29T01:00"], ["2026-10-25T00:30", "2026-10-25T01:30"]),
+    ],
+)
+def test_a_job_says_what_a_change_of_clocks_does_to_it(dst: Dst, gap: list[str], fold: list[str]) -> None:
+    """In Berlin 02:30 is left out in March and comes twice in October."""
+    found = occurrences(At(at=(time(2, 30),)), BERLIN, "job", dst)
+    assert found is not None
+    assert found.between(utc("2026-03-28T12:00"), utc("2026-03-29T12:00"), 9) == [utc(at) for at in gap]
+    assert found.between(utc("2026-10-24T12:00"), utc("2026-10-25T12:00"), 9) == [utc(at) for at in fold]
+
+
+HOURS = ["06:00-20:00", "22:00-06:00", "02:15-02:45", "00:00-12:00", "12:00-24:00", "23:59-00:01"]
+
+
+@given(schedules(), st.sampled_from(ZONES), st.sampled_from(HOURS), MOMENTS)
+def test_hours_leave_out_what_lies_outside_of_them_and_nothing_else(
+    schedule: Schedule, zone: str, hours: str, moment: datetime
+) -> None:
+    """The instants within the hours are those of the schedule that the zone's clock shows there."""
+    inner, tz = due(schedule, zone), ZoneInfo(zone)
+    allowed = read_hours(hours)
+    until = moment + 40 * DAY
+    wanted = [at for at in inner.between(moment, until, 700) if at.astimezone(tz).time() in allowed]
+    last = inner.between(moment, until, 700)[-1:] or [until]
+
+    found = Within(inner, allowed, tz).between(moment, last[0], 700)
+
+    assert found == wanted
+
+
+def test_hours_without_an_instant_end() -> None:
+    """A schedule that is never due in its hours has no next instant."""
+    assert Within(due(At(at=(time(12),))), read_hours("06:00-07:00"), ZoneInfo("UTC")).next_after(START) is None
+
+
+@pytest.mark.parametrize("words", ["6-20", "06:00", "06:00-06:00", "24:00-06:00", "06:00-25:00", 6])
+def test_what_are_no_hours_is_refused(words: object) -> None:
+    """The error shows what may be written."""
+    with pytest.raises(ValueError, match="expected hours"):
+        read_hours(words)

@@ -7,7 +7,7 @@ from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, is_daemon_alive, open
 from worker.cli.output import JsonFlag, ago, room, warn
 from worker.cli.tables import Column, listing
 from worker.config.load import Configuration
-from worker.engine.schedule import Occurrences, occurrences
+from worker.engine.schedule import Occurrences, of_job
 from worker.model.moments import utc_now
 from worker.store import views
 
@@ -78,4 +78,4 @@ def next_tick(configuration: Configuration, name: str) -> datetime | None:
 
 def _occurrences(configuration: Configuration, name: str) -> Occurrences | None:
     policy = configuration.jobs[name].policy
-    return occurrences(policy.schedule, policy.timezone or configuration.worker.timezone, name)
+    return of_job(policy, configuration.worker.timezone, name)

@@ -12,10 +12,14 @@ from zoneinfo import ZoneInfo
 from worker.engine.wallclock import Rule, WallClock
 from worker.model.cron import read_cron
 from worker.model.days import falls_on, read_days
-from worker.model.schedules import At, Cron, DayOfMonth, Every, Monthly, Once, Schedule
+from worker.model.hours import DayHours
+from worker.model.options import JobOptions
+from worker.model.schedules import At, Cron, DayOfMonth, Dst, Every, Monthly, Once, Schedule
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+_YEAR = timedelta(days=366)
+_TICK = timedelta(microseconds=1)
 _UNITS = {
     "day": _DAY,
     "hour": timedelta(hours=1),
@@ -64,17 +68,24 @@ class Occurrences(ABC):
         return Span(first, last, count)
 
 
-def occurrences(schedule: Schedule, zone: ZoneInfo, name: str) -> Occurrences | None:
+def occurrences(schedule: Schedule, zone: ZoneInfo, name: str, dst: Dst = "once") -> Occurrences | None:
     """Returns when `schedule` is due for the job `name`; None for a schedule that no clock drives."""
     if isinstance(schedule, Every):
         return _Every(timedelta(seconds=schedule.every), timedelta(seconds=schedule.offset))
     if isinstance(schedule, Once):
         return _Once(schedule.once.astimezone(UTC))
     if isinstance(schedule, Cron):
-        return _cron(read_cron(schedule.root, name).fields, zone)
+        return _cron(read_cron(schedule.root, name).fields, zone, dst)
     if isinstance(schedule, At):
-        return _at(schedule, zone)
-    return _monthly(schedule, zone) if isinstance(schedule, Monthly) else None
+        return _at(schedule, zone, dst)
+    return _monthly(schedule, zone, dst) if isinstance(schedule, Monthly) else None
+
+
+def of_job(policy: JobOptions, zone: ZoneInfo, name: str) -> Occurrences | None:
+    """Returns when a job is due, `zone` where it names none; None where no clock drives it."""
+    own = policy.timezone or zone
+    found = occurrences(policy.schedule, own, name, policy.dst)
+    return Within(found, policy.hours, own) if found and policy.hours else found
 
 
 @dataclass(frozen=True)
@@ -119,24 +130,54 @@ class _OnTheWall(Occurrences):
         return self.words
 
 
+@dataclass(frozen=True)
+class Within(Occurrences):
+    """Another schedule's instants, as far as they lie in these hours of the day."""
+
+    inner: Occurrences
+    hours: DayHours
+    zone: ZoneInfo
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Returns the first instant strictly after `moment`; None if a year brings none."""
+        found = self.inner.next_after(moment)
+        last = moment + _YEAR
+        while found is not None and found.astimezone(self.zone).time() not in self.hours:
+            found = self.inner.next_after(self._opening(found) - _TICK)
+            if found is not None and found > last:
+                return None
+        return found
+
+    def _opening(self, moment: datetime) -> datetime:
+        """Returns the next beginning of the hours after a moment outside of them."""
+        local = moment.astimezone(self.zone)
+        today = datetime.combine(local.date(), self.hours.first, self.zone)
+        opening = today if today.replace(tzinfo=None) > local.replace(tzinfo=None) else today + _DAY
+        return max(opening.astimezone(UTC), moment + _TICK)
+
+    def describe(self) -> str:
+        """Returns the schedule in a few words."""
+        return f"{self.inner.describe()}, within {self.hours}"
+
+
 @lru_cache(maxsize=4096)
-def _cron(fields: str, zone: ZoneInfo) -> Occurrences:
+def _cron(fields: str, zone: ZoneInfo, dst: Dst) -> Occurrences:
     cron = read_cron(fields)
-    return _OnTheWall(WallClock(Rule(cron.times, cron.on, cron.wild), zone), f"{cron.describe()}, {zone}")
+    return _OnTheWall(WallClock(Rule(cron.times, cron.on, cron.wild, dst), zone), f"{cron.describe()}, {zone}")
 
 
 @lru_cache(maxsize=4096)
-def _at(schedule: At, zone: ZoneInfo) -> Occurrences:
+def _at(schedule: At, zone: ZoneInfo, dst: Dst) -> Occurrences:
     rules = frozenset(rule for words in schedule.days or ("mon-sun",) for rule in read_days(words))
     days = f"on {', '.join(schedule.days)}" if schedule.days else "every day"
-    clock = WallClock(Rule(schedule.at, lambda day: falls_on(day, rules)), zone)
+    clock = WallClock(Rule(schedule.at, lambda day: falls_on(day, rules), dst=dst), zone)
     return _OnTheWall(clock, f"{_times(schedule.at, zone)} {days}")
 
 
 @lru_cache(maxsize=4096)
-def _monthly(schedule: Monthly, zone: ZoneInfo) -> Occurrences:
+def _monthly(schedule: Monthly, zone: ZoneInfo, dst: Dst) -> Occurrences:
     days = ", ".join(str(day) for day in schedule.monthly)
-    clock = WallClock(Rule(schedule.at, lambda day: _in_month(day, schedule.monthly)), zone)
+    clock = WallClock(Rule(schedule.at, lambda day: _in_month(day, schedule.monthly), dst=dst), zone)
     return _OnTheWall(clock, f"{_times(schedule.at, zone)} on day {days} of each month")
 
 

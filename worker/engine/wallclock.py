@@ -1,7 +1,8 @@
 """Times of day in a zone, over its changes of clocks (pure).
 
 A time that a change leaves out fires at the first instant after the gap; a time that it brings twice fires at
-its first passage; so a daily job fires once a day. A `wild` rule runs in real time instead, as Debian's cron
+its first passage; so a daily job fires once a day. With the rule `skip` the former does not fire, with `both`
+the latter fires twice. A `wild` rule runs in real time instead, as Debian's cron
 runs a job whose minute or hour begins with a star: at every instant at which the zone's clock shows one of
 its times.
 
@@ -17,6 +18,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from worker.model.schedules import Dst
+
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 _HORIZON_DAYS = 41 * 366  # 29 February on one given weekday: at most 40 years apart, over 2100
@@ -29,6 +32,7 @@ class Rule:
     times: tuple[time, ...]
     falls: Callable[[date], bool]
     wild: bool = False
+    dst: Dst = "once"
 
 
 class WallClock:
@@ -63,7 +67,7 @@ class WallClock:
         if midnight.utcoffset() == datetime.combine(day + _DAY, time(fold=1), self._zone).utcoffset():
             start = midnight.astimezone(UTC)
             return tuple(sorted({start + past for past in self._past_midnight}))
-        passages = _passages if self._rule.wild else _first_passage
+        passages = _passages if self._rule.wild else _MANNERS[self._rule.dst]
         local = [datetime.combine(day, at, self._zone) for at in self._rule.times]
         return tuple(sorted({instant for at in local for instant in passages(at)}))
 
@@ -77,6 +81,21 @@ def _passages(local: datetime) -> list[datetime]:
 
 def _first_passage(local: datetime) -> list[datetime]:
     return _passages(local)[:1] or [_end_of_gap(local)]
+
+
+def _passages_or_end_of_gap(local: datetime) -> list[datetime]:
+    return _passages(local) or [_end_of_gap(local)]
+
+
+def _first_of_passages(local: datetime) -> list[datetime]:
+    return _passages(local)[:1]
+
+
+_MANNERS: dict[Dst, Callable[[datetime], list[datetime]]] = {
+    "once": _first_passage,
+    "skip": _first_of_passages,
+    "both": _passages_or_end_of_gap,
+}
 
 
 def _end_of_gap(local: datetime) -> datetime:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from jobs.contract import Duration, RejectLimit
-from worker.model.schedules import Manual, Schedule
+from worker.model.hours import Hours
+from worker.model.schedules import Dst, Manual, Schedule
 from worker.model.secretref import SecretRef
 from worker.model.urls import database_url, proxy_url
 from worker.model.values import FilePath, Options, Rejects, RetryOptions, Zone
@@ -73,6 +74,14 @@ class JobOptions(PolicyOptions):
     type: str
     schedule: Schedule = Manual()
     timezone: Zone | None = Field(default=None, description="Default: the worker's.")
+    dst: Dst = Field(
+        default="once",
+        description="A time of day that a change of clocks leaves out or brings twice. once: it fires once, at the end "
+        "of the gap or at its first passage; skip: what is left out does not fire; both: what comes twice fires twice.",
+    )
+    hours: Hours | None = Field(
+        default=None, description="Hours of the day in which the schedule is due."
+    )
     enabled: bool = True
 
 

@@ -9,7 +9,8 @@
     "manual"                                           Manual
 
 Cron, At and Monthly are wall-clock times in the job's zone. A time that a change of clocks leaves out fires
-at the first instant after the gap; one that it brings twice fires at its first passage.
+at the first instant after the gap; one that it brings twice fires at its first passage; unless `dst` says
+otherwise.
 """
 
 import difflib
@@ -233,6 +234,9 @@ def _table(value: Mapping[str, object]) -> type[_Form]:
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(f"{_EXPECTED}; found a table with {', '.join(map(str, value)) or 'nothing'}{hint}")
 
+
+Dst = Literal["once", "skip", "both"]
+"""What becomes of a time of day that a change of clocks leaves out or brings twice."""
 
 Schedule = Annotated[Cron | Every | At | Monthly | Once | After | Manual, BeforeValidator(_read)]
 """What `schedule` may be."""

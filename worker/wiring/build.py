@@ -12,7 +12,7 @@ from worker.config.load import Configuration
 from worker.engine.clock import Clock
 from worker.engine.periodic import Periodic
 from worker.engine.pool import LocalPool
-from worker.engine.schedule import Occurrences, Span, occurrences
+from worker.engine.schedule import Occurrences, Span, of_job
 from worker.model.events import Events
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Node
@@ -124,7 +124,7 @@ def _join(
 
 def _schedules(configuration: Configuration) -> dict[str, Occurrences]:
     found = {
-        name: occurrences(job.policy.schedule, job.policy.timezone or configuration.worker.timezone, name)
+        name: of_job(job.policy, configuration.worker.timezone, name)
         for name, job in configuration.jobs.items()
         if job.policy.enabled
     }
