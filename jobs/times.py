@@ -86,16 +86,25 @@ def dates(pattern: str, zone: str) -> Reader:
     read = _moments(pattern, home)
 
     def day(value: Json) -> str:
-        if quick and type(value) is str and len(value) == len("YYYY-MM-DD") and value[4] == value[7] == "-":
-            date.fromisoformat(value)  # refuses what is no date
-            return value
+        if quick and _is_date(value):
+            return str(value)
         return read(value).astimezone(home).date().isoformat()
 
     return day
 
 
+def _is_date(value: Json) -> bool:
+    """Tells whether a text has the form of a date in ISO 8601; raises ValueError where it is none all the same."""
+    if type(value) is not str or len(value) != len("YYYY-MM-DD") or not value[4] == value[7] == "-":
+        return False
+    date.fromisoformat(value)
+    return True
+
+
 def whole_day(value: Json) -> str:
     """Returns a date from its text or from a time at midnight, which loses nothing; raises ValueError."""
+    if _is_date(value):
+        return str(value)
     if isinstance(value, str) and _ISO.fullmatch(value):
         moment = datetime.fromisoformat(value)
         if moment.time() == time():
