@@ -101,9 +101,13 @@ class ServiceNowPaging(Sized):
         return seen.records if all(seen.records) else [row for row in seen.records if row]
 
     def blank(self, seen: Seen) -> int:
-        """Returns how many rows came as `{}`: some of them may be seen, but nothing in them."""
-        again = self._has_moved(seen) or not (seen.at.counted or any(seen.records))
-        return 0 if again else seen.count - len(self.taken(seen))
+        """Returns how many rows came as `{}`, each once: those behind the last readable one come again."""
+        if self._has_moved(seen) or all(seen.records):
+            return 0
+        filled = [place for place, row in enumerate(seen.records) if row]
+        if not filled:
+            return seen.count if seen.at.counted else 0
+        return filled[-1] + 1 - len(filled)
 
     def total_of(self, seen: Seen) -> int | None:
         """Returns the number of rows, hidden ones among them, as the first page tells it."""
