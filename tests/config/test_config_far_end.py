@@ -17,7 +17,7 @@ from worker.sandbox.server import Sandbox
 
 _ROWS = 230
 _HIDE_EVERY = 5
-_SMALL = 'params = { sysparm_limit = "40" }'
+_SMALL = "paging = { size = 40 }"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,8 @@ def configuration(loaded: Load, sandbox: Sandbox) -> Configuration:
     sources = {
         name: f'account = "tangoe", resource = "{name}"' for name in ("devices", "services", "orders", "employees")
     }
-    sources |= {name: f'account = "now", resource = "table/{name}", {_SMALL}' for name in ("incident", "cmdb_ci")}
+    sources |= {name: f'account = "now", resource = "{name}", {_SMALL}' for name in ("incident", "cmdb_ci")}
+    sources["sys_user"] = f'account = "now", resource = "table/sys_user", {_SMALL}'
     jobs = (
         f'[jobs.{name}]\ntype = "sync"\nsource = {{ {source} }}\ndestination = {{ table = "{name}" }}\n'
         for name, source in sources.items()
@@ -85,7 +86,7 @@ def _far_end(session: requests.Session, account: AccountOptions, who: Credential
     return FarEnd(account, session, got.json()["access_token"])
 
 
-@pytest.mark.parametrize("name", ["devices", "services", "orders", "employees", "incident", "cmdb_ci"])
+@pytest.mark.parametrize("name", ["devices", "services", "orders", "employees", "incident", "cmdb_ci", "sys_user"])
 def test_a_resource_is_read_whole_and_then_what_changed(
     sandbox: Sandbox, configuration: Configuration, name: str
 ) -> None:

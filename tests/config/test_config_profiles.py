@@ -83,18 +83,15 @@ def test_servicenow_takes_any_table(loaded: Load) -> None:
     jobs = loaded(
         _TANGOE
         + _job('account = "now", resource = "table/incident"')
-        + _job('account = "now", resource = "table/cmdb_ci", params = { sysparm_limit = "50" }', "k")
+        + _job('account = "now", resource = "table/cmdb_ci", params = { sysparm_view = "x" }', "k")
     ).jobs
     incident, items = _source(jobs["j"].options), _source(jobs["k"].options)
     assert (incident["path"], items["path"]) == ("/api/now/table/incident", "/api/now/table/cmdb_ci")
-    assert incident["params"] == {
-        "sysparm_query": "ORDERBYsys_id",
-        "sysparm_limit": "1000",
-        "sysparm_exclude_reference_link": "true",
-    }
-    assert isinstance(items["params"], dict)
-    assert items["params"]["sysparm_limit"] == "50"
-    assert items["params"]["sysparm_query"] == "ORDERBYsys_id"
+    assert incident["params"] == {"sysparm_exclude_reference_link": "true"}
+    assert items["params"] == {"sysparm_exclude_reference_link": "true", "sysparm_view": "x"}
+    for source in (incident, items):
+        assert isinstance(source["paging"], dict)
+        assert (source["paging"]["kind"], source["paging"]["size"]) == ("servicenow", 1000)
 
 
 def test_a_jobs_own_keys_win(loaded: Load) -> None:
@@ -108,7 +105,9 @@ def test_a_jobs_own_keys_win(loaded: Load) -> None:
     assert joined["path"] == "/d"
     assert isinstance(joined["paging"], dict)
     assert (joined["paging"]["size"], joined["paging"]["snaps"]) == (7, True)
-    assert replaced["paging"] == {"kind": "link"}
+    assert isinstance(replaced["paging"], dict)
+    assert replaced["paging"]["kind"] == "link"
+    assert "size" not in replaced["paging"]
     assert isinstance(replaced["cursor"], dict)
     assert (replaced["cursor"]["lookback"], replaced["cursor"]["field"]) == (3600.0, "updated")
     assert jobs["j"].options.model_dump()["destination"]["key"] == ("imei",)
