@@ -168,5 +168,5 @@ def _leave(worker: Worker) -> None:
         ground.writer.stop()
     for parts in worker.accounts.values():
         parts.close()
-    for database in (*worker.others.values(), ground.database):
-        database.close()
+    worker.others.close()
+    ground.database.close()

@@ -23,7 +23,7 @@ from worker.config.shape import Kinds, kinds_of
 from worker.config.whole import Whole
 from worker.model.account import AccountOptions
 from worker.model.errors import ConfigurationError, Problem
-from worker.model.options import OWN_DATABASE, DatabaseOptions, Sections
+from worker.model.options import OWN_DATABASE, OtherDatabaseOptions, Sections
 from worker.model.values import NAME
 
 __all__ = ["Configuration", "JobDefinition", "load"]
@@ -54,7 +54,7 @@ def _result(draft: Draft, files: tuple[Path, ...], texts: Mapping[str, str]) -> 
     """Returns the validated draft; raises ConfigurationError."""
     sections: dict[str, Any] = {name: _section(draft, name) for name in Sections.model_fields}
     accounts = _validated(draft, "accounts", AccountOptions)
-    databases = _validated(draft, "databases", DatabaseOptions)
+    databases = _validated(draft, "databases", OtherDatabaseOptions)
     defined = {name: definitions.define(draft, name, text) for name, text in texts.items()}
     jobs = {name: job for name, job in defined.items() if job}
     check_order(draft)

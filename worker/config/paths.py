@@ -5,7 +5,7 @@ from pathlib import Path
 from worker.config.draft import Draft
 from worker.config.lines import KeyPath, Toml
 from worker.config.shape import Kinds, walk
-from worker.model.options import DatabaseOptions
+from worker.model.options import DatabaseOptions, OtherDatabaseOptions
 
 _SQLITE = "sqlite:///"
 
@@ -15,7 +15,7 @@ def absolute(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
     for at, value, allowed in walk(draft.at(path), kinds, path):
         if isinstance(value, str) and value and any(kind.base is Path for kind in allowed):
             _set(draft, at, str(_folder(draft, at) / Path(value).expanduser()))
-        elif isinstance(value, dict) and any(kind.base is DatabaseOptions for kind in allowed):
+        elif isinstance(value, dict) and any(kind.base in (DatabaseOptions, OtherDatabaseOptions) for kind in allowed):
             _absolute_url(draft, (*at, "url"))
 
 

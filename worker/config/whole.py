@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from worker.model.account import AccountOptions
-from worker.model.options import DatabaseOptions, Sections
+from worker.model.options import OtherDatabaseOptions, Sections
 from worker.model.schedules import OneOrMany
 from worker.model.values import Name, Options
 
@@ -32,7 +32,7 @@ class Whole(Sections):
     include: Annotated[tuple[str, ...], OneOrMany(least=0)] = Field(
         default=(), description="Further files, as paths or patterns beside this one: jobs.d/*.toml"
     )
-    databases: dict[Name, DatabaseOptions] = Field(default_factory=dict)
+    databases: dict[Name, OtherDatabaseOptions] = Field(default_factory=dict)
     profiles: dict[Name, Profile] = Field(default_factory=dict)
     accounts: dict[Name, AccountOptions] = Field(default_factory=dict)
     jobs: dict[Name, Any] = Field(default_factory=dict)

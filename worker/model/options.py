@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from jobs.contract import Duration, RejectLimit
+from worker.model.drivers import any_database_url
 from worker.model.hours import Hours
 from worker.model.schedules import Dst, Manual, Schedule
 from worker.model.secretref import SecretRef
@@ -27,12 +28,20 @@ class WorkerOptions(Options):
 
 
 class DatabaseOptions(Options):
-    """A database, by SQLAlchemy URL; a password stands beside the URL, as a secret reference."""
+    """The worker's database, by SQLAlchemy URL; a password stands beside the URL, as a secret reference."""
 
     url: Annotated[str, AfterValidator(database_url)] = Field(
         description="sqlite:///file.db or postgresql://user@host/name"
     )
     password: SecretRef | None = None
+
+
+class OtherDatabaseOptions(DatabaseOptions):
+    """A database that jobs read from and write to: any that SQLAlchemy has an installed driver for."""
+
+    url: Annotated[str, AfterValidator(any_database_url)] = Field(
+        description="sqlite:///file.db, postgresql://user@host/name, mysql+pymysql://user@host/name ..."
+    )
 
 
 class VaultOptions(Options):
@@ -79,9 +88,7 @@ class JobOptions(PolicyOptions):
         description="A time of day that a change of clocks leaves out or brings twice. once: it fires once, at the end "
         "of the gap or at its first passage; skip: what is left out does not fire; both: what comes twice fires twice.",
     )
-    hours: Hours | None = Field(
-        default=None, description="Hours of the day in which the schedule is due."
-    )
+    hours: Hours | None = Field(default=None, description="Hours of the day in which the schedule is due.")
     enabled: bool = True
 
 

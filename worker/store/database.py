@@ -1,9 +1,8 @@
-"""The worker's database: SQLite or PostgreSQL behind one way to read and one way to write."""
+"""A database behind one way to read and one way to write; the worker's own is SQLite or PostgreSQL."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
-from typing import Literal
 
 import sqlalchemy as sa
 
@@ -11,8 +10,6 @@ from worker.model.errors import StoreError, StoreUnreachable
 from worker.store import leaseclock, postgres, sqlite
 from worker.store.failures import passes, short
 from worker.store.turnstile import turnstile_of
-
-Dialect = Literal["sqlite", "postgresql"]
 
 
 class Database:
@@ -26,7 +23,7 @@ class Database:
     def __init__(self, engine: sa.Engine, location: str, claim: sqlite.Claim | None = None) -> None:
         self.engine = engine
         self.location = location  # for people: without user and password
-        self.dialect: Dialect = "sqlite" if claim else "postgresql"
+        self.dialect = engine.dialect.name
         self._claim = claim
         self._line: AbstractContextManager[None] = turnstile_of(location) if claim else nullcontext()
         self._readers = engine.execution_options(postgresql_readonly=True)
@@ -105,11 +102,14 @@ class Database:
         try:
             yield
         except (sa.exc.DBAPIError, self.engine.dialect.loaded_dbapi.Error) as error:  # the driver's own: COPY
-            if not passes(error):
+            if not self._may_pass(error):
                 raise
             raise StoreUnreachable(
                 f"{self.location} failed, and the transaction is to be tried again: {short(error)}"
             ) from error
+
+    def _may_pass(self, error: BaseException) -> bool:
+        return passes(error)
 
 
 def open_database(url: str, password: str | None = None) -> Database:
@@ -119,7 +119,11 @@ def open_database(url: str, password: str | None = None) -> Database:
     StoreError for another kind or an unsafe setting, StoreUnreachable where it does not open.
     """
     parsed = _parse(url)
-    database = _sqlite(parsed) if parsed.drivername == "sqlite" else _postgres(parsed, password)
+    return tried(_sqlite(parsed) if parsed.drivername == "sqlite" else _postgres(parsed, password))
+
+
+def tried(database: Database) -> Database:
+    """Returns the database after one connection has succeeded; closes it and raises what went wrong otherwise."""
     try:
         with database.read() as connection:
             if database.dialect == "postgresql":

@@ -25,11 +25,12 @@ from worker.runs.progress import TELL_S, Progress
 from worker.runs.pulse import BEAT_S, Pulse
 from worker.store.database import Database
 from worker.store.leaseclock import boot_id
+from worker.store.other import Others
 from worker.store.writer import Writer
 from worker.wire.trail import Trail
 from worker.wiring.accounts import AccountParts, Ground, build_accounts
 from worker.wiring.complaints import Complaints
-from worker.wiring.databases import open_others, open_own, prepare
+from worker.wiring.databases import open_own, other_databases, prepare
 from worker.wiring.secrets import Secrets
 
 
@@ -40,7 +41,7 @@ class Worker:
     configuration: Configuration
     node: Node
     ground: Ground
-    others: dict[str, Database]
+    others: Others
     accounts: dict[str, AccountParts]
     dispatch: Dispatch
     executor: Executor
@@ -60,7 +61,6 @@ def build(configuration: Configuration, secrets: Secrets, events: Events) -> Wor
     try:
         database.claim_daemon()
         cipher = prepare(database, secrets.ring)
-        others = open_others(configuration, secrets)
     except BaseException:
         database.close()
         raise
@@ -70,18 +70,19 @@ def build(configuration: Configuration, secrets: Secrets, events: Events) -> Wor
     trail = Trail(writer, events, node.id, utc_now)
     ground = Ground(database, writer, cipher, trail, events)
     accounts = build_accounts(configuration, secrets.accounts, ground)
-    apis = {name: parts.api for name, parts in accounts.items()}
-    return _join(configuration, node, ground, Resources(database, others, apis, utc_now, events), accounts)
+    return _join(configuration, node, ground, other_databases(configuration, secrets), accounts)
 
 
 def _join(
     configuration: Configuration,
     node: Node,
     ground: Ground,
-    resources: Resources,
+    others: Others,
     accounts: dict[str, AccountParts],
 ) -> Worker:
     events, writer, database = ground.events, ground.writer, ground.database
+    apis = {name: parts.api for name, parts in accounts.items()}
+    resources = Resources(database, others, apis, utc_now, events)
     jobs_book = Book(configuration.jobs)
     schedules = _schedules(configuration)
     tell = Complaints(events)
@@ -104,7 +105,7 @@ def _join(
         configuration=configuration,
         node=node,
         ground=ground,
-        others=dict(resources.others),
+        others=others,
         accounts=accounts,
         dispatch=dispatch,
         executor=executor,

@@ -1,5 +1,7 @@
 """The worker's own database, opened, brought up to date and checked against the key ring; and the others."""
 
+from functools import partial
+
 import sqlalchemy as sa
 
 from worker.config.load import Configuration
@@ -7,6 +9,7 @@ from worker.model.errors import KeyRingError
 from worker.model.moments import utc_now
 from worker.store import keyring, schema
 from worker.store.database import Database, open_database
+from worker.store.other import Others, open_other
 from worker.vault.cipher import Cipher
 from worker.vault.keyring import KeyRing, Ring
 from worker.vault.secret import Secret
@@ -14,19 +17,21 @@ from worker.vault.sources import resolve
 from worker.wiring.secrets import Secrets
 
 
-def _open(url: str, password: Secret | None) -> Database:
-    return open_database(url, password.reveal() if password else None)
-
-
 def open_own(configuration: Configuration) -> Database:
     """Opens the worker's own database as it stands; raises SecretError or StoreUnreachable."""
     reference = configuration.database.password
-    return _open(configuration.database.url, resolve(reference, "database.password") if reference else None)
+    password = resolve(reference, "database.password").reveal() if reference else None
+    return open_database(configuration.database.url, password)
 
 
-def open_others(configuration: Configuration, secrets: Secrets) -> dict[str, Database]:
-    """Opens the databases that jobs write to; raises StoreUnreachable."""
-    return {name: _open(options.url, secrets.passwords.get(name)) for name, options in configuration.databases.items()}
+def other_databases(configuration: Configuration, secrets: Secrets) -> Others:
+    """Returns the databases that jobs read and write, each to be opened when it is first needed."""
+    urls = {name: options.url for name, options in configuration.databases.items()}
+    return Others({name: partial(_open_other, url, secrets.passwords.get(name)) for name, url in urls.items()})
+
+
+def _open_other(url: str, password: Secret | None) -> Database:
+    return open_other(url, password.reveal() if password else None)
 
 
 def prepare(database: Database, ring: Ring) -> Cipher:
