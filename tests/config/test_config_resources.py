@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
+from pydantic import Field
 
+from jobs import registry
+from jobs.contract import Context, Job
+from jobs.options import Options
 from tests.config.loading import Load, Problems
 from worker.config.load import Configuration
 
@@ -36,6 +40,28 @@ paging = { kind = "link" }
 [profiles.desk.resources.archive]
 like = "table/old_{name}"
 """
+
+
+class _ReadingOptions(Options):
+    source: dict[str, Any]
+    destination: dict[str, Any]
+    map: dict[str, Any] | None = None
+    types: dict[str, str] = Field(default_factory=dict)
+
+
+class _Reading(Job[_ReadingOptions]):
+    """A type of job that takes whatever stands at its source and destination."""
+
+    options_model = _ReadingOptions
+
+    def run(self, context: Context) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Knows the type of job `reading`."""
+    monkeypatch.setitem(registry._BUILT_IN, "reading", _Reading)
 
 
 def _job(source: str, rest: str = "", table: str = 'table = "t"') -> str:
@@ -83,6 +109,35 @@ def test_the_key_of_a_resource_becomes_the_tables(loaded: Load) -> None:
     assert _dumped(loaded(_TOP + _DESK + _job('resource = "agents"')))["destination"]["key"] == ("id",)
     own = loaded(_TOP + _DESK + _job('resource = "agents", key = "mail"'))
     assert _dumped(own)["destination"]["key"] == ("mail",)
+
+
+@pytest.mark.usefixtures("reading")
+@pytest.mark.parametrize(
+    ("columns", "key"),
+    [
+        ('id = "id", a = "id"', ["id"]),
+        ('a = "id", b = "name"', ["a"]),
+        ('a = { from = "id", lookup = { x = "y" } }, b = { from = "id", type = "text" }', ["b"]),
+        ('id = { type = "integer" }', ["id"]),
+    ],
+)
+def test_the_key_of_a_resource_is_found_in_the_map(loaded: Load, columns: str, key: list[str]) -> None:
+    """A column that is the key under another name is the key, of a table as of an API."""
+    text = _TOP + _DESK + '[profiles.desk.destinations.in]\npath = "/in"\n'
+    for end in ('table = "t"', 'account = "desk", resource = "in"'):
+        job = _job('resource = "agents"', f"map = {{ {columns} }}\n", end).replace('"sync"', '"reading"')
+        assert _dumped(loaded(text + job))["destination"]["key"] == key
+
+
+def test_a_key_that_is_not_in_the_map_is_missed(problems: Problems) -> None:
+    """A table's missing column is named; an API's key has to be said."""
+    text = _TOP + _DESK + '[profiles.desk.destinations.in]\npath = "/in"\n'
+    for end, message in (
+        ('table = "t"', "column id is missing"),
+        ('account = "desk", resource = "in"', "key is missing"),
+    ):
+        [problem] = problems(text + _job('resource = "agents"', 'map = { a = "name" }\n', end))
+        assert message in problem.message
 
 
 def test_keys_that_only_resources_have_are_no_keys_of_sources(problems: Problems) -> None:
@@ -146,6 +201,47 @@ def test_a_fault_from_a_base_is_told_where_it_stands(problems: Problems) -> None
     text = _TOP + '[profiles.desk]\nbase = "mine"\n[profiles.mine.resources.all]\npath = 3\n'
     [problem] = problems(text + _job('resource = "all"', table='table = "t", key = "id"'))
     assert (problem.line, problem.key) == (12, "profiles.mine.resources.all.path")
+
+
+@pytest.mark.usefixtures("reading")
+@pytest.mark.parametrize(
+    ("rest", "table", "types"),
+    [
+        ("", 'table = "t"', {"id": "integer", "at": "timestamp"}),
+        ('types = { at = "text" }\n', 'table = "t"', {"id": "integer", "at": "text"}),
+        ('map = { id = "id" }\n', 'table = "t"', {}),
+        ("", 'account = "desk"', {}),
+    ],
+)
+def test_types_of_a_resource(loaded: Load, rest: str, table: str, types: dict[str, str]) -> None:
+    """They stand beneath the job's own types where all fields become columns of a table."""
+    text = _TOP + _DESK + '[profiles.desk.resources.agents.types]\nid = "integer"\nat = "timestamp"\n'
+    job = _job('resource = "agents"', rest, table).replace('"sync"', '"reading"')
+    dumped = _dumped(loaded(text + job))
+    assert dumped["types"] == types
+    assert dumped["source"].keys() == {"account", "path", "records", "params", "paging"}
+
+
+@pytest.mark.usefixtures("reading")
+def test_parts_of_a_source_name_resources_of_its_account(loaded: Load) -> None:
+    """Deletions and parents are resources too; what only a destination wants of them is left away."""
+    text = (
+        _TOP + _DESK + '[profiles.desk.resources.gone]\npath = "/gone"\nkey = { id = "was" }\ntypes = { at = "date" }\n'
+    )
+    parts = 'deletions = { resource = "gone" }, for_each = { resource = "seniors" }'
+    source = _dumped(loaded(text + _job(f'path = "/t", {parts}').replace('"sync"', '"reading"')))["source"]
+    assert source["deletions"] == {"path": "/gone", "key": {"id": "was"}}
+    assert source["for_each"].keys() == {"path", "records", "params", "paging"}
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_part_of_a_source_that_names_nothing(problems: Problems) -> None:
+    """It is blamed where it stands."""
+    [problem] = problems(
+        _TOP + _DESK + _job('path = "/t", deletions = { resource = "agent" }').replace("sync", "reading")
+    )
+    assert problem.key == "jobs.j.source.deletions.resource"
+    assert 'did you mean "agents"?' in problem.message
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,10 @@ def _settle_source(draft: Draft, job: KeyPath, source: Table) -> None:
     if source.get("cursor") == _WITHOUT:
         del source["cursor"]
     path, destination = (*job, "source"), draft.at((*job, "destination"))
-    if isinstance(destination, dict) and _wants_key(draft.at(job), destination, source.get("key")):
-        draft.put((*job, "destination", "key"), source["key"], draft.place((*path, "key")))
+    if isinstance(destination, dict) and "key" not in destination:
+        columns = _key_columns(draft.at(job), destination, source.get("key"))
+        if columns is not None:
+            draft.put((*job, "destination", "key"), columns, draft.place((*path, "key")))
     if isinstance(source.get("types"), dict) and _wants_types(draft, job, destination):
         draft.at(job).setdefault("types", {})
         draft.fill((*job, "types"), (*path, "types"))
@@ -136,13 +138,31 @@ def _settle_source(draft: Draft, job: KeyPath, source: Table) -> None:
     source.pop("types", None)
 
 
-def _wants_key(job: Table, destination: Table, key: Toml) -> bool:
-    """Tells whether a resource's key is the destination's: a table's always, an API's where the columns are there."""
-    if key is None or "key" in destination:
-        return False
-    columns, names = job.get("map"), key if isinstance(key, list) else [key]
-    mapped = not isinstance(columns, dict) or all(str(name) in columns for name in names)
-    return "table" in destination or ("account" in destination and mapped)
+def _key_columns(job: Table, destination: Table, key: Toml) -> Toml:
+    """Returns the columns in which a resource's key arrives; None where there is none to tell."""
+    columns = job.get("map")
+    if key is None or not ("table" in destination or "account" in destination):
+        return None
+    if not isinstance(columns, dict):
+        return key
+    fields = key if isinstance(key, list) else [key]
+    found = [_column_of(str(field), columns) for field in fields]
+    if all(found):
+        return found
+    return key if "table" in destination else None  # of a table the validator says which column is missing
+
+
+def _column_of(field: str, columns: Table) -> str:
+    """Returns the column that holds a field as it is; the one of the same name before any other."""
+    same = [column for column, origin in columns.items() if field == _field_of(column, origin)]
+    return field if field in columns else next(iter(same), "")
+
+
+def _field_of(column: str, origin: Toml) -> Toml:
+    """Returns the path that a column is read from; None where it is changed on the way."""
+    if not isinstance(origin, dict):
+        return origin
+    return None if {"lookup", "constant", "output"} & origin.keys() else origin.get("from", column)
 
 
 def _wants_types(draft: Draft, job: KeyPath, destination: Toml) -> bool:
