@@ -108,7 +108,7 @@ def test_rows_of_a_table_are_created_then_updated(caller: Caller, run: Run) -> N
     with _context(caller) as context:
         run('account = "tangoe", resource = "devices"', end, context)
         assert [request.method for request in context.requests if request.account == "now"] == ["POST"] * ROWS
-        ids = {delivery.remote_id for delivery in context.sent.values()}
+        ids = {str(delivery.remote_id) for delivery in context.sent.values()}
         assert ids <= {str(row["sys_id"]) for row in caller.sandbox.rows("incident")}
         assert len(ids) == ROWS
         again = _context(caller)

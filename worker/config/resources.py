@@ -7,6 +7,7 @@ takes from it what it does not say itself; so an entry is a chain of tables, of 
 import re
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from urllib.parse import unquote
 
@@ -37,7 +38,7 @@ class Entry:
     def fill(self, draft: Draft, target: KeyPath) -> None:
         """Puts the entry beneath a table's own keys, each key with the place where the profile says it."""
         for path, name in self.layers:
-            draft.fill(target, path, lambda value, name=name: _named(value, name))
+            draft.fill(target, path, partial(_named, name))
 
     def table(self, draft: Draft) -> Table:
         """Returns the entry as one table."""
@@ -124,11 +125,11 @@ def _model(draft: Draft, root: KeyPath, like: Toml, filling: str) -> tuple[str, 
     raise UnknownEntry(f"like is {like!r}, which the profile does not know; {hint(str(like), known)}")
 
 
-def _named(value: Toml, name: str) -> Toml:
+def _named(name: str, value: Toml) -> Toml:
     if isinstance(value, dict):
-        return {key: _named(part, name) for key, part in value.items()}
+        return {key: _named(name, part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_named(part, name) for part in value]
+        return [_named(name, part) for part in value]
     return value.replace(_NAME, name) if isinstance(value, str) else deepcopy(value)
 
 
