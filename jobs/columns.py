@@ -187,3 +187,11 @@ def _read(value: object) -> object:
 
 Origin = Annotated[Path | ColumnOptions, BeforeValidator(_read)]
 """What a column is made of: a path into the record, or options."""
+
+
+def _typed(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+TypedColumn = Annotated[ColumnOptions, BeforeValidator(_typed)]
+"""What a column is made of a field of its name: a type, or options."""
