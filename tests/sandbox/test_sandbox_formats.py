@@ -92,3 +92,29 @@ def test_devices_come_in_all_styles_too(caller: Caller) -> None:
     rows = caller.session.get(url, headers=caller.now_headers(), timeout=10).json()["data"]["devices"]
     assert rows == caller.sandbox.rows("devices")
     assert len(rows[0]) == 15
+
+
+def test_a_server_caps_pages_without_a_word(caller: Caller) -> None:
+    """Fewer rows than asked for, and more to come."""
+    caller.sandbox.trap(cap=10)
+    body = caller.generic("/items", style="token", per_page=50).json()
+    assert (len(body["data"]["items"]), body["next_token"]) == (10, "c10")
+    assert len(caller.generic("/items", style="offset", limit=50, offset=50).json()["data"]["items"]) == 10
+
+
+@pytest.mark.parametrize("style", ["token", "next_url", "link"])
+def test_a_server_leads_in_a_circle(caller: Caller, style: str) -> None:
+    """The next page is the same page for ever."""
+    caller.sandbox.trap(loop=True)
+    answer = caller.generic("/items", style=style, per_page=7)
+    body = answer.json()
+    following = {"token": "next_token", "next_url": "next"}.get(style)
+    there = body[following] if following else answer.links["next"]["url"]
+    assert there.endswith(("c0", "cursor=c0", "page=1"))
+
+
+@pytest.mark.parametrize("params", [{"style": "page", "page": 3}, {"style": "offset", "offset": 20}])
+def test_a_server_takes_no_notice_of_paging(caller: Caller, params: dict[str, str | int]) -> None:
+    """The first page again and again."""
+    caller.sandbox.trap(deaf=True)
+    assert caller.generic("/items", "GET", None, **params).json()["data"]["items"][0]["id"] == 1_000_000

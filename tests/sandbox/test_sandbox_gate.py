@@ -39,6 +39,16 @@ def test_the_rate_is_limited_and_told(caller: Caller) -> None:
     assert caller.now("/table/incident", sysparm_limit=1).status_code == 200
 
 
+def test_another_window_counts_anew(caller: Caller) -> None:
+    """A window that is over at once refuses nobody; a new limit forgets what was counted."""
+    caller.sandbox.trap(rate_limit=1, rate_window_s=0, gate_path="/basic")
+    assert [caller.generic("/settings").status_code for _ in range(3)] == [200] * 3
+    caller.sandbox.trap(rate_window_s=3600)
+    assert [caller.generic("/settings").status_code for _ in range(2)] == [200, 429]
+    caller.sandbox.trap(rate_limit=2)
+    assert [caller.generic("/settings").status_code for _ in range(3)] == [200, 200, 429]
+
+
 def test_one_request_too_many_is_202_and_empty(caller: Caller) -> None:
     """So many at once and no more; the sandbox tells how many there were."""
     caller.sandbox.trap(parallel=2, latency_s=0.3, gate_path="/basic")

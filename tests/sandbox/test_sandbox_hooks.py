@@ -1,9 +1,14 @@
 """Hooks in the test's own process, and the controls that change rows between two pages."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from tests.sandbox.calling import Caller
 from worker.sandbox.calllog import CallRecord
+from worker.sandbox.traps import Traps
 
 
 def test_a_hook_sees_each_request_before_it_is_answered(caller: Caller) -> None:
@@ -82,3 +87,10 @@ def test_a_wrong_switch_is_refused(caller: Caller) -> None:
     assert (caller.sandbox.traps()["hide_keys"], caller.sandbox.traps()["latency_s"]) == (["a"], 1.0)
     caller.sandbox.clear_traps()
     assert caller.sandbox.traps()["hide_keys"] == []
+
+
+def test_every_switch_is_tested() -> None:
+    """No trap without a test that sets it."""
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    names = {one.name for one in fields(Traps)} - {"changes"}
+    assert {name for name in names if not re.search(rf"\b{name}=|\"{name}\":", text)} == set()

@@ -11,6 +11,7 @@ from worker.sandbox.answers import Page, Refusal, bytes_answer, json_answer, num
 from worker.sandbox.calllog import is_secret
 from worker.sandbox.state import State, identified, state_of
 from worker.sandbox.table import Row, Table
+from worker.sandbox.traps import Traps
 from worker.sandbox.weigh import link_origin, paged
 
 BASE = "/generic/v1"
@@ -60,7 +61,7 @@ def items_of(resource: str) -> Act:
             msg = f"style must be one of {', '.join(STYLES)}; found {style!r}"
             raise ValueError(msg)
         start = since_of(request, table)
-        offset, size = _place(request, style, len(table), snap=state.traps.snap)
+        offset, size = _place(request, style, len(table), state.traps)
         place = (start, offset, size)
         key = (resource, table.version, state.traps.changes, request.raw_path, request.host)
         body, headers = state.pages.get(key, lambda: _page(request, style, (resource, table), place))
@@ -73,7 +74,8 @@ def items_of(resource: str) -> Act:
 def _page(request: web.Request, style: str, source: tuple[str, Table], place: tuple[int | None, int, int]) -> Page:
     (resource, table), (start, offset, size) = source, place
     total = len(table) - (start or 0)
-    following = offset + size if offset + size < total else None
+    loop = state_of(request).traps.loop
+    following = (offset if loop else offset + size) if offset + size < total else None
     body: Row = {"data": {resource: _rows(table, start, offset, size)}}
     headers = {}
     if style == "page":
@@ -81,7 +83,7 @@ def _page(request: web.Request, style: str, source: tuple[str, Table], place: tu
     elif style == "offset":
         body |= {"offset": offset, "limit": size, "total": total}
     elif style == "link":
-        headers["Link"] = link_header(request, size, offset, total)
+        headers["Link"] = link_header(request, size, offset, total, loop=loop)
     elif style == "next_url":
         body["next"] = None if following is None else _url(request, {"cursor": f"c{following}"})
     elif style == "token":
@@ -120,21 +122,26 @@ def since_of(request: web.Request, table: Table, name: str = "updated_since") ->
     return table.start_of(table.bound(at if at.tzinfo else at.replace(tzinfo=UTC)))
 
 
-def _place(request: web.Request, style: str, total: int, *, snap: bool) -> tuple[int, int]:
+def _place(request: web.Request, style: str, total: int, traps: Traps) -> tuple[int, int]:
     """Returns offset and size of the page asked for."""
     if style == "none":
         return 0, max(1, total)
     size = number(request, "limit" if style == "offset" else "per_page", DEFAULT_SIZE, 1, MOST)
+    size = min(size, traps.cap or size)
+    offset = 0 if traps.deaf else _offset(request, style, size)
+    return offset - offset % size if style == "offset" and traps.snap else offset, size
+
+
+def _offset(request: web.Request, style: str, size: int) -> int:
     if style == "offset":
-        offset = number(request, "offset", 0, 0)
-        return offset - offset % size if snap else offset, size
+        return number(request, "offset", 0, 0)
     if style in ("page", "link"):
-        return (number(request, "page", 1, 1) - 1) * size, size
+        return (number(request, "page", 1, 1) - 1) * size
     cursor = request.query.get("cursor", "c0")
     if not cursor.startswith("c") or not cursor[1:].isdecimal():
         msg = f"parameter cursor must be one that an answer gave; found {cursor!r}"
         raise ValueError(msg)
-    return int(cursor[1:]), size
+    return int(cursor[1:])
 
 
 def _rows(table: Table, start: int | None, offset: int, size: int) -> list[Row]:
@@ -149,14 +156,14 @@ def _url(request: web.Request, changed: dict[str, str]) -> str:
     return f"{link_origin(request)}{request.path}?{urlencode(kept | changed)}"
 
 
-def link_header(request: web.Request, size: int, offset: int, total: int) -> str:
+def link_header(request: web.Request, size: int, offset: int, total: int, *, loop: bool = False) -> str:
     """Returns the Link header of RFC 8288 for pages counted from 1."""
     page, last = offset // size + 1, max(1, -(-total // size))
     pages = {"first": 1, "last": last}
     if page > 1:
         pages["prev"] = page - 1
     if page < last:
-        pages["next"] = page + 1
+        pages["next"] = page if loop else page + 1
     return ", ".join(f'<{_url(request, {"page": str(to)})}>; rel="{rel}"' for rel, to in pages.items())
 
 

@@ -14,8 +14,11 @@ class TrapControls(RowControls):
     """The controls that set traps and hooks."""
 
     def trap(self, **changed: object) -> None:
-        """Changes the switches of `Traps` named; raises ValueError for a name or a value that is none."""
-        self._do(lambda state: state.traps.set(changed))
+        """Changes the switches of `Traps` named; raises ValueError for a name or a value that is none.
+
+        Another limit or window begins to count anew.
+        """
+        self._do(lambda state: _set(state, changed))
 
     def traps(self) -> dict[str, object]:
         """Returns all switches as JSON-ready values."""
@@ -58,6 +61,12 @@ class TrapControls(RowControls):
     def expire_sync_tokens(self) -> None:
         """Makes all sync tokens handed out so far be answered by 410."""
         self._do(lambda state: setattr(state.feed, "epoch", state.feed.epoch + 1))
+
+
+def _set(state: State, changed: Mapping[str, object]) -> None:
+    state.traps.set(changed)
+    if {"rate_limit", "rate_window_s"} & set(changed):
+        state.gate.ends = None
 
 
 def _clear(state: State) -> None:

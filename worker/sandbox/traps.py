@@ -43,6 +43,9 @@ class Traps:
     link_host: str = ""  # scheme and host of links in answers, such as https://tngo--mobproc.example
     forget_keys: bool = False  # the generic API takes no notice of Idempotency-Key
     no_content: bool = False  # a page without rows is 204 without a body
+    cap: int = 0  # rows of a generic page at most, whatever is asked
+    loop: bool = False  # the next page of a generic page is that page itself
+    deaf: bool = False  # the generic API takes no notice of page, offset and cursor
     snap: bool = False  # the generic API too gives the page that holds the offset
     slice_days: float = 0.0  # /slices refuses a span that is longer
     feed_page: int = 0  # rows of a page of /feed at most, whatever is asked
