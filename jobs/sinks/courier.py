@@ -134,5 +134,5 @@ class Courier:
 
 def _imagined(parcel: Parcel) -> Outcome:
     """Returns what a preview takes for the outcome: all goes well."""
-    state = "absent" if parcel.items[0].act == "delete" else "delivered"
-    return Outcome(parcel, {item.key: Verdict(state) for item in parcel.items})
+    verdict = Verdict("absent") if parcel.items[0].act == "delete" else Verdict("delivered")
+    return Outcome(parcel, {item.key: verdict for item in parcel.items})

@@ -1,5 +1,6 @@
 """REST destinations: what is sent, when it is sent again, and what the answers make of it."""
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from jobs.contract import Answer, Counts, Delivery, FailedAnswer, Interrupted, J
 from jobs.progress import Progress
 from jobs.sinks.rest import RestDestination
 from jobs.testing import MemoryContext, Request, answer
-from tests.jobs.crm import BAD, UPDATE, Crm, Failed, Unsent, batch, deliver, options, row, states
+from tests.jobs.crm import BAD, UPDATE, Crm, Failed, Mortal, Unsent, batch, deliver, options, row, states
 
 
 def test_each_state_of_a_row_is_sent_once() -> None:
@@ -58,7 +59,7 @@ def test_requests_are_made_from_rows(given: dict[str, Json], sent: dict[str, Jso
     """Path, parameters and body are filled in; what stands in a path is escaped."""
     with MemoryContext(answers=[answer({"data": {"id": 1}})]) as context:
         deliver(context, [ODD], **given)
-        usual = {"account": "crm", "method": "POST", "path": "/orders", "json": ODD}
+        usual: dict[str, Any] = {"account": "crm", "method": "POST", "path": "/orders", "json": ODD}
         assert context.requests == [Request(**(usual | sent))]
 
 
@@ -181,7 +182,7 @@ def test_each_item_of_a_batch_has_its_verdict(item_key: str) -> None:
     crm = Crm()
     rows = [row("a"), row("b", BAD), row("c"), row("d"), row("e", BAD)]
     with MemoryContext(answers=crm) as context:
-        given = {
+        given: dict[str, Any] = {
             "path": "/batch",
             "batch": 2,
             "items": "results",
@@ -259,22 +260,20 @@ def test_a_change_that_was_not_sent_leaves_what_was_known() -> None:
 def test_marks_are_there_before_the_request_and_outcomes_with_the_next_mark() -> None:
     """One transaction per request: what died in between is told by its mark."""
     seen: list[dict[str, str]] = []
-    units: list[None] = []
+    units = count()
 
     def script(request: Request) -> Answer:
         seen.append(states(context))
         return answer({"data": {"id": request.json["key"]}})
 
-    with MemoryContext(answers=script) as context:
-        opened = context.unit
-        context.unit = lambda database=None: (units.append(None), opened(database))[1]  # type: ignore[method-assign,assignment,return-value]
+    with Mortal(answers=script, deaths=("fine" for _ in units)) as context:
         deliver(context, [row("a"), row("b"), row("c")])
         assert seen == [
             {'"a"': "sending"},
             {'"a"': "delivered", '"b"': "sending"},
             {'"a"': "delivered", '"b"': "delivered", '"c"': "sending"},
         ]
-        assert len(units) == 4
+        assert next(units) == 4
 
 
 def test_an_interrupted_run_goes_on_where_it_was() -> None:
