@@ -5,10 +5,10 @@ With `prefetch` some threads fetch pages ahead, as many as the worker does.
 
 import http.client
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 from queue import SimpleQueue
@@ -19,7 +19,7 @@ import orjson
 import psycopg
 
 from benchmarks.sync.data import CLIENT_ID, CLIENT_SECRET, KINDS, NAMES, TABLE
-from benchmarks.sync.spec import Spec, Told, perform
+from benchmarks.sync.spec import Spec, Told, Watch, perform
 
 Fetch = Callable[[str], bytes]
 Write = Callable[[Any, Iterable[list[dict[str, Any]]]], None]
@@ -67,7 +67,7 @@ def paths(spec: Spec) -> list[str]:
 
 def fetched(fetch: Fetch, wanted: list[str], ahead: int) -> Iterator[bytes]:
     """Yields the pages in order; up to `ahead` are under way meanwhile."""
-    if not ahead:
+    if ahead <= 0:
         yield from map(fetch, wanted)
         return
     with ThreadPoolExecutor(ahead) as pool:
@@ -118,21 +118,21 @@ def opened(spec: Spec) -> tuple[Any, Write]:
 
 def work(spec: Spec) -> Told:
     """Moves everything once, then each changed page by itself over what is open already."""
-    begun = time.perf_counter()
+    watch = Watch()
     client = Client(spec.url, spec.prefetch)
     connection, write = opened(spec)
     with closing(connection):
         bodies = fetched(client.get, paths(spec), spec.prefetch)
         write(connection, (orjson.loads(body)["items"] for body in bodies))
-        work_s = time.perf_counter() - begun
+        told = watch.told()
         changes = [_change(client, connection, write) for _ in range(spec.changes)]
-    return Told(work_s, tuple(changes))
+    return replace(told, changes_s=tuple(changes))
 
 
 def _change(client: Client, connection: Any, write: Write) -> float:  # noqa: ANN401  either driver's
-    begun = time.perf_counter()
+    watch = Watch()
     write(connection, [orjson.loads(client.get("changed"))["items"]])
-    return time.perf_counter() - begun
+    return watch.told().work_s
 
 
 if __name__ == "__main__":

@@ -5,16 +5,16 @@ ends with `run.finished`, which is told once the end is committed. What must hav
 counts, the trail's rows, the cursor.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
 import sqlalchemy as sa
 
 from benchmarks.sync.data import CLIENT_ID, CLIENT_SECRET, TABLE
-from benchmarks.sync.spec import Spec, Told, peak_mb, perform
+from benchmarks.sync.spec import Spec, Told, Watch, peak_mb, perform
 from worker import daemon
 from worker.config.load import load
 from worker.model.events import Event, Events, RunFinished
@@ -83,7 +83,7 @@ def configured(spec: Spec) -> Path:
         secret.touch(mode=0o600)
         secret.write_text(CLIENT_SECRET)
         create(folder / "worker.keys")
-    prefetch = f"prefetch = {spec.prefetch}" if spec.prefetch else ""
+    prefetch = "" if spec.prefetch < 0 else f"prefetch = {spec.prefetch}"
     values = {"database": spec.database, "url": spec.url, "token_url": f"{spec.url}/token", "size": spec.size}
     config.write_text(_CONFIG.format(**values, prefetch=prefetch, table=TABLE, client_id=CLIENT_ID))
     return config
@@ -115,23 +115,23 @@ def work(spec: Spec) -> Told:
 
     events.listen(listen)
     with started(configured(spec), events) as worker:
-        work_s = _run(worker, ends, "devices", spec.rows)
-        changes = [_run(worker, ends, "changed", spec.size) for _ in range(spec.changes)]
+        told = _run(worker, ends, "devices", spec.rows)
+        changes = [_run(worker, ends, "changed", spec.size).work_s for _ in range(spec.changes)]
         _check(worker, spec)
-    return Told(work_s, tuple(changes), peak_mb())
+    return replace(told, changes_s=tuple(changes), peak_mb=peak_mb())
 
 
-def _run(worker: Worker, ends: SimpleQueue[RunFinished], job: str, rows: int) -> float:
-    """Returns the seconds from the request for a run to its recorded end."""
+def _run(worker: Worker, ends: SimpleQueue[RunFinished], job: str, rows: int) -> Told:
+    """Returns what it took from the request for a run to its recorded end."""
     book = Book(worker.configuration.jobs)
-    begun = time.perf_counter()
+    watch = Watch()
     run = of_request(worker.configuration.jobs[job], new_id(), utc_now(), {})
     worker.dispatch.settle(worker.ground.writer.call(lambda connection: record(connection, book, [run], utc_now())))
     end = ends.get()
-    took_s = time.perf_counter() - begun
+    told = watch.told()
     if (end.state, end.read, end.rejected) != ("succeeded", rows, 0):
         raise RuntimeError(f"the run of {job} ended otherwise than it should: {end}")
-    return took_s
+    return told
 
 
 def _check(worker: Worker, spec: Spec) -> None:

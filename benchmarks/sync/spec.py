@@ -37,21 +37,31 @@ class Spec:
 
 @dataclass(frozen=True)
 class Told:
-    """What a contender measured: the wall time of its work, and of each changed page, in seconds."""
+    """What a contender measured, in seconds: wall time and CPU of its work, wall time of each changed page."""
 
     work_s: float
+    cpu_s: float
     changes_s: tuple[float, ...] = ()
     peak_mb: float = 0.0  # resident memory at its most, where the contender knows better than its parent
 
 
-def perform(work: Callable[[Spec], Told | None]) -> None:
+def perform(work: Callable[[Spec], Told]) -> None:
     """Does the work that the command line describes and prints what came of it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("spec")
     spec = Spec(**json.loads(parser.parse_args().spec))
-    begun = time.perf_counter()
-    told = work(spec)
-    print(json.dumps(asdict(told or Told(time.perf_counter() - begun))), flush=True)
+    print(json.dumps(asdict(work(spec))), flush=True)
+
+
+class Watch:
+    """Measures wall time and this process's CPU from when it is made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def told(self) -> Told:
+        """Returns what has gone by."""
+        return Told(time.perf_counter() - self._wall, time.process_time() - self._cpu)
 
 
 def peak_mb() -> float:
