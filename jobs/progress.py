@@ -21,8 +21,11 @@ class Progress:
             self._total.expected = page.total
             self._context.expect(page.total)
 
-    def book(self, unit: Unit, batch: Batch, refused: Sequence[Refused] = ()) -> None:
-        """Books a batch in the unit that stores it; `refused` are records that the destination did not take."""
+    def book(self, unit: Unit, batch: Batch, refused: Sequence[Refused] = ()) -> bool:
+        """Books a batch in the unit that stores it; `refused` are records that the destination did not take.
+
+        Returns whether the cursor moved.
+        """
         page, rejects = batch.page, [*batch.rejects, *refused]
         unit.count(read=batch.read, pages=1)
         unit.forget(_settled(page, rejects))
@@ -31,8 +34,10 @@ class Progress:
         self._total.read += batch.read
         self._total.rejected += len(rejects)
         # Beyond the limit the cursor stays, so that the records come again once the cause is mended.
-        if page.cursor is not None and not self._context.max_rejects.passed(self._total):
+        moves = page.cursor is not None and not self._context.max_rejects.passed(self._total)
+        if moves:
             unit.advance(page.cursor, page.cursor_name)
+        return moves
 
     def judge(self, *, final: bool) -> None:
         """Raises TooManyRejects: a number counts at once, a share at the end or after a thousand records."""

@@ -14,8 +14,8 @@ from jobs.options import Options
 from jobs.paths import Path
 from jobs.progress import Progress
 from jobs.sinks.restoptions import RestDestinationOptions
-from jobs.sinks.schema import SYSTEM
-from jobs.sinks.sql import SqlDestination
+from jobs.sinks.schema import RESERVED
+from jobs.sinks.sql import Intake, SqlDestination
 from jobs.sources.kept import KeptSource
 from jobs.sources.rest import RestOptions, RestSource
 
@@ -35,7 +35,7 @@ class SyncOptions(Options):
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
         for column in self.map or {}:
-            if column in SYSTEM:
+            if column in RESERVED:
                 raise ValueError(f"map: the column {column} is the worker's own; name it otherwise")
         if isinstance(self.destination, RestDestinationOptions):
             if problem := rest_problem(self.destination, self.source, self.map):
@@ -72,7 +72,7 @@ class Sync(Job[SyncOptions]):
         destination.finish()
 
     def _move(self, pages: Generator[Page], destination: Destination, progress: Progress, *, judged: bool) -> None:
-        rows = mapping(self.options.map, reserved=SYSTEM)
+        rows = mapping(self.options.map, reserved=RESERVED)
         with ahead(pages, self.options.prefetch, destination.at_once) as groups:
             for group in groups:
                 for page in group:
@@ -92,7 +92,7 @@ class Sync(Job[SyncOptions]):
         options = self.options.destination
         if isinstance(options, RestDestinationOptions):
             return rest_destination(options, self.options.source, self.options.map, context, progress)
-        return SqlDestination(options, context, progress, whole=self.options.map is None)
+        return SqlDestination(options, context, progress, Intake(whole=self.options.map is None))
 
 
 def _batch(rows: Mapping, page: Page) -> Batch:

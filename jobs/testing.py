@@ -179,7 +179,7 @@ class MemoryContext:
         reply = self.answers(request) if callable(self.answers) else self._next(self.answers, request)
         if isinstance(reply, Exception):
             raise reply
-        return replace(reply if isinstance(reply, Answer) else answer(reply), url=request.url)
+        return replace(reply if isinstance(reply, Answer) else answer(reply), url=request.url, method=request.method)
 
     def _next(self, replies: Sequence[Reply], request: Request) -> Reply:
         if self._used == len(replies):
@@ -192,7 +192,7 @@ class MemoryContext:
         with (self.write or self.engine.begin)() as connection:
             found = connection.execute(sa.select(sa.text("*")).select_from(sa.table(table)).order_by(sa.text(order_by)))
             return [
-                {name: value for name, value in row.items() if name not in ("_run_id", "_synced_at")}
+                {name: value for name, value in row.items() if name not in ("_run_id", "_synced_at", "_version")}
                 for row in found.mappings()
             ]
 

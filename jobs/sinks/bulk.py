@@ -32,11 +32,12 @@ class Stamp:
 
     run_id: int
     at: datetime
+    version: int  # of the table, as of the unit that writes them
 
     @property
-    def values(self) -> tuple[int, str]:
+    def values(self) -> tuple[int, str, int]:
         """The values of the system's columns, in their order."""
-        return self.run_id, self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return self.run_id, self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), self.version
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Statement:
         same = [self._compared(column, "IS NOT DISTINCT FROM", "stage") for column in free]
         found = f"SELECT FROM {there} WHERE {' AND '.join((*equal, *same))} OFFSET 0"
         columns = ", ".join(f"stage.{self._quote(name)}" for name in self._names)
-        return f"SELECT %s, %s, {columns} FROM {self._quote(stage)} AS stage WHERE NOT EXISTS ({found})"  # noqa: S608 - names are quoted
+        return f"SELECT %s, %s, %s, {columns} FROM {self._quote(stage)} AS stage WHERE NOT EXISTS ({found})"  # noqa: S608 - names are quoted
 
     def _copy(self, table: str, rows: Sequence[tuple[Json, ...]], ends: tuple[Json, ...] = ()) -> None:
         columns = self._list((*self._names, *SYSTEM) if ends else self._names)

@@ -1,44 +1,29 @@
 """Destination tables: what they look like, and the DDL that makes and widens them.
 
-A table made here starts with its key, then come `_run_id` and `_synced_at`, then the other columns. That order
-tells later runs whose a column is: what stands behind `_synced_at` was added by a sync and is written by it alone;
-what stands before it was there first, and only what a record names is written there.
+A table made here starts with its key, then come `_run_id`, `_synced_at` and `_version`, then the other columns. That
+order tells later runs whose a column is: what stands behind `_synced_at` was added by a sync and is written by it
+alone; what stands before it was there first, and only what a record names is written there.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 
 import sqlalchemy as sa
 
-from jobs.contract import WorkerError
 from jobs.kinds import Kind
 from jobs.sinks.kinds import Column
+from jobs.sinks.tongues import TableUnfit, tongue
 
-RUN_ID, SYNCED_AT = SYSTEM = ("_run_id", "_synced_at")
+__all__ = ["DELETED_AT", "RESERVED", "RUN_ID", "SYNCED_AT", "SYSTEM", "VERSION", "Table", "TableUnfit", "tongue"]
+
+RUN_ID, SYNCED_AT, VERSION = SYSTEM = ("_run_id", "_synced_at", "_version")
+DELETED_AT = "_deleted_at"  # only where something marks rows as gone
+RESERVED = (*SYSTEM, DELETED_AT)
+_SYSTEM_KINDS = {RUN_ID: Kind.INTEGER, SYNCED_AT: Kind.TIMESTAMP, VERSION: Kind.INTEGER}
 _NAME = re.compile(r"[^\W\d]\w*")
 _LONGEST = 63  # bytes, PostgreSQL's bound
-
-
-class TableUnfit(WorkerError):
-    """A destination table cannot take what the job wants to write."""
-
-    kind = "table"
-    permanent = True
-
-
-@dataclass(frozen=True)
-class Tongue:
-    """How one database says it; a declared type read back gives the kind it was made for."""
-
-    types: dict[Kind, str]
-    columns: str  # query: name and declared type, in order
-    unique: str  # query: number of the index and column, for unique indexes over columns of all rows
-    kind_of: Callable[[str], tuple[Kind, int]]
-    strict: bool  # values must be of the column's type
-    cased: bool  # names that differ in case are different names
-    taken: frozenset[str] = frozenset()  # columns that each table has
 
 
 @dataclass
@@ -55,87 +40,6 @@ class Table:
         return [column.name for column in self.columns.values() if column.whole]
 
 
-def _sqlite_kind(declared: str) -> tuple[Kind, int]:
-    name = declared.upper().partition("(")[0].strip()
-    for kind, own in _SQLITE_TYPES.items():
-        if name == own:
-            return kind, 64
-    affinities = (("INT", Kind.INTEGER), ("CHAR|CLOB|TEXT", Kind.TEXT), ("REAL|FLOA|DOUB", Kind.FLOAT))
-    return next((kind for pattern, kind in affinities if re.search(pattern, name)), Kind.OTHER), 64
-
-
-def _postgres_kind(declared: str) -> tuple[Kind, int]:
-    name = re.sub(r"\(.*?\)", "", declared)
-    return _POSTGRES_KINDS.get(name, (Kind.OTHER, 64))
-
-
-_SQLITE_TYPES = {
-    Kind.TEXT: "TEXT",
-    Kind.INTEGER: "INTEGER",
-    Kind.DECIMAL: "DECIMAL_TEXT",  # "TEXT" in a name makes SQLite keep text as it is (datatype3, 3.1)
-    Kind.FLOAT: "REAL",
-    Kind.BOOLEAN: "BOOLEAN",
-    Kind.TIMESTAMP: "TIMESTAMP_TEXT",
-    Kind.DATE: "DATE_TEXT",
-    Kind.JSON: "JSON_TEXT",
-}
-_POSTGRES_TYPES = {
-    Kind.TEXT: "text",
-    Kind.INTEGER: "bigint",
-    Kind.DECIMAL: "numeric",
-    Kind.FLOAT: "double precision",
-    Kind.BOOLEAN: "boolean",
-    Kind.TIMESTAMP: "timestamp with time zone",
-    Kind.DATE: "date",
-    Kind.JSON: "jsonb",
-}
-_POSTGRES_KINDS = {own: (kind, 64) for kind, own in _POSTGRES_TYPES.items()} | {
-    "integer": (Kind.INTEGER, 32),
-    "smallint": (Kind.INTEGER, 16),
-    "character varying": (Kind.TEXT, 64),
-    "timestamp without time zone": (Kind.NAIVE, 64),
-}
-_TONGUES = {
-    "sqlite": Tongue(
-        types=_SQLITE_TYPES,
-        columns="SELECT name, type FROM pragma_table_info(:name) ORDER BY cid",
-        unique="""
-            SELECT -1 AS number, name FROM pragma_table_info(:name) WHERE pk > 0
-            UNION ALL
-            SELECT list.seq, info.name
-            FROM pragma_index_list(:name) AS list, pragma_index_info(list.name) AS info
-            WHERE list."unique" AND NOT list.partial""",
-        kind_of=_sqlite_kind,
-        strict=False,
-        cased=False,
-    ),
-    "postgresql": Tongue(
-        types=_POSTGRES_TYPES,
-        columns="""
-            SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
-            WHERE attrelid = to_regclass(quote_ident(:name)) AND attnum > 0 AND NOT attisdropped
-            ORDER BY attnum""",
-        unique="""
-            SELECT i.indexrelid, a.attname FROM pg_index i
-            CROSS JOIN unnest(i.indkey[0:i.indnkeyatts - 1]) AS part
-            LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part AND part > 0
-            WHERE i.indrelid = to_regclass(quote_ident(:name)) AND i.indisunique AND i.indpred IS NULL""",
-        kind_of=_postgres_kind,
-        strict=True,
-        cased=True,
-        taken=frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}),
-    ),
-}
-
-
-def tongue(connection: sa.Connection) -> Tongue:
-    """Returns how this database says it; raises TableUnfit for one that is not known."""
-    known = _TONGUES.get(connection.dialect.name)
-    if known is None:
-        raise TableUnfit(f"tables can be filled on {' and '.join(_TONGUES)}, not on {connection.dialect.name}")
-    return known
-
-
 def reflect(connection: sa.Connection, name: str) -> Table | None:
     """Returns a table as it stands; None where there is none."""
     speech = tongue(connection)
@@ -145,7 +49,7 @@ def reflect(connection: sa.Connection, name: str) -> Table | None:
     table, whole = Table(name), False
     for column, declared in found:
         kind, bits = speech.kind_of(declared)
-        table.columns[column] = Column(column, kind, bits, speech.strict, whole)
+        table.columns[column] = Column(column, kind, bits, speech.strict, whole and column not in RESERVED)
         whole = whole or column == SYNCED_AT
     groups: dict[int, set[str]] = {}
     for number, column in connection.execute(sa.text(speech.unique), {"name": name}):
@@ -154,31 +58,44 @@ def reflect(connection: sa.Connection, name: str) -> Table | None:
     return table
 
 
-def create(connection: sa.Connection, name: str, kinds: dict[str, Kind], key: Sequence[str]) -> Table:
+def declared_types(connection: sa.Connection, name: str) -> dict[str, str]:
+    """Returns the types of a table's columns as the database spells them."""
+    return {row[0]: row[1] for row in connection.execute(sa.text(tongue(connection).columns), {"name": name})}
+
+
+def create(connection: sa.Connection, name: str, kinds: Mapping[str, Kind], key: Sequence[str]) -> Table:
     """Makes a table with these columns, the system's columns and the key as its primary key."""
     speech = tongue(connection)
     first = {column: kinds[column] for column in key}
-    system = {RUN_ID: Kind.INTEGER, SYNCED_AT: Kind.TIMESTAMP}
     rest = {column: kind for column, kind in kinds.items() if column not in first}
-    parts = [_declared(connection, column, kind) for column, kind in (first | system | rest).items()]
+    parts = [_declared(connection, column, kind) for column, kind in (first | _SYSTEM_KINDS | rest).items()]
     if key:
         parts.append(f"PRIMARY KEY ({', '.join(quoted(connection, column) for column in key)})")
     connection.exec_driver_sql(f"CREATE TABLE {quoted(connection, name)} ({', '.join(parts)})")
     columns = {
         column: Column(column, kind, strict=speech.strict, whole=column in rest)
-        for column, kind in (first | system | rest).items()
+        for column, kind in (first | _SYSTEM_KINDS | rest).items()
     }
     return Table(name, columns, [set(key)] if key else [])
 
 
-def extend(connection: sa.Connection, table: Table, kinds: dict[str, Kind]) -> None:
-    """Adds columns to a table."""
+def extend(connection: sa.Connection, table: Table, kinds: Mapping[str, Kind]) -> None:
+    """Adds columns to a table; rows that are there get the version 1, and null in all other columns."""
     speech = tongue(connection)
     for column, kind in kinds.items():
-        declared = _declared(connection, column, kind)
+        declared = _declared(connection, column, kind) + (" DEFAULT 1" if column == VERSION else "")
         connection.exec_driver_sql(f"ALTER TABLE {quoted(connection, table.name)} ADD COLUMN {declared}")
         added = Column(column, kind, strict=speech.strict)
-        table.columns[column] = changed(added, whole=SYNCED_AT in table.columns)
+        table.columns[column] = changed(added, whole=SYNCED_AT in table.columns and column not in RESERVED)
+
+
+def widen(connection: sa.Connection, table: Table, column: Column) -> Column:
+    """Makes a column of integers one of exact decimals, and returns it; rewrites the table."""
+    wider = changed(column, kind=Kind.DECIMAL, bits=64)
+    name, declared = quoted(connection, column.name), tongue(connection).types[Kind.DECIMAL]
+    connection.exec_driver_sql(f"ALTER TABLE {quoted(connection, table.name)} ALTER COLUMN {name} TYPE {declared}")
+    table.columns[column.name] = wider
+    return wider
 
 
 def adopt(connection: sa.Connection, table: Table, key: Sequence[str]) -> None:
@@ -196,8 +113,12 @@ def adopt(connection: sa.Connection, table: Table, key: Sequence[str]) -> None:
             f"CREATE UNIQUE INDEX {table.name}_key ON {quoted(connection, table.name)} ({columns}), "
             "or name another table."
         )
-    system = {RUN_ID: Kind.INTEGER, SYNCED_AT: Kind.TIMESTAMP}
-    extend(connection, table, {column: kind for column, kind in system.items() if column not in table.columns})
+    extend(connection, table, {name: kind for name, kind in _SYSTEM_KINDS.items() if name not in table.columns})
+
+
+def aside(name: str, suffix: str) -> str:
+    """Returns the name of a table beside another, such as `orders__new`; a long name is cut, its ending kept."""
+    return f"{name[: _LONGEST - len(suffix)]}{suffix}"
 
 
 def _declared(connection: sa.Connection, column: str, kind: Kind) -> str:

@@ -8,17 +8,13 @@ import pytest
 
 from jobs.contract import Counts
 from jobs.sinks.schema import TableUnfit
-from jobs.sinks.sql import SqlOptions, SqlSink
 from jobs.testing import MemoryContext
+from tests.jobs.filling import store
 from worker.store.database import Database
 
 
 def _store(context: MemoryContext, *rows: dict[str, Any]) -> Counts:
-    sink = SqlSink(SqlOptions(table="t", key=("id",)))
-    context.counts = Counts()
-    with context.unit() as unit:
-        sink.write(unit, list(rows), context)
-    return context.counts
+    return store(context, list(rows))
 
 
 @pytest.mark.parametrize("width", [2, 500, 1000, 1995])

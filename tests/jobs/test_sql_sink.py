@@ -1,6 +1,7 @@
 """The SQL sink's contract, on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jobs.contract import Counts, Json
+from jobs.contract import Counts
+from jobs.kinds import Kind
+from jobs.sinks import schema
 from jobs.sinks.schema import TableUnfit, reflect
-from jobs.sinks.sql import SqlOptions, SqlSink
+from jobs.sinks.sql import SqlOptions
 from jobs.testing import MemoryContext
+from tests.jobs.filling import NOW, store
 from worker.store.database import Database
 
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ROWS = st.lists(
     st.fixed_dictionaries(
         {"id": st.integers(0, 5)},
@@ -23,17 +26,6 @@ ROWS = st.lists(
     ),
     max_size=8,
 )
-
-
-def store(context: MemoryContext, *pages: list[dict[str, Any]], **options: Json) -> Counts:
-    """Writes pages as one run does, each in its unit; returns what the run counted."""
-    whole = options.pop("whole", True)
-    sink = SqlSink(SqlOptions.model_validate({"table": "t", "key": "id"} | options), whole=whole, now=lambda: NOW)
-    context.counts = Counts()
-    for page in pages:
-        with context.unit() as unit:
-            sink.write(unit, page, context)
-    return context.counts
 
 
 def execute(context: MemoryContext, statement: str) -> list[dict[str, Any]]:
@@ -62,13 +54,14 @@ def test_a_table_is_made_from_the_first_page(context: MemoryContext, database: D
         "id": "integer",
         "_run_id": "integer",
         "_synced_at": "timestamp",
+        "_version": "integer",
         "name": "text",
         "cost": "float",
         "open": "boolean",
         "at": "timestamp",
         "owner": "json",
     }
-    assert list(table.columns)[:3] == ["id", "_run_id", "_synced_at"]
+    assert list(table.columns)[:4] == ["id", "_run_id", "_synced_at", "_version"]
     assert table.keys == [{"id"}]
     stored = execute(context, "SELECT * FROM t")[0]
     if database.dialect == "sqlite":
@@ -160,15 +153,39 @@ def test_a_table_of_nothing_but_its_key(context: MemoryContext) -> None:
 def test_a_value_of_another_kind_costs_its_row_at_most(context: MemoryContext, database: Database) -> None:
     """PostgreSQL rejects what its column cannot hold, SQLite holds it; the rest of the page goes in."""
     store(context, [{"id": 1, "n": 1, "at": "2026-01-31T08:00:00Z"}])
-    page: list[dict[str, Any]] = [{"id": 2, "n": 2.5}, {"id": 3, "n": 3}, {"id": 4, "at": "soon"}]
+    page: list[dict[str, Any]] = [{"id": 2, "n": "two"}, {"id": 3, "n": 3}, {"id": 4, "at": "soon"}]
     counts = store(context, page)
     kept = {row["id"]: (row["n"], row["at"]) for row in context.rows("t") if row["id"] > 1}
     if database.dialect == "sqlite":
-        assert kept == {2: (2.5, None), 3: (3, None), 4: (None, "soon")}
+        assert kept == {2: ("two", None), 3: (3, None), 4: (None, "soon")}
     else:
         assert kept == {3: (3, None)}
         assert [record for record, _ in context.rejects] == [page[0], page[2]]
     assert counts.written + counts.rejected == 3
+
+
+@pytest.mark.parametrize("value", [5.5, 2**70])
+def test_integers_that_meet_decimals_become_those(context: MemoryContext, database: Database, value: float) -> None:
+    """A column of ours is widened, exactly; a key and a column of the user's own are not."""
+    store(context, [{"id": 1, "n": 1}])
+    counts = store(context, [{"id": 2, "n": value}, {"id": 3, "n": 7}])
+    stored = [row["n"] for row in context.rows("t")]
+    if database.dialect == "postgresql":
+        assert (counts, stored) == (Counts(written=2), [1, Decimal(repr(value)), 7])
+        assert ("info", "a column was widened to exact decimals", {"table": "t", "column": "n"}) in context.said
+        assert store(context, [{"id": 1, "n": 1}, {"id": 2, "n": value}]) == Counts(unchanged=2)
+    else:
+        assert stored == ([1, value, 7] if value == 5.5 else [1, 7])  # SQLite takes what it can keep
+
+
+def test_a_column_that_a_view_needs_is_not_widened(postgres_database: Database) -> None:
+    """The row that does not fit is rejected, the view stays as it is."""
+    with MemoryContext(write=postgres_database.write) as context:
+        store(context, [{"id": 1, "n": 1}])
+        execute(context, "CREATE VIEW v AS SELECT n FROM t")
+        counts = store(context, [{"id": 2, "n": 5.5}, {"id": 3, "n": 7}], [{"id": 4, "n": 0.5}])
+    assert (counts.written, counts.rejected) == (1, 2)
+    assert [text for _, text, _ in context.said] == ["a column cannot be widened"]
 
 
 def test_what_only_the_database_can_judge_costs_its_row_at_most(context: MemoryContext) -> None:
@@ -259,7 +276,7 @@ def test_ddl_belongs_to_the_transaction(context: MemoryContext) -> None:
 
     def fails() -> None:
         with context.unit() as unit:
-            SqlSink(SqlOptions(table="t", key=("id",))).write(unit, [{"id": 1}], context)
+            schema.create(unit.connection, "t", {"id": Kind.INTEGER}, ["id"])
             raise Stop
 
     with pytest.raises(Stop):

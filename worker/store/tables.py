@@ -360,5 +360,6 @@ keyring = sa.Table(
     sa.Column("last_seen", Moment, nullable=False),
 )
 
-OWN_NAMES = frozenset(metadata.tables) | {"alembic_version", "job_health", "run_history", "call_stats"}
+_OTHERS = {"alembic_version", "job_health", "run_history", "call_stats", "_sync_tables", "_sync_cursors"}
+OWN_NAMES = frozenset(metadata.tables) | _OTHERS
 """Tables and views of the worker's own, into which no job may write."""

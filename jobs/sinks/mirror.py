@@ -1,0 +1,119 @@
+"""What a whole pass has met: the keys stand in a table of their own, beside the one that mirrors the source.
+
+What is not among them after the last page is gone from the source. Rows are not rewritten to say that they were seen.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+
+from jobs.contract import Json, RetryLater
+from jobs.sinks import schema
+from jobs.sinks.removal import Removal, untyped
+
+AT_ONCE = 1000  # rows marked or deleted in one transaction
+
+
+class Seen:
+    """The keys of one pass, in `TABLE__seen`."""
+
+    def __init__(self, table: str, key: Sequence[str]) -> None:
+        self.name = schema.aside(table, "__seen")
+        self._of, self._key = table, tuple(key)
+        self._made = False
+        self._count = 0
+
+    def open(self, connection: sa.Connection) -> None:
+        """Drops what an earlier attempt left."""
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {schema.quoted(connection, self.name)}")
+        self._made, self._count = False, 0
+
+    def add(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> None:
+        """Adds keys as they are stored; the table that they are of must be there."""
+        if not self._made:
+            self._make(connection)
+        if not keys:
+            return
+        postgres = connection.dialect.name == "postgresql"
+        self._count += self._copied(connection, keys) if postgres else self._inserted(connection, keys)
+
+    def _make(self, connection: sa.Connection) -> None:
+        known = schema.declared_types(connection, self._of)
+        columns = ", ".join(f"{schema.quoted(connection, name)} {known[name]} NOT NULL" for name in self._key)
+        key = ", ".join(schema.quoted(connection, name) for name in self._key)
+        postgres = connection.dialect.name == "postgresql"
+        made = "CREATE UNLOGGED TABLE" if postgres else "CREATE TABLE"
+        end = "" if postgres else " WITHOUT ROWID"
+        name = schema.quoted(connection, self.name)
+        connection.exec_driver_sql(f"{made} {name} ({columns}, PRIMARY KEY ({key})){end}")
+        self._made = True
+
+    def _inserted(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> int:
+        places = ", ".join("?" * len(self._key))
+        insert = f"INSERT OR IGNORE INTO {schema.quoted(connection, self.name)} VALUES ({places})"  # noqa: S608 - quoted
+        return connection.exec_driver_sql(insert, list(keys)).rowcount
+
+    def _copied(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> int:
+        known = schema.declared_types(connection, self.name)
+        taken = ", ".join(f"part_{number}::{known[name]}" for number, name in enumerate(self._key))
+        parts = ", ".join(f"part_{number}" for number in range(len(self._key)))
+        arrays = ", ".join(["%s::text[]"] * len(self._key))
+        name = schema.quoted(connection, self.name)
+        insert = f"INSERT INTO {name} SELECT {taken} FROM unnest({arrays}) AS keys({parts}) ON CONFLICT DO NOTHING"  # noqa: S608 - quoted
+        texts = tuple([str(value) for value in values] for values in zip(*keys, strict=True))
+        return connection.exec_driver_sql(insert, texts).rowcount
+
+    def check(self, connection: sa.Connection) -> None:
+        """Raises RetryLater where keys are missing: PostgreSQL empties an unlogged table when it has crashed."""
+        if not self._made:
+            return
+        found = connection.scalar(sa.select(sa.func.count()).select_from(sa.table(self.name)))
+        if found != self._count:
+            raise RetryLater(
+                f"the table {self.name} holds {found} keys of the {self._count} that this pass has met, so the "
+                "database must have crashed meanwhile; the pass is made again.",
+                after_s=0,
+            )
+
+    def unseen(self, rows: sa.TableClause, removal: Removal) -> sa.ColumnElement[bool]:
+        """Returns the condition that a row of the mirror was not met."""
+        if not self._made:
+            return removal.is_live(rows)
+        seen = sa.table(self.name, *map(untyped, self._key))
+        same = sa.and_(*(rows.c[name] == seen.c[name] for name in self._key))
+        return sa.and_(removal.is_live(rows), ~sa.exists().select_from(seen).where(same).correlate(rows))
+
+    def count_unseen(self, connection: sa.Connection, table: schema.Table, removal: Removal) -> int:
+        """Returns how many rows of the mirror were not met."""
+        rows = removal.live(table)
+        count = sa.select(sa.func.count()).select_from(rows).where(self.unseen(rows, removal))
+        return connection.scalar(count) or 0
+
+    def batch(
+        self, connection: sa.Connection, table: schema.Table, removal: Removal, after: tuple[Json, ...] | None
+    ) -> list[tuple[Json, ...]]:
+        """Returns the next keys, in their order, of rows that were not met."""
+        rows = removal.live(table)
+        key = [rows.c[name] for name in self._key]
+        wanted = sa.select(*key).where(self.unseen(rows, removal)).order_by(*key).limit(AT_ONCE)
+        if after is not None:
+            wanted = wanted.where(_beyond(key, after))
+        return [tuple(row) for row in connection.execute(wanted)]
+
+    def drop(self, connection: sa.Connection) -> None:
+        """Drops the keys once the pass is over."""
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {schema.quoted(connection, self.name)}")
+
+
+def _beyond(key: Sequence[sa.ColumnElement[Json]], after: tuple[Json, ...]) -> sa.ColumnElement[bool]:
+    """Returns the condition that a key comes after another."""
+    values = [sa.literal(value, sa.types.NullType()) for value in after]
+    if len(key) == 1:
+        return key[0] > values[0]
+    return sa.tuple_(*key) > sa.tuple_(*values)
+
+
+def in_parts(keys: Sequence[tuple[Json, ...]]) -> Iterator[Sequence[tuple[Json, ...]]]:
+    """Yields keys in parts that one statement takes."""
+    for start in range(0, len(keys), AT_ONCE):
+        yield keys[start : start + AT_ONCE]
