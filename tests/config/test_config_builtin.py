@@ -12,7 +12,7 @@ from worker.config.catalogue import Known, catalogue
 
 _ACCOUNTS = {
     "github": "",
-    "google_calendar": 'private_key = { env = "K" }\nassertion = { issuer = "i", subject = "s", audience = "a" }\n',
+    "google_calendar": 'private_key = { env = "K" }\nassertion = { issuer = "i", subject = "s" }\n',
     "servicenow": 'base_url = "https://x.service-now.com"\nclient_secret = { env = "S" }\n',
     "tangoe": 'base_url = "https://api.example.com/v1"\ntenant = "T"\nclient_secret = { env = "S" }\n'
     'accept_password_grant = true\nusername = "command://me"\npassword = { env = "P" }\n',
