@@ -63,8 +63,9 @@ def rest_destination(
     options: RestDestinationOptions, source: object, columns: Columns, context: Context, progress: Progress
 ) -> RestDestination:
     """Returns the destination of one attempt."""
-    if options.write_back is None:
-        return RestDestination(options, context, progress)
-    fields = {_field(column, columns): _field(column, columns) for column in options.key}
-    where = getattr(source, "database", None), str(getattr(source, "table", ""))
-    return RestDestination(options, context, progress, WriteBack(*where, options.write_back.column, fields))
+    fields = {column: field for column in options.key if (field := _field(column, columns))}
+    back = None
+    if options.write_back:
+        where = getattr(source, "database", None), str(getattr(source, "table", ""))
+        back = WriteBack(*where, options.write_back.column, {field: field for field in fields.values()})
+    return RestDestination(options, context, progress, back, fields)

@@ -5,7 +5,7 @@ row is marked before its request leaves and judged after it: a mark without a ve
 leaves behind, means that nobody knows, and goes by the option `in_doubt`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -36,11 +36,13 @@ class RestDestination:
         context: Context,
         progress: Progress,
         write_back: WriteBack | None = None,
+        fields: Mapping[str, str] | None = None,
         pace: Pace | None = None,
     ) -> None:
+        """Takes as `fields` which field of a record each column of the key is, for records of what is gone."""
         self.parcels: list[Parcel] = []
         self._options, self._context, self._progress = options, context, progress
-        self._write_back = write_back
+        self._write_back, self._fields = write_back, fields or {}
         self._packer = Packer(options, context.job)
         self._doubts = Doubts(options, context, self._packer)
         sender = Sender(options, context, pace or Pace())
@@ -103,11 +105,12 @@ class RestDestination:
             manifest.leave(len(batch.page.gone))
             return []
         keyed = dict[str, Record]()
-        for row in batch.page.gone:
+        for record in batch.page.gone:
+            row = {column: record[field] for column, field in self._fields.items() if field in record} | record
             try:
                 keyed[key_of(row, self._options.key)] = row
             except BadRecord as error:
-                manifest.refuse((row, str(error)))
+                manifest.refuse((record, str(error)))
         known = self._context.deliveries(list(keyed))
         items = list[Item]()
         for key, row in keyed.items():

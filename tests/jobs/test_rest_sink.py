@@ -135,6 +135,17 @@ def test_what_is_gone_is_deleted() -> None:
         assert (len(crm.orders), context.counts.unchanged) == (1, 4)
 
 
+def test_what_is_gone_is_known_by_the_sources_name_too() -> None:
+    """A source tells its own fields, which a map may have renamed."""
+    crm = Crm()
+    given = options(method="PUT", path="/orders/{key}", delete={"path": "/orders/{key}"})
+    with MemoryContext(answers=crm) as context:
+        sink = RestDestination(given, context, Progress(context), fields={"key": "serial"})
+        sink.store([batch([row("a"), row("b")])])
+        sink.store([batch([], gone=[{"serial": "a"}, {"key": "b"}])])
+        assert (crm.orders, context.counts.deleted) == ({}, 2)
+
+
 @pytest.mark.parametrize("status", [400, 409, 422])
 def test_a_refused_row_is_a_reject(status: int) -> None:
     """With the API's words; the others go through, and it is tried again when it comes again."""
