@@ -9,6 +9,7 @@ from jobs.sinks.restoptions import RestDestinationOptions
 from tests.config.loading import Load
 from worker.config.bases import built_in
 from worker.config.catalogue import Known, catalogue
+from worker.model.errors import ConfigurationError
 
 _ACCOUNTS = {
     "github": "",
@@ -47,6 +48,14 @@ def test_every_resource_makes_a_job(loaded: Load, known: Known) -> None:
     assert options["source"]["path"].startswith("/")
     assert options["destination"]["key"] == known.key
     assert bool(options["source"]["cursor"]) is bool(known.cursor)
+
+
+@pytest.mark.parametrize("known", [known for known in _KNOWN if known.kind == "deletions"], ids=_id)
+def test_every_deletions_goes_with_a_source(loaded: Load, known: Known) -> None:
+    """What tells of deletions is a part of a source; by itself it has no key for a table."""
+    text = _text(known, f'source = {{ account = "a", resource = "{_name(known)}" }}\ndestination = {{ table = "t" }}\n')
+    with pytest.raises(ConfigurationError, match="key is missing"):
+        loaded(text)
 
 
 @pytest.mark.parametrize("known", [known for known in _KNOWN if known.kind == "destination"], ids=_id)

@@ -39,7 +39,7 @@ def resources(
 
     Where it says table/NAME, a job names what it means: resource = "table/incident". Without an account every profile
     is listed; where there is no configuration yet, those that come with the worker. The JSON has profile, resource,
-    kind (source or destination), path, paging, key, cursor, description.
+    kind (source, deletions, destination), path, paging, key, cursor, description.
     """
     if account is None and config == DEFAULT_CONFIG and not config.exists():
         found = catalogue({}, built_in())

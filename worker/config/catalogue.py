@@ -8,9 +8,7 @@ from pathlib import Path
 from worker.config.bases import profile
 from worker.config.draft import Draft, Table
 from worker.config.lines import Toml
-from worker.config.resources import SECTIONS, entries
-
-_KINDS = {"resources": "source", "destinations": "destination"}
+from worker.config.resources import SECTIONS, Section, entries
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class Known:
 
     profile: str
     resource: str  # as a job writes it; NAME where it takes a name
-    kind: str  # source or destination
+    kind: str  # source, deletions or destination
     path: str
     paging: str
     key: tuple[str, ...]
@@ -40,7 +38,7 @@ def _of_profile(draft: Draft, name: str) -> Iterator[Known]:
             yield Known(
                 profile=name,
                 resource=resource,
-                kind=_KINDS[section],
+                kind=_kind(section, table),
                 path=str(table.get("path", "")).replace("{name}", "NAME"),
                 paging=_paging(table),
                 key=_texts(table.get("key")),
@@ -49,6 +47,13 @@ def _of_profile(draft: Draft, name: str) -> Iterator[Known]:
                     draft.at((*(path or ()), section, resource.removesuffix("/NAME"), "description")) or ""
                 ),
             )
+
+
+def _kind(section: Section, table: Table) -> str:
+    """Returns what an entry is for; one whose key is a table tells what another source no longer has."""
+    if section == "destinations":
+        return "destination"
+    return "deletions" if isinstance(table.get("key"), dict) else "source"
 
 
 def _paging(table: Table) -> str:

@@ -141,7 +141,7 @@ def _settle_source(draft: Draft, job: KeyPath, source: Table) -> None:
 def _key_columns(job: Table, destination: Table, key: Toml) -> Toml:
     """Returns the columns in which a resource's key arrives; None where there is none to tell."""
     columns = job.get("map")
-    if key is None or not ("table" in destination or "account" in destination):
+    if key is None or isinstance(key, dict) or not ("table" in destination or "account" in destination):
         return None
     if not isinstance(columns, dict):
         return key
