@@ -69,7 +69,8 @@ class KeysetPaging(Sized):
         if seen.count == 0 or (self.until == "short" and seen.count < seen.size):
             return None
         fields = (self.field, self.stamp.field) if self.stamp else (self.field,)
-        return tuple(value_of(seen, seen.records[-1], name) for name in fields)
+        last = next((record for record in reversed(seen.records) if isinstance(record, dict)), None)
+        return tuple(value_of(seen, last, name) for name in fields)
 
     def total_of(self, seen: Seen) -> int | None:
         """Returns the number of records, as the first page tells it: later ones may count what is left."""

@@ -60,8 +60,11 @@ class OpaqueMark:
         return records, []
 
     def value(self, document: Json, place: str, *, last: bool) -> Json:
-        """Returns the token of the last page, None before it; raises BadAnswer where that holds none."""
-        if not last:
+        """Returns the token of the last page, None before it; raises BadAnswer where that holds none.
+
+        An answer without a body says that nothing changed: the token stays.
+        """
+        if not last or (document is None and self._token is not None):
             return None
         token = getter(self._options.next)(document)
         if token is None or token == "":

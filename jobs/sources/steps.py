@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from jobs.contract import BadAnswer, Json
+from jobs.contract import BadAnswer, FailedAnswer, Json
 from jobs.options import Options
 from jobs.paths import getter
 
@@ -95,6 +95,10 @@ class Pager(Options):
         """Returns how many records came without content and are left out."""
         return 0
 
+    def is_nothing(self, error: FailedAnswer) -> bool:  # noqa: ARG002 - one form for all kinds
+        """Tells whether a failed answer only says that nothing was found."""
+        return False
+
     def total_of(self, seen: Seen) -> int | None:  # noqa: ARG002 - one form for all kinds
         """Returns the number of records in all pages, where the answer tells."""
         return None
@@ -152,16 +156,20 @@ class Circles:
     def __init__(self) -> None:
         self._passed: set[int] = set()  # hashes of positions: tokens can be long
         self._last: list[Json] = []
+        self._total: int | None = None
 
-    def check(self, seen: Seen) -> None:
-        """Takes note of a page; raises BadAnswer where it, or its position, came before."""
-        place = hash(seen.at)
+    def check(self, seen: Seen, records: list[Json], total: int | None) -> None:
+        """Takes note of a page and those of its records that count; raises BadAnswer where it came before.
+
+        A page that comes again under another total is one that was shifted by what was put in front of it.
+        """
+        place = hash((type(seen.at), seen.at))  # the texts "" and "0" are others than the numbers
         if place in self._passed:
             raise BadAnswer(f"{seen.place} was led to before: the pages form a circle. Check the paging's options.")
-        if seen.records and any(seen.records) and seen.records == self._last:
+        if records and records == self._last and total == self._total:
             raise BadAnswer(
-                f"{seen.place} gave the same {seen.count} records as the page before: the server does not know "
+                f"{seen.place} gave the same {len(records)} records as the page before: the server does not know "
                 "the paging's parameters. Check their names and the kind of paging."
             )
         self._passed.add(place)
-        self._last = seen.records
+        self._last, self._total = records, total

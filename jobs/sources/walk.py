@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 
-from jobs.contract import Answer, Api, BadAnswer, Context, FailedAnswer, GiveUp, Json, Unanswered
+from jobs.contract import Answer, Api, BadAnswer, Context, FailedAnswer, GiveUp, Json, Unanswered, WorkerError
 from jobs.flow import Page, Refused
 from jobs.sources.cursor import write_time
 from jobs.sources.decode import ACCEPT, Decoded, Overburdened, described
@@ -13,8 +13,10 @@ from jobs.sources.shrink import Sizes
 from jobs.sources.steps import Ask, Carrier, Circles, Position, Seen
 from jobs.templates import filled, path_filled, places, text_filled
 
+_NO_CONTENT = 204
 _TOO_LONG = 414
 _BROKEN = 500
+_TOO_LARGE = "body_too_large"  # the kind of an error of the worker's, whose class jobs do not know
 
 
 class Walk:
@@ -43,6 +45,7 @@ class Walk:
         self._sizes = Sizes(*(self._paging.sizes or (0, 0)))
         self._circles = Circles()
         self._total: int | None = None
+        self._count = 0
         self._blank = 0
 
     def pages(self) -> Generator[Page]:
@@ -52,12 +55,13 @@ class Walk:
             while at is not None:
                 self._context.check()
                 seen, rejects = self._seen(at, flights)
-                self._circles.check(seen)
+                taken = self._paging.taken(seen)
+                self._circles.check(seen, taken, self._total)
                 at = self._paging.after(seen)
                 if at is not None:
                     self._sizes.praise(_fitting(self._paging.fits, at))
                     flights.foresee(self._paging.foreseen(seen, self._sizes.now), self._sizes.now)
-                yield self._page(seen, rejects, last=at is None)
+                yield self._page(seen, taken, rejects, last=at is None)
         self._tell_of_blanks()
 
     def _seen(self, at: Position, flights: Flights) -> tuple[Seen, list[Refused]]:
@@ -65,10 +69,11 @@ class Walk:
         while True:
             try:
                 return self._read(at, flights)
-            except (Unanswered, FailedAnswer, Overburdened) as error:
+            except WorkerError as error:
                 before = self._sizes.now
                 if not _is_burden(error) or not self._sizes.shrink(_fitting(self._paging.fits, at)):
-                    raise _located(error, self._paging.told(at)) from None
+                    _locate(error, self._paging.told(at))
+                    raise
                 flights.forget()
                 self._tell_of_shrinking(before, at, error)
 
@@ -80,7 +85,8 @@ class Walk:
             flights.forget()
             seen, decoded = self._decoded(at, self._answer(at, self._sizes.now))
             total = self._paging.total_of(seen)
-        if total is None and self._total is not None and decoded.document is None and not seen.count:
+        self._count += seen.count
+        if total is None and decoded.document is None and not seen.count and self._count < (self._total or 0):
             raise BadAnswer(
                 f"{seen.place} holds nothing ({self._paging.told(at)}), though the page before told of {self._total} "
                 "records in all; try it later."
@@ -93,6 +99,8 @@ class Walk:
         try:
             return self._request.send(self._api, ask)
         except FailedAnswer as error:
+            if self._paging.is_nothing(error):
+                return Answer(_NO_CONTENT, {"x-total-count": "0"}, b"", self._options.path)
             place = f"{self._options.method} {self._options.path} (account {self._options.account})"
             self._decoder.look_through(error.body, "", place)
             if error.status == _TOO_LONG:
@@ -108,9 +116,9 @@ class Walk:
         size, span = self._sizes.now, self._mark.span
         return Seen(at, size, span, place, answer.url, answer.headers, decoded.document, decoded.records), decoded
 
-    def _page(self, seen: Seen, rejects: list[Refused], *, last: bool) -> Page:
+    def _page(self, seen: Seen, taken: list[Json], rejects: list[Refused], *, last: bool) -> Page:
         self._blank += self._paging.blank(seen)
-        objects, others = _parted(self._paging.taken(seen))
+        objects, others = _parted(taken)
         kept, unread = self._mark.take(objects, seen.place)
         cursor = self._mark.value(seen.document, seen.place, last=last)
         return Page(kept, cursor, self._paging.total_of(seen), [*rejects, *others, *unread])
@@ -195,17 +203,17 @@ def _fitting(fits: Callable[[Position, int], bool], at: Position) -> Callable[[i
     return lambda size: fits(at, size)
 
 
-def _is_burden(error: Exception) -> bool:
+def _is_burden(error: WorkerError) -> bool:
     """Tells whether a smaller page may help: not where the far end named a time to wait."""
     if isinstance(error, FailedAnswer):
         return error.status >= _BROKEN and error.retry_after_s is None
-    return True
+    return isinstance(error, Unanswered | Overburdened) or error.kind == _TOO_LARGE
 
 
-def _located(error: Exception, place: str) -> Exception:
-    """Returns the error with the page's position in its text, which a URL without parameters does not tell."""
-    error.args = (f"{error} (page: {place})", *error.args[1:])
-    return error
+def _locate(error: WorkerError, place: str) -> None:
+    """Puts the page's position into the text of a failed call, whose URL may not tell it."""
+    if isinstance(error, Unanswered | FailedAnswer):
+        error.args = (f"{error} (page: {place})", *error.args[1:])
 
 
 def _parted(records: list[Json]) -> tuple[list[Json], list[Refused]]:

@@ -2,12 +2,14 @@
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from jobs.contract import Interrupted
 from tests.calls.asking import Asker, options
 from tests.wire.farend import FarEnd, Request, answer, closed_port
+from worker.calls.session import BoundApi
 from worker.model.errors import AuthRejected, CallFailed, CallRefused, CallUnanswered, CallUnsent
 from worker.model.records import Purpose
 
@@ -238,6 +240,51 @@ def test_settle_makes_all_rows_durable(asker: Asker) -> None:
         with asker.bench.database.read() as connection:
             found = connection.exec_driver_sql("SELECT count(*) FROM calls WHERE status = 200").scalar_one()
     assert found == 20
+
+
+def test_many_threads_ask_and_settle_at_once(asker: Asker) -> None:
+    """No ticket is let go before its row is durable, whoever waits for it: each settle finds all rows before it."""
+    threads, calls = 8, 60
+    missing = list[int]()
+
+    def ask(api: BoundApi) -> None:
+        for number in range(calls):
+            got = api.request("GET", "x")
+            if number % 10 == 0:
+                api.settle()
+                with asker.bench.database.read() as connection:
+                    found = connection.exec_driver_sql("SELECT 1 FROM calls WHERE id = ?", (got.call_id,)).scalar()
+                missing.extend([] if found else [got.call_id])
+
+    with FarEnd(answer(b"[]")) as far, ThreadPoolExecutor(threads) as pool:
+        api = asker.api(far.url)
+        for done in [pool.submit(ask, api) for _ in range(threads)]:
+            done.result()
+        api.settle()
+    assert not missing
+    assert not api._tickets
+    assert len(asker.bench.rows()) == threads * calls
+
+
+class Awaited:
+    """Stands in for a ticket: lets nobody go before two threads wait for it."""
+
+    def __init__(self) -> None:
+        self._both = threading.Barrier(2)
+
+    def wait(self, _timeout_s: float) -> None:
+        """Waits for the other one; raises BrokenBarrierError where it does not come."""
+        self._both.wait(10.0)
+
+
+def test_two_who_settle_wait_for_every_ticket(asker: Asker) -> None:
+    """What one of them has waited for, the other does not take out a second time in place of the next."""
+    api = asker.api("https://api.test")
+    api._tickets.extend([Awaited(), Awaited(), Awaited()])  # type: ignore[list-item]  # all that is asked of one
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(api.settle), pool.submit(api.settle)]:
+            done.result()
+    assert not api._tickets
 
 
 def test_no_secret_reaches_an_observable(asker: Asker) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jobs.contract import BadAnswer, Cursor, Interrupted, Json, Window
+from jobs.contract import BadAnswer, Cursor, FailedAnswer, Interrupted, Json, Window
 from jobs.flow import Page
 from jobs.sources.rest import RestOptions, RestSource
 from jobs.testing import MemoryContext, Request, answer
@@ -248,6 +248,17 @@ def test_a_count_that_is_not_told_is_no_end() -> None:
         return answer({"result": []})
 
     with MemoryContext(answers=silent) as context, pytest.raises(BadAnswer, match="no X-Total-Count"):
+        list(source().pages(context))
+
+
+def test_nothing_found_is_no_failure() -> None:
+    """Version 1 of the Table API answers 404 where no row matches; any other 404 is a failure."""
+    error = FailedAnswer("GET https://api.test/t answered 404")
+    error.status, error.body = 404, b'{"error":{"message":"No Record found","detail":"ACL restricts"}}'
+    with MemoryContext(answers=lambda _: error) as context:
+        assert numbers(list(source().pages(context))) == []
+    error.body = b'{"error":{"message":"Invalid table t"}}'
+    with MemoryContext(answers=lambda _: error) as context, pytest.raises(FailedAnswer):
         list(source().pages(context))
 
 
