@@ -19,7 +19,7 @@ _SHARE, _AT_LEAST = 10, 10  # what goes unasked: so many per cent, and so many r
 class Guard(Options):
     """How much one run may take away."""
 
-    max_delete: Annotated[int, Field(ge=0)] | _Share | None = Field(
+    max_delete: Annotated[int, Field(ge=0, strict=True)] | _Share | None = Field(
         default=None,
         description='Rows that one run may mark or delete, as a number or a share of the table ("10%"). '
         "Where more would go, none goes and the run fails. Absent: 10%, and 10 rows of a table with fewer than 100.",
