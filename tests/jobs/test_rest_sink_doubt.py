@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from jobs.contract import Delivery, Json, Unanswered
+from jobs.contract import Delivery, Json, Unanswered, WorkerError
+from jobs.sinks.doubt import never_acted
 from jobs.testing import MemoryContext, Request
 from tests.jobs.crm import LOOKUP, UPDATE, Crm, Died, Failed, Mortal, deliver, remember, row, states
+from worker.model import errors
 
 HEADER: dict[str, Json] = {"idempotency_header": "Idempotency-Key"}
 PUT: dict[str, Json] = {"method": "PUT", "path": "/orders/{key}"}
@@ -200,3 +202,29 @@ def test_a_kept_reject_is_told_by_its_key() -> None:
         context.params = {"arrived": "a"}
         deliver(context, [])
         assert [kept.record for kept in context.kept()] == [row('a": x')]
+
+
+ACTED = [
+    (errors.CallUnsent("x"), True),
+    (errors.CallRefused("x"), True),
+    (errors.TokenUnavailable("x", "crm"), True),
+    (errors.AccountBlocked("x", "crm"), True),
+    (errors.NeedsLogin("x", "crm"), True),
+    (errors.TokenUndecryptable("x", "crm"), True),
+    (errors.AuthRejected("x", "crm"), True),
+    (errors.CallFailed("x", 404), True),
+    (errors.CallFailed("x", 501), True),
+    (errors.CallFailed("x", 503, retry_after_s=2.0), True),
+    (errors.CallFailed("x", 503), False),
+    (errors.CallFailed("x", 502), False),
+    (errors.CallUnanswered("x"), False),
+    (errors.BodyTooLarge("x"), False),
+    (errors.StoreUnreachable("x"), False),
+    (errors.AttemptLost("x"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "never"), ACTED, ids=lambda value: getattr(value, "kind", ""))
+def test_which_errors_say_that_nothing_was_done(error: WorkerError, never: bool) -> None:
+    """Those that the worker raises before a request leaves, and answers that turned it away; no others."""
+    assert never_acted(error) is never

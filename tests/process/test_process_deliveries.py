@@ -102,6 +102,18 @@ def test_a_daemon_that_dies_doubles_no_row(house: House, extra: str, parallel: i
     assert len(wrong) <= (1 if is_held else 0)
 
 
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_on_postgresql_a_daemon_that_dies_doubles_no_row(postgres_house: House) -> None:
+    """Its runs are taken over once its heart was silent for long enough, which is not waited for here."""
+    _configured(postgres_house, _LOOKUP, 4)
+    _killed(postgres_house, Fault("drip", path=_ITEMS, method="POST", after=12, seconds=1), 13)
+    postgres_house.execute("UPDATE nodes SET heartbeat_at = heartbeat_at - interval '1 hour'")
+    _recovered(postgres_house).stop()
+    assert _there(postgres_house) == sorted(str(row["id"]) for row in postgres_house.sandbox.rows("devices"))
+    assert _told(postgres_house) == ([], [])
+
+
 def test_a_lost_answer_stops_nobody(house: House) -> None:
     """A held row is told; a person who looked says so, and it is as any other."""
     _configured(house, "", 1)
