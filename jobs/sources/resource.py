@@ -91,6 +91,11 @@ class ResourceOptions(Options):
     def _check_servicenow(self) -> None:
         if not isinstance(self.paging, ServiceNowPaging):
             return
+        if "/v1/" in self.path:
+            raise ValueError(
+                "path: version 1 of the Table API answers 404 to pages that access rules have emptied, which cannot be "
+                "told from the end; use /api/now/table/NAME or /api/now/v2/table/NAME"
+            )
         if taken := OWN.intersection(self.params):
             raise ValueError(
                 f"params: {min(taken)} is the paging's own where kind is servicenow; conditions stand in paging.filter"

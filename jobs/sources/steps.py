@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from jobs.contract import BadAnswer, FailedAnswer, Json
+from jobs.contract import BadAnswer, Json
 from jobs.options import Options
 from jobs.paths import getter
 
@@ -94,10 +94,6 @@ class Pager(Options):
     def blank(self, seen: Seen) -> int:  # noqa: ARG002 - one form for all kinds
         """Returns how many records came without content and are left out."""
         return 0
-
-    def is_nothing(self, error: FailedAnswer) -> bool:  # noqa: ARG002 - one form for all kinds
-        """Tells whether a failed answer only says that nothing was found."""
-        return False
 
     def total_of(self, seen: Seen) -> int | None:  # noqa: ARG002 - one form for all kinds
         """Returns the number of records in all pages, where the answer tells."""

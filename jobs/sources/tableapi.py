@@ -16,13 +16,12 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
-from jobs.contract import BadAnswer, FailedAnswer, Json
+from jobs.contract import BadAnswer, Json
 from jobs.sources.keyset import value_of
 from jobs.sources.steps import Ask, Position, Seen, Sized, Span, stored_total
 
 QUERY = "sysparm_query"
 OWN = frozenset({QUERY, "sysparm_limit", "sysparm_offset", "sysparm_no_count", "sysparm_suppress_pagination_header"})
-_NOT_FOUND = 404
 _FRESH_STARTS = 100  # of one stepping, before the table is taken for one that cannot be read
 _NEW_GROUP = re.compile(r"(?<!\^)\^NQ")
 _TIME = "%Y-%m-%d %H:%M:%S"  # in UTC, to the second
@@ -109,10 +108,6 @@ class ServiceNowPaging(Sized):
         if not filled:
             return seen.count if seen.at.counted else 0
         return filled[-1] + 1 - len(filled)
-
-    def is_nothing(self, error: FailedAnswer) -> bool:
-        """Tells whether nothing matched: version 1 of the Table API answers 404 then."""
-        return error.status == _NOT_FOUND and b"No Record found" in error.body
 
     def total_of(self, seen: Seen) -> int | None:
         """Returns the number of rows, hidden ones among them, as the first page tells it."""

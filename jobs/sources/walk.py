@@ -13,7 +13,6 @@ from jobs.sources.shrink import Sizes
 from jobs.sources.steps import Ask, Carrier, Circles, Position, Seen
 from jobs.templates import filled, path_filled, places, text_filled
 
-_NO_CONTENT = 204
 _TOO_LONG = 414
 _BROKEN = 500
 _TOO_LARGE = "body_too_large"  # the kind of an error of the worker's, whose class jobs do not know
@@ -99,8 +98,6 @@ class Walk:
         try:
             return self._request.send(self._api, ask)
         except FailedAnswer as error:
-            if self._paging.is_nothing(error):
-                return Answer(_NO_CONTENT, {"x-total-count": "0"}, b"", self._options.path)
             place = f"{self._options.method} {self._options.path} (account {self._options.account})"
             self._decoder.look_through(error.body, "", place)
             if error.status == _TOO_LONG:

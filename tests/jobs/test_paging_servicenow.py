@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jobs.contract import BadAnswer, Cursor, FailedAnswer, Interrupted, Json, Window
+from jobs.contract import BadAnswer, Cursor, Interrupted, Json, Window
 from jobs.flow import Page
 from jobs.sources.rest import RestOptions, RestSource
 from jobs.testing import MemoryContext, Request, answer
@@ -251,17 +251,6 @@ def test_a_count_that_is_not_told_is_no_end() -> None:
         list(source().pages(context))
 
 
-def test_nothing_found_is_no_failure() -> None:
-    """Version 1 of the Table API answers 404 where no row matches; any other 404 is a failure."""
-    error = FailedAnswer("GET https://api.test/t answered 404")
-    error.status, error.body = 404, b'{"error":{"message":"No Record found","detail":"ACL restricts"}}'
-    with MemoryContext(answers=lambda _: error) as context:
-        assert numbers(list(source().pages(context))) == []
-    error.body = b'{"error":{"message":"Invalid table t"}}'
-    with MemoryContext(answers=lambda _: error) as context, pytest.raises(FailedAnswer):
-        list(source().pages(context))
-
-
 def test_rows_without_their_key_are_told() -> None:
     """The walk cannot go on behind a row that does not tell where it stands."""
 
@@ -301,6 +290,7 @@ def test_values_may_stand_one_step_deeper() -> None:
         ({"params": {"sysparm_fields": "number,sys_updated_on"}}, "sysparm_fields has to name sys_id"),
         ({"params": {"sysparm_fields": "number,sys_id"}}, "has to name the cursor's field sys_updated_on"),
         ({"params": {"sysparm_display_value": "true"}}, "cannot read display values"),
+        ({"path": "/api/now/v1/table/t"}, "version 1 of the Table API answers 404"),
         ({"paging": {"kind": "servicenow", "filter": "a=1^ORDERBYb"}}, "a query without ORDERBY"),
         ({"cursor": {"field": "sys_updated_on", "param": "sysparm_query"}}, "asks for what changed by itself"),
         ({"cursor": {"kind": "opaque", "param": "t", "next": "n"}}, "another kind of paging"),
