@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from worker.model.errors import AttemptLost
 from worker.model.events import Events
 from worker.model.moments import elapsed_s
 from worker.model.records import Reject, Run
+from worker.runs import elsewhere
 from worker.runs.joblog import JobLog
 from worker.runs.outcome import TimedOut
 from worker.runs.unit import RunUnit
@@ -83,6 +84,7 @@ class RunContext:
         self._leash = leash
         self._apis: dict[str, BoundApi] = {}
         self._versions: dict[str, int] = {}  # of each cursor as this attempt last saw it
+        self._with_cursors = set[str | None]()  # databases elsewhere that keep some
         self._expected: int | None = None
 
     @property
@@ -97,10 +99,17 @@ class RunContext:
             self._apis[account] = self._resources.accounts[account].bind(run)
         return self._apis[account]
 
-    def cursor(self, name: str = "", database: str | None = None) -> Cursor:  # noqa: ARG002  TODO
-        """Returns the cursor as last committed."""
+    def cursor(self, name: str = "", database: str | None = None) -> Cursor:
+        """Returns the cursor as last committed, and mends the ledger where rows elsewhere have got further."""
         with self._resources.own.read() as connection:
             found = cursors.get(connection, self.job, name)
+        if self._is_elsewhere(database):
+            self._with_cursors.add(database)
+            there = elsewhere.standing(self._resources.database(database), self.job, name)
+            if there.version > found.version:
+                found = there
+                with self._resources.own.write() as connection:
+                    cursors.mend(connection, self.job, name, there, self.run_id, self._resources.now())
         self._versions[name] = found.version
         return found
 
@@ -134,26 +143,39 @@ class RunContext:
 
     @contextmanager
     def unit(self, database: str | None = None) -> Iterator[RunUnit]:
-        """Opens one transaction; where it is not the worker's own database, the ledger follows right after it.
+        """Opens one transaction; where it is not on the worker's own database, the ledger's is wrapped around its end.
 
-        The right to write is asked for in the ledger's transaction, and elsewhere right before the commit too.
+        The right to write is asked for in the ledger's transaction, which holds it until rows elsewhere are
+        committed. Rejects are kept before such rows, counts and the ledger's cursors with their commit.
         The records of the calls that brought the data are waited for first: what a call brought is never found
         without the call's row. Raises AttemptLost where this attempt lost its right to write.
         """
         for api in self._apis.values():
             api.settle()
-        with self._resources.database(database).write() as connection:
+        away = self._is_elsewhere(database)
+        with ExitStack() as ledger, self._resources.database(database if away else None).write() as connection:
+            if database in self._with_cursors:
+                elsewhere.prepare(connection)
             unit = RunUnit(connection)
             yield unit
-            if database is None:
-                versions = self._store(unit, connection)
-            else:
-                self._check_right()
-        if database is not None:
-            with self._resources.own.write() as connection:
-                versions = self._store(unit, connection)
+            versions = self._store_away(unit, database, ledger) if away else self._store(unit, connection)
         self._versions |= versions
         self._add(unit.delta)
+
+    def _is_elsewhere(self, database: str | None) -> bool:
+        return database is not None and elsewhere.is_elsewhere(self._resources.database(database), self._resources.own)
+
+    def _store_away(self, unit: RunUnit, database: str | None, ledger: ExitStack) -> dict[str, int]:
+        """Stores what belongs to rows elsewhere; the ledger's transaction ends when theirs has."""
+        for name in unit.moves.keys() - self._versions.keys():
+            self.cursor(name, database)
+        if unit.rejects:
+            with self._resources.own.write() as connection:
+                self._keep_rejects(unit, connection)
+        versions = self._store(unit, ledger.enter_context(self._resources.own.write()))
+        moved = {name: Cursor(value, versions[name]) for name, value in unit.moves.items()}
+        elsewhere.place(unit.connection, self.job, moved, self.run_id)
+        return versions
 
     def _store(self, unit: RunUnit, connection: sa.Connection) -> dict[str, int]:
         unit.delta.expected = self._expected
@@ -165,10 +187,11 @@ class RunContext:
         deliveries.put(connection, self.job, unit.deliveries, self.run_id, now)
         return {name: self._advance(connection, name, value, now) for name, value in unit.moves.items()}
 
-    def _check_right(self) -> None:
-        with self._resources.own.read() as connection:
-            if not attempts.may_write(connection, self.run_id, self.attempt):
-                raise self._lost()
+    def _keep_rejects(self, unit: RunUnit, connection: sa.Connection) -> None:
+        if not attempts.may_write(connection, self.run_id, self.attempt):
+            raise self._lost()
+        now = self._resources.now()
+        rejects.keep(connection, [self._reject(record, reason, now) for record, reason in unit.rejects])
 
     def _lost(self) -> AttemptLost:
         return AttemptLost(f"attempt {self.attempt} of run {self.run_id} lost its right to write")

@@ -54,5 +54,14 @@ def advance(  # noqa: PLR0913, PLR0917  the four that name the move, and who mad
     return version
 
 
+def mend(connection: sa.Connection, job: str, name: str, truth: Cursor, run_id: int, now: datetime) -> None:
+    """Brings a cursor up to where the rows that it covers say it is; one that got further meanwhile stays."""
+    start = {"job": job, "name": name, "version": 0, "value": None, "run_id": run_id, "moved_at": now}
+    insert_new(connection, cursors, [start])
+    behind = _is(job, name), cursors.c.version < truth.version
+    values = {"value": truth.value, "version": truth.version, "run_id": run_id, "moved_at": now}
+    connection.execute(sa.update(cursors).where(*behind).values(values))
+
+
 def _is(job: str, name: str) -> sa.ColumnElement[bool]:
     return sa.and_(cursors.c.job == job, cursors.c.name == name)
