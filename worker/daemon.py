@@ -18,11 +18,14 @@ from worker.store.jobs import Definition, JobRow
 from worker.vault.redact import redact
 from worker.watch.crashes import hooked, summary
 from worker.watch.logs import configure, log_event
+from worker.watch.systemd import ServiceManager
 from worker.wiring.build import Worker, build
 from worker.wiring.checks import verify
 from worker.wiring.secrets import fetch
 
 _LAST_WORDS_S = 2.0  # for attempts that heed the request to end once the drain time is over
+_STARTS_WITHIN_S = 600.0  # a new schema over a large history
+_LEAVES_WITHIN_S = 15.0  # after the drain
 _PATIENCE_S = 2.0  # for each part that cannot end because the database is away
 
 
@@ -31,6 +34,7 @@ def run(path: Path) -> None:
 
     Raises ConfigurationError, StoreError or KeyRingError where it cannot start; then nothing has begun.
     """
+    manager = ServiceManager.of(os.environ)
     configuration = load(path)
     verify(configuration)
     secrets = fetch(configuration)
@@ -43,9 +47,13 @@ def run(path: Path) -> None:
 
     try:
         with hooked(fault), _signals() as asked:
+            manager.starting(_STARTS_WITHIN_S)
             worker = build(configuration, secrets, events)
+            worker.clock.on_pass = lambda: manager.beat(lambda: _status(worker))
             start(worker)
+            manager.ready(_status(worker))
             asked.wait()
+            manager.stopping(configuration.worker.drain_timeout + _LEAVES_WITHIN_S)
             stop(worker, asked.name)
     except Exception as error:
         if not isinstance(error, WorkerError):
@@ -53,6 +61,15 @@ def run(path: Path) -> None:
         raise
     finally:
         log.close()
+
+
+def _status(worker: Worker) -> str:
+    """Returns how the daemon is, as `systemctl status` shows it."""
+    ticks = [tick for name in worker.schedules if (tick := worker.clock.next_fire(name))]
+    left_s = max((min(ticks) - utc_now()).total_seconds(), 0.0) if ticks else None
+    upcoming = f"next in {left_s:.0f} s" if left_s is not None else "none is due by the clock"
+    pool = worker.pool
+    return f"{len(worker.configuration.jobs)} jobs, {pool.busy} running, {pool.waiting} waiting, {upcoming}"
 
 
 class _Asked:

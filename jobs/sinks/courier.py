@@ -6,13 +6,13 @@ transaction per request, or fewer where several are in flight.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from jobs.contract import BadRecord, Context, WorkerError
+from jobs.crew import Crew
 from jobs.sinks.manifest import Manifest
 from jobs.sinks.parcels import Item, Packer, Parcel
 from jobs.sinks.sending import Outcome
@@ -58,17 +58,17 @@ class Courier:
         Raises the error that ends the run, after the outcomes of all that was in flight are stored.
         """
         self._todo.extend(groups)
-        with ThreadPoolExecutor(self.parallel, "courier") as pool:
+        with Crew(self.parallel, "courier") as crew:
             try:
                 while self._todo or self._flying:
-                    self._launch(manifest, pool)
+                    self._launch(manifest, crew)
                     self._land(manifest)
             except BaseException:
                 self._land_all(manifest)
                 manifest.commit()
                 raise
 
-    def _launch(self, manifest: Manifest, pool: ThreadPoolExecutor) -> None:
+    def _launch(self, manifest: Manifest, crew: Crew) -> None:
         """Marks and sends as many requests as may be in flight."""
         if not self._todo:
             return
@@ -79,7 +79,7 @@ class Courier:
         if fresh and not self.context.dry:
             manifest.commit()
         for parcel in fresh:
-            self._flying.append((parcel, self._sent(parcel, pool)))
+            self._flying.append((parcel, self._sent(parcel, crew)))
 
     def _packed(self, group: Group, manifest: Manifest) -> list[Parcel]:
         try:
@@ -92,13 +92,13 @@ class Courier:
             manifest.mark(item)
         return [parcel]
 
-    def _sent(self, parcel: Parcel, pool: ThreadPoolExecutor) -> "_Flying | Future[Outcome]":
+    def _sent(self, parcel: Parcel, crew: Crew) -> "_Flying | Future[Outcome]":
         if self.context.dry:
             self.parcels.append(parcel)
             return _Later(lambda: _imagined(parcel))
         if self.parallel == 1:
             return _Later(lambda: self.send(parcel))
-        return pool.submit(copy_context().run, self.send, parcel)
+        return crew.submit(self.send, parcel)
 
     def _land(self, manifest: Manifest) -> None:
         """Takes the oldest outcome, and those behind it that are there already; raises the first error among them."""

@@ -1,12 +1,12 @@
 """Requests in flight: answers that will be needed are asked for ahead, side by side, and used in their order."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import Future
 from itertools import islice
 from typing import Self
 
 from jobs.contract import Answer
+from jobs.crew import Crew
 from jobs.sources.steps import Position
 
 Place = tuple[Position, int]  # a position and the number of records asked for there
@@ -22,15 +22,14 @@ class Flights:
         self._request = request
         self._most = most if most > 1 else 0
         self._flying: dict[Place, Future[Answer]] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._crew = Crew(most, "page")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.forget()
-        if self._pool:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._crew.close()
 
     def take(self, at: Position, size: int) -> tuple[Answer, bool]:
         """Returns the answer for a page, and whether it was asked for ahead; raises what asking for it raised."""
@@ -54,6 +53,4 @@ class Flights:
         self._flying.clear()
 
     def _start(self, at: Position, size: int) -> Future[Answer]:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="page")
-        return self._pool.submit(copy_context().run, self._request, at, size)
+        return self._crew.submit(self._request, at, size)

@@ -40,7 +40,8 @@ class Clock:
     `on_due` and `on_gap` (a job, and the ticks it missed in a row) are called in one thread of the clock's
     own; what raises there is kept and offered again, in order, with pauses of up to 5 s. So a tick may be
     told twice, and it is told at least once while the process lives. `on_error` hears what failed, in words,
-    and why.
+    and why. `on_pass`, which must not raise, is called
+    after each pass and every 5 s at least: it shows that the loop turns.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Clock:
     ) -> None:
         logging.getLogger("apscheduler").setLevel(logging.WARNING)  # at INFO it tells every job it adds
         self._callbacks = Callbacks(on_due, on_gap, on_error)
+        self.on_pass: Callable[[], None] = lambda: None
         self._now = now
         self._lock = threading.RLock()
         self._handover = Handover(self._callbacks)
@@ -116,6 +118,7 @@ class Clock:
     def _run(self) -> None:
         while not self._stopping:
             self._pass()
+            self.on_pass()
             self._scheduler.changed.wait(self._wait_s())
             self._scheduler.changed.clear()  # here: what set it is seen by the check above or by the next pass
 
