@@ -7,6 +7,7 @@ from itertools import chain
 from jobs.cells import Cells, Find, Reasons
 from jobs.columns import ColumnOptions
 from jobs.contract import Json, Record
+from jobs.fields import names_in
 from jobs.kinds import Kind
 from jobs.mapped import Mapped, objects, refused, without
 
@@ -37,7 +38,7 @@ class AllFields:
         """Returns what becomes of the records: each is a row or a reject; rows keep the records' order."""
         records, rejects = objects(records)
         flat: list[dict[Field, Json]] = list(map(_flattened, records)) if self._flatten else records
-        fields = dict.fromkeys(chain.from_iterable(flat))
+        fields = names_in(flat)
         self._name(name for name in fields if name not in self._columns)
         if any(name in self._clashes for name in fields):
             reasons = {place: reason for place, record in enumerate(flat) if (reason := self._reason(record))}

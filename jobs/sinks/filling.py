@@ -7,12 +7,12 @@ costs its page nothing but time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from operator import itemgetter
 
 import sqlalchemy as sa
 
 from jobs.contract import Json, Log, Record
+from jobs.fields import names_in
 from jobs.kinds import Kind
 from jobs.sinks import schema
 from jobs.sinks.bulk import Stamp, Statement
@@ -108,7 +108,7 @@ class Filling:
         if self.table is None or schema.tongue(connection).cased:
             return rows
         spelling = {name.lower(): name for name in self.table.columns}
-        names = {name: spelling.get(name.lower(), name) for name in dict.fromkeys(chain.from_iterable(rows))}
+        names = {name: spelling.get(name.lower(), name) for name in names_in(rows)}
         if all(name == own for name, own in names.items()):
             return rows
         return [{names[name]: value for name, value in row.items()} for row in rows]
@@ -126,7 +126,7 @@ class Filling:
 
     def _columns(self, connection: sa.Connection, rows: list[Record]) -> list[Column]:
         """Returns the columns to write, after making those that are missing."""
-        names = list(dict.fromkeys(chain.from_iterable(rows)))
+        names = names_in(rows)
         table = self.table
         if table is None or not (self._rules.frozen or set(names) <= table.columns.keys()):
             table = self._made(connection, rows, names)
@@ -149,7 +149,7 @@ class Filling:
     def _refuse_new_fields(self, rows: list[Record], places: Sequence[int], taken: Taken) -> None:
         if not self._rules.frozen or self.table is None:
             return
-        new = [name for name in dict.fromkeys(chain.from_iterable(rows)) if name not in self.table.columns]
+        new = [name for name in names_in(rows) if name not in self.table.columns]
         for name in new:
             for place, value in zip(places, _values(rows, name), strict=True):
                 if value is not None:
@@ -169,11 +169,11 @@ class Filling:
     ) -> list[tuple[int, Values]]:
         """Returns the rows' places and their values as they are stored; refuses those that do not fit."""
         stored, reasons = list[Sequence[Json]](), dict[int, str]()
-        for number, column in enumerate(columns):
-            values, bad = fit(column, _values(rows, column.name))
+        for number, (column, found) in enumerate(zip(columns, _matrix(rows, columns), strict=True)):
+            values, bad = fit(column, found)
             if bad and (wider := self._widened(connection, column, rows)):
                 columns[number] = wider
-                values, bad = fit(wider, _values(rows, column.name))
+                values, bad = fit(wider, found)
             stored.append(values)
             if column.name in self.key and None in values:  # SQLite would take null for a key, each time anew
                 bad = {place: _without(column.name) for place, value in enumerate(values) if value is None} | bad
@@ -251,6 +251,16 @@ def _without(column: str) -> str:
 def _misfits(column: Column, rows: list[Record]) -> list[Json]:
     values = _values(rows, column.name)
     return [values[place] for place in fit(column, values)[1]]
+
+
+def _matrix(rows: list[Record], columns: list[Column]) -> Sequence[Sequence[Json]]:
+    """Returns the values of each column."""
+    try:
+        if len(columns) > 1:  # for one, itemgetter gives no tuples
+            return list(zip(*map(itemgetter(*(column.name for column in columns)), rows), strict=True))
+    except KeyError:  # a row lacks a field
+        pass
+    return [_values(rows, column.name) for column in columns]
 
 
 def _values(rows: list[Record], name: str) -> list[Json]:

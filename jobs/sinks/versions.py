@@ -10,6 +10,9 @@ from jobs.sinks.schema import VERSION, Table
 from jobs.sinks.state import TABLES, make, take_turn
 
 FIRST = 1  # of rows that were there before their table had versions
+_OF_TABLE = TABLES.c.name == sa.bindparam("of_table")
+_MOVE = sa.update(TABLES).where(_OF_TABLE).values(version=TABLES.c.version + 1)  # built once: each unit runs both
+_STANDING = sa.select(TABLES.c.version).where(_OF_TABLE)
 
 
 def prepare(connection: sa.Connection, name: str, table: Table | None) -> None:
@@ -28,11 +31,11 @@ def prepare(connection: sa.Connection, name: str, table: Table | None) -> None:
 
 def move(connection: sa.Connection, name: str) -> int:
     """Returns the table's next version, for what this transaction writes; waits for others that write there."""
-    connection.execute(sa.update(TABLES).where(TABLES.c.name == name).values(version=TABLES.c.version + 1))
+    connection.execute(_MOVE, {"of_table": name})
     return standing(connection, name) or FIRST
 
 
 def standing(connection: sa.Connection, name: str) -> int | None:
     """Returns the version that a table is at; None where it has no counter."""
-    found: int | None = connection.scalar(sa.select(TABLES.c.version).where(TABLES.c.name == name))
+    found: int | None = connection.scalar(_STANDING, {"of_table": name})
     return found
