@@ -7,7 +7,7 @@ not after the run's `window.until`: a record stamped in the future does not carr
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -16,8 +16,10 @@ from jobs.options import Options
 from jobs.paths import descent
 from jobs.sources.steps import Carrier, Span
 from jobs.stamps import whole_seconds
+from jobs.times import Output
 
 Format = Literal["iso", "servicenow", "epoch", "epoch_ms"]
+_PATTERNS = {"iso": "%Y-%m-%dT%H:%M:%SZ", "servicenow": "%Y-%m-%d %H:%M:%S"}
 _PLACE = "{cursor}"
 _UNTIL = "{until}"
 _TOLERANCE = timedelta(seconds=1)  # what is sent is cut to whole seconds
@@ -35,6 +37,10 @@ class CursorOptions(Options):
     lookback: Duration = Field(default=0.0, description="Read again so far back, for changes that showed up late.")
     format: Format = Field(
         default="iso", description="iso: 2026-01-31T08:00:00Z, servicenow: 2026-01-31 08:00:00, both UTC."
+    )
+    param_format: Output | None = Field(
+        default=None,
+        description="How parameters take times, where that is not as `format`; a pattern such as %Y-%m-%d too.",
     )
     template: str = Field(default=_PLACE, description="The parameter's value; {cursor} is where the time goes in.")
     until_param: str = Field(
@@ -83,13 +89,27 @@ def read_time(value: Json, kind: Format) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def write_time(moment: datetime, kind: Format) -> str:
-    """Returns a time as a server takes it, cut to whole seconds (`epoch_ms`: to milliseconds)."""
+def write_time(moment: datetime, kind: str) -> str:
+    """Returns a time as a server takes it, in UTC, cut to whole seconds (`epoch_ms`: to milliseconds).
+
+    `kind` is one of the formats, or a pattern of strftime, which cuts to what it tells.
+    """
     if kind == "epoch":
         return str(int(moment.timestamp()))
     if kind == "epoch_ms":
         return str(int(moment.timestamp() * 1000))
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ" if kind == "iso" else "%Y-%m-%d %H:%M:%S")
+    return moment.strftime(_PATTERNS.get(kind, kind))
+
+
+def _told(moment: datetime, kind: str) -> datetime:
+    """Returns the time that a server reads from what `write_time` writes."""
+    if kind in get_args(Format):
+        return moment
+    try:
+        told = datetime.strptime(moment.strftime(kind), kind)  # noqa: DTZ007 - it is told in UTC
+    except ValueError:  # a pattern that cannot be read back tells at least its day
+        return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return told.replace(tzinfo=UTC)
 
 
 class Watermark:
@@ -103,6 +123,8 @@ class Watermark:
         self._newest = cursor  # of what was seen, within the window
         self._latest: datetime | None = None  # of what was seen, wherever
         self._since = cursor - timedelta(seconds=options.lookback) if cursor else read_time(options.initial, "iso")
+        self._written = options.param_format or options.format
+        self._least = _told(self._since, self._written) - _TOLERANCE if self._since else None
 
     @classmethod
     def of(cls, options: CursorOptions, context: Context, name: str = "", database: str | None = None) -> "Watermark":
@@ -124,10 +146,10 @@ class Watermark:
         """Returns the parameters that ask for what changed since; no lower bound on a first run without a start."""
         options, wanted = self._options, dict[str, str]()
         if self._since is not None and options.param:
-            since = write_time(self._since, options.format)
+            since = write_time(self._since, self._written)
             wanted[options.param] = options.template.replace(_PLACE, since)
         if options.until_param:
-            until = write_time(self._until, options.format)
+            until = write_time(self._until, self._written)
             wanted[options.until_param] = options.until_template.replace(_UNTIL, until)
         return wanted
 
@@ -188,11 +210,12 @@ class Watermark:
             self._newest = newest
 
     def _check_filter(self, oldest: datetime, place: str) -> None:
-        if self._since is not None and oldest < self._since - _TOLERANCE:
+        if self._since is not None and self._least is not None and oldest < self._least:
+            param = f"cursor.param ({self._options.param}), cursor.template and " if self._options.param else ""
             raise BadAnswer(
                 f"{place} gave a record whose {self._options.field} is {write_time(oldest, 'iso')}, though only "
                 f"those since {write_time(self._since, 'iso')} were asked for: the server left the filter out. "
-                f"Check cursor.param ({self._options.param}), cursor.template and cursor.field."
+                f"Check {param}cursor.field."
             )
 
     def _check_order(self, times: list[datetime], place: str) -> None:

@@ -8,13 +8,13 @@ from jobs.contract import AccountRef, Json
 from jobs.options import Options
 from jobs.paths import OptionalPath
 from jobs.sources.counted import Counted, PagePaging
-from jobs.sources.cursor import Format
 from jobs.sources.decode import BodyFormat, Decoder
 from jobs.sources.keyset import KeysetPaging
 from jobs.sources.linked import NextUrlPaging, TokenPaging
 from jobs.sources.paging import NoPaging, Paging
 from jobs.sources.tableapi import OWN, ServiceNowPaging
 from jobs.templates import places
+from jobs.times import Output
 
 _KNOWN = ("since", "until")
 _FOREIGN = ("parent.", "slice.")  # filled by those who walk through several resources
@@ -38,7 +38,9 @@ class ResourceOptions(Options):
     act_for: dict[str, str] = Field(
         default_factory=dict, description="On whose behalf it reads, over what the account says."
     )
-    times: Format = Field(default="iso", description="How {since} and {until} are written.")
+    times: Output = Field(
+        default="iso", description="How {since} and {until} are written; a pattern such as %Y-%m-%d too. In UTC."
+    )
     records: OptionalPath = Field(
         default="", description="JMESPath to the list of records; empty: the body is the list."
     )

@@ -64,6 +64,12 @@ def test_places_hold_what_the_run_covers() -> None:
     assert request.json == {"from": ["1780272000", 1]}
 
 
+def test_places_may_hold_a_day() -> None:
+    """As APIs want it that know whole days only."""
+    _, (request,) = read([], path="/days/{since}", times="%Y%m%d")
+    assert request.path == "/days/20260601"
+
+
 def test_a_run_without_a_beginning_cannot_fill_since() -> None:
     """The first run of a job has none, and says so; {until} alone is always known."""
     with pytest.raises(GiveUp, match="has no beginning"):

@@ -87,6 +87,15 @@ def test_the_initial_value_knows_no_lookback() -> None:
     assert context.requests[0].params["since"] == "2026-01-01T00:00:00Z"
 
 
+def test_parameters_may_take_days_only() -> None:
+    """Records of the same day before the cursor come too, and are no sign of a dropped filter; older ones are."""
+    midnight = NOON.replace(hour=0)
+    _, context = read([{"at": text(midnight)}], NOON, param_format="%Y-%m-%d")
+    assert context.requests[0].params["since"] == "2026-06-01"
+    with pytest.raises(BadAnswer, match="left the filter out"):
+        read([{"at": text(midnight - timedelta(seconds=2))}], NOON, param_format="%Y-%m-%d")
+
+
 def test_the_cursor_may_stand_inside_a_query() -> None:
     """A template puts the time where an API's query language wants it."""
     template = "sys_updated_on>={cursor}^ORDERBYsys_updated_on"
