@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -94,7 +95,8 @@ def _whole_day() -> Window:
 class MemoryContext:
     """A Context that needs no worker: give it answers, run a job with it, look at what became of them.
 
-    `answers` is a list, used up one a request, or a function from request to reply. `write` opens a transaction
+    `answers` is a list, used up one a request, or a function from request to reply: where pages fly side by side
+    (an offset with a total, and prefetch of two or more) only a function knows which one is asked for. `write` opens a transaction
     on a database of one's own in place of the one in memory. `interrupt_after` makes `check` raise after so many
     checks.
     """
@@ -120,6 +122,7 @@ class MemoryContext:
     def __post_init__(self) -> None:
         self.engine = _memory()
         self._used = 0
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -175,8 +178,10 @@ class MemoryContext:
 
     def ask(self, request: Request) -> Answer:
         """Records a request and returns what the script answers; raises the error that it holds instead."""
-        self.requests.append(request)
-        reply = self.answers(request) if callable(self.answers) else self._next(self.answers, request)
+        with self._lock:
+            self.requests.append(request)
+            scripted = None if callable(self.answers) else self._next(self.answers, request)
+        reply = self.answers(request) if callable(self.answers) else scripted
         if isinstance(reply, Exception):
             raise reply
         return replace(reply if isinstance(reply, Answer) else answer(reply), url=request.url, method=request.method)

@@ -148,7 +148,7 @@ def test_a_number_is_judged_at_once_and_a_share_when_it_tells() -> None:
     for limit, pages in ((RejectLimit(count=5), 1), (RejectLimit(share=0.001), 10)):
         with MemoryContext(answers=Offsets(rows), max_rejects=limit) as context:
             with pytest.raises(TooManyRejects):
-                job(100).run(context)
+                job(100, prefetch=0).run(context)
             assert context.counts.pages == pages
 
 
