@@ -6,24 +6,26 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from jobs.ahead import ahead
-from jobs.contract import Context, Job
+from jobs.contract import Context, Job, Json, Record
 from jobs.destinations import DestinationOptions, rest_destination, rest_problem
-from jobs.flow import Batch, Destination, Page
+from jobs.flow import Batch, Destination, Page, Refused
 from jobs.mapping import Mapping, mapping
 from jobs.options import Options
+from jobs.origins import SourceOptions
+from jobs.origins import pages as source_pages
 from jobs.paths import Path
 from jobs.progress import Progress
 from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sinks.schema import RESERVED
 from jobs.sinks.sql import Intake, SqlDestination
+from jobs.sources.composed import ApiOptions
 from jobs.sources.kept import KeptSource
-from jobs.sources.rest import RestOptions, RestSource
 
 
 class SyncOptions(Options):
     """From where to where, and which column comes from what."""
 
-    source: RestOptions
+    source: SourceOptions
     destination: DestinationOptions
     map: dict[str, Path] | None = Field(
         default=None, description="Column to JMESPath; absent: every field becomes a column."
@@ -44,7 +46,9 @@ class SyncOptions(Options):
         missing = [column for column in self.destination.key if self.map is not None and column not in self.map]
         if missing and self.destination.mode == "upsert":
             raise ValueError(f"map: the column {missing[0]} is missing, which destination.key names")
-        if self.destination.mode == "append" and self.source.cursor:
+        if self.destination.mode == "append" and (
+            self.source.cursor or (isinstance(self.source, ApiOptions) and self.source.slices)
+        ):
             raise ValueError(
                 'destination: mode = "append" would double what a cursor reads again; use upsert with a key'
             )
@@ -86,7 +90,12 @@ class Sync(Job[SyncOptions]):
     def _pages(self, context: Context) -> Generator[Page]:
         options, destination = self.options, self.options.destination
         database = None if isinstance(destination, RestDestinationOptions) else destination.database
-        return RestSource(options.source, options.prefetch, database=database).pages(context)
+
+        def renamed(rows: list[Json]) -> tuple[list[Record], list[Refused]]:
+            mapped = mapping(options.map, reserved=RESERVED).rows(rows)
+            return mapped.rows, mapped.rejects
+
+        return source_pages(options.source, context, options.prefetch, database, renamed)
 
     def _destination(self, context: Context, progress: Progress) -> Destination:
         options = self.options.destination

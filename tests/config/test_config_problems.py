@@ -59,7 +59,11 @@ def test_five_faults_in_two_files_are_five_problems(write: Write, tmp_path: Path
         ('[network]\nproxy = "proxy:3128"\n', 15, "network.proxy", "expected a proxy such as"),
         ("[databases]\nwarehouse = 3\n", 15, "databases.warehouse", "expected a table [databases.NAME], found 3"),
         ('[databases.Warehouse]\nurl = "sqlite:///w.db"\n', 14, "databases.Warehouse", "small letters"),
-        ('[databases.w]\nurl = "mysql://h/x"\n', 15, "databases.w.url", "expected sqlite:///file.db or postgresql://"),
+        ('[databases.w]\nurl = "nosql://h/x"\n', 15, "databases.w.url", "expected sqlite, postgresql, mysql"),
+        ('[databases.w]\nurl = "duckdb:///x"\n', 15, "databases.w.url", "pip install duckdb-engine"),
+        ('[databases.w]\nurl = "mssql+pymssql://h/x"\n', 15, "databases.w.url", "pip install pymssql"),
+        ('[databases.w]\nurl = "sqlite+aiosqlite:///x"\n', 15, "databases.w.url", "the driver for sqlite is pysqlite"),
+        ('[databases.w]\nurl = "warehouse.db"\n', 15, "databases.w.url", "expected a URL of SQLAlchemy such as"),
         ('[databases.w]\npassword = { env = "X" }\n', 14, "databases.w", "url is missing"),
         (
             '[databases.w]\nurl = "sqlite:///w"\npassword = { evn = "X" }\n',
