@@ -95,10 +95,10 @@ def _whole_day() -> Window:
 class MemoryContext:
     """A Context that needs no worker: give it answers, run a job with it, look at what became of them.
 
-    `answers` is a list, used up one a request, or a function from request to reply: where pages fly side by side
-    (an offset with a total, and prefetch of two or more) only a function knows which one is asked for. `write` opens a transaction
-    on a database of one's own in place of the one in memory. `interrupt_after` makes `check` raise after so many
-    checks.
+    `answers` is a list, used up one a request, or a function from request to reply: where pages fly side by side (an
+    offset with a total, and prefetch of two or more) only a function knows which one is asked for. `write` opens a
+    transaction on a database of one's own in place of the one in memory. `interrupt_after` makes `check` raise after
+    so many checks.
     """
 
     answers: Sequence[Reply] | Callable[[Request], Reply] = ()
