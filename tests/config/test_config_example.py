@@ -1,4 +1,4 @@
-"""config.example.toml loads, and shows every option there is."""
+"""config.example.toml loads, and shows every option but those of types of jobs: see tests/docs/test_docs_options.py."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from jobs.registry import job_class, names
 from worker.config.load import load
 from worker.config.shape import Kind, keys_of, kinds_of
 from worker.config.whole import Whole
@@ -30,9 +29,8 @@ def _models(kind: Kind, seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]
 
 
 def _options() -> list[tuple[str, str]]:
-    roots = [Whole, JobOptions, *(job_class(name).options_model for name in names())]
     seen: set[type[BaseModel]] = set()
-    models = [model for root in roots for kind in kinds_of(root) for model in _models(kind, seen)]
+    models = [model for root in (Whole, JobOptions) for kind in kinds_of(root) for model in _models(kind, seen)]
     written = [model for model in models if model is not RateLimit]  # which is written as one text: "100/m"
     return sorted({(model.__name__, key) for model in written for key in keys_of(model)})
 
@@ -47,9 +45,14 @@ def test_the_example_loads() -> None:
 
 @pytest.mark.parametrize(("model", "key"), _options())
 def test_the_example_shows_every_option(model: str, key: str) -> None:
-    """Each key of each options model stands in the example, be it in a comment."""
+    """Each key of sections, accounts and the policy of jobs stands in the example, be it in a comment."""
     text = EXAMPLE.read_text()
     assert re.search(rf"(?m)(^|[\s{{#.]){re.escape(key)} = |^\[([\w.-]+\.)?{re.escape(key)}(\.[\w.-]+)?\]", text)
+
+
+def test_the_example_shows_every_type_of_job() -> None:
+    """One of each that comes with the worker."""
+    assert {job.type for job in load(EXAMPLE, {}).jobs.values()} >= {"sync", "request", "python"}
 
 
 def test_the_example_says_how_things_are() -> None:
