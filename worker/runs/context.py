@@ -172,10 +172,10 @@ class RunContext:
         if unit.rejects:
             with self._resources.own.write() as connection:
                 self._keep_rejects(unit, connection)
-        versions = self._store(unit, ledger.enter_context(self._resources.own.write()))
-        moved = {name: Cursor(value, versions[name]) for name, value in unit.moves.items()}
+        moved = {name: Cursor(value, self._versions[name] + 1) for name, value in unit.moves.items()}
         elsewhere.place(unit.connection, self.job, moved, self.run_id)
-        return versions
+        # Last: who holds the ledger must not wait for a lock elsewhere, no database would see that circle.
+        return self._store(unit, ledger.enter_context(self._resources.own.write()))
 
     def _store(self, unit: RunUnit, connection: sa.Connection) -> dict[str, int]:
         unit.delta.expected = self._expected
