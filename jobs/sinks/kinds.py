@@ -99,7 +99,7 @@ def _within(column: Column, values: Sequence[Json], types: set[type]) -> bool:
     if not types <= {int, _NONE}:
         return False
     bound = 2 ** (column.bits - 1)
-    integers = [value for value in values if value is not None]
+    integers = [value for value in values if value is not None] if _NONE in types else values
     return bool(-bound <= min(integers) and max(integers) < bound)
 
 
