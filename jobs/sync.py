@@ -5,10 +5,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from jobs.agreement import full_problem, reserved, table_problem
 from jobs.ahead import ahead
-from jobs.contract import Context, Job, Json, Record
+from jobs.contract import Context, Duration, Job, Json, Record
 from jobs.destinations import DestinationOptions, rest_destination, rest_problem
 from jobs.flow import Batch, Destination, Page, Refused
+from jobs.fullpass import Reading, note, reading, resumes
 from jobs.mapping import Mapping, mapping
 from jobs.options import Options
 from jobs.origins import SourceOptions
@@ -18,7 +20,6 @@ from jobs.progress import Progress
 from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sinks.schema import RESERVED
 from jobs.sinks.sql import Intake, SqlDestination
-from jobs.sources.composed import ApiOptions
 from jobs.sources.kept import KeptSource
 
 
@@ -34,24 +35,23 @@ class SyncOptions(Options):
         default=2, ge=0, le=16, description="Pages fetched ahead while others are stored; 0: one after the other."
     )
 
+    full_every: Duration | None = Field(
+        default=None,
+        description="How often a run reads everything, whatever its cursor says; "
+        "`worker trigger JOB --param full=true` does it once.",
+    )
+
     @model_validator(mode="after")
-    def _columns_agree(self) -> Self:
-        for column in self.map or {}:
-            if column in RESERVED:
-                raise ValueError(f"map: the column {column} is the worker's own; name it otherwise")
-        if isinstance(self.destination, RestDestinationOptions):
-            if problem := rest_problem(self.destination, self.source, self.map):
-                raise ValueError(problem)
-            return self
-        missing = [column for column in self.destination.key if self.map is not None and column not in self.map]
-        if missing and self.destination.mode == "upsert":
-            raise ValueError(f"map: the column {missing[0]} is missing, which destination.key names")
-        if self.destination.mode == "append" and (
-            self.source.cursor or (isinstance(self.source, ApiOptions) and self.source.slices)
-        ):
-            raise ValueError(
-                'destination: mode = "append" would double what a cursor reads again; use upsert with a key'
-            )
+    def _parts_agree(self) -> Self:
+        destination, source = self.destination, self.source
+        if isinstance(destination, RestDestinationOptions):
+            problem = rest_problem(destination, source, self.map) or full_problem("", source, self.full_every)
+        else:
+            problem = table_problem(destination, source, self.map)
+            problem = problem or full_problem(destination.mode, source, self.full_every)
+        problem = reserved(self.map or ()) or problem
+        if problem:
+            raise ValueError(problem)
         return self
 
 
@@ -66,14 +66,17 @@ class Sync(Job[SyncOptions]):
         With the parameter `rejects` it tries again what it rejected before, and nothing else.
         """
         progress = Progress(context)
-        destination = self._destination(context, progress)
+        how = reading(self.options.source, context, self._database, self.options.full_every)
+        destination = self._destination(context, progress, is_whole=how.is_whole)
         destination.begin()
         if context.params.get("rejects"):
             self._move(KeptSource().pages(context), destination, progress, judged=False)
             return
-        self._move(self._pages(context), destination, progress, judged=True)
+        self._move(self._pages(how), destination, progress, judged=True)
         progress.judge(final=True)
         destination.finish()
+        if how.is_full:
+            note(context, self._database)
 
     def _move(self, pages: Generator[Page], destination: Destination, progress: Progress, *, judged: bool) -> None:
         rows = mapping(self.options.map, reserved=RESERVED)
@@ -87,21 +90,30 @@ class Sync(Job[SyncOptions]):
                 if judged:
                     progress.judge(final=False)
 
-    def _pages(self, context: Context) -> Generator[Page]:
-        options, destination = self.options, self.options.destination
-        database = None if isinstance(destination, RestDestinationOptions) else destination.database
+    @property
+    def _database(self) -> str | None:
+        """Where the rows go, and the cursor with them."""
+        destination = self.options.destination
+        return None if isinstance(destination, RestDestinationOptions) else destination.database
 
+    def _pages(self, how: Reading) -> Generator[Page]:
         def renamed(rows: list[Json]) -> tuple[list[Record], list[Refused]]:
-            mapped = mapping(options.map, reserved=RESERVED).rows(rows)
+            mapped = mapping(self.options.map, reserved=RESERVED).rows(rows)
             return mapped.rows, mapped.rejects
 
-        return source_pages(options.source, context, options.prefetch, database, renamed)
+        return source_pages(how.options, how.context, self.options.prefetch, self._database, renamed)
 
-    def _destination(self, context: Context, progress: Progress) -> Destination:
+    def _destination(self, context: Context, progress: Progress, *, is_whole: bool) -> Destination:
         options = self.options.destination
         if isinstance(options, RestDestinationOptions):
             return rest_destination(options, self.options.source, self.options.map, context, progress)
-        return SqlDestination(options, context, progress, Intake(whole=self.options.map is None))
+        intake = Intake(
+            whole=self.options.map is None,
+            kinds=mapping(self.options.map, reserved=RESERVED).kinds,
+            resumes=resumes(self.options.source),
+            complete=is_whole,
+        )
+        return SqlDestination(options, context, progress, intake)
 
 
 def _batch(rows: Mapping, page: Page) -> Batch:
