@@ -28,6 +28,7 @@ from jobs.errors import (
     Unanswered,
     WorkerError,
 )
+from jobs.shown import Shown, ShownColumn, ShownRequest
 
 __all__ = [
     "BadAnswer",
@@ -37,6 +38,9 @@ __all__ = [
     "Interrupted",
     "JobSignal",
     "RetryLater",
+    "Shown",
+    "ShownColumn",
+    "ShownRequest",
     "Skip",
     "TooManyRejects",
     "Unanswered",
@@ -335,3 +339,13 @@ class Job(ABC, Generic[OptionsT]):
     @abstractmethod
     def run(self, context: Context) -> None:
         """Does the work of one attempt; returns when all is stored, raises otherwise."""
+
+    def preview(self, context: Context, rows: int) -> Shown:  # noqa: ARG002 - a type that knows how needs both
+        """Returns what a run would do, with up to `rows` rows or requests; `context.dry` is true.
+
+        A type of job that does not say how raises GiveUp here.
+        """
+        raise GiveUp(
+            f"the job {context.job} cannot be previewed: its type {type(self).__name__} does not tell how; "
+            "`worker trigger` runs it."
+        )

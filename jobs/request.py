@@ -4,6 +4,7 @@ A request that changes something and may not be sent twice is marked before it l
 that finds the mark and no answer ends the run: nobody knows whether the request was acted upon.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import orjson
@@ -21,14 +22,18 @@ from jobs.contract import (
     GiveUp,
     Job,
     Json,
+    Shown,
+    ShownRequest,
     Unanswered,
     WorkerError,
 )
 from jobs.options import Options
 from jobs.paths import Path, getter
+from jobs.shown import url_of
 from jobs.templates import filled, path_filled, text_filled
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 section 9.2.2
+_READS = frozenset({"GET", "HEAD"})
 _SHOWN = 200  # characters of a value in a message
 
 
@@ -69,6 +74,21 @@ class RequestOptions(Options):
         """Tells whether the request may be sent again where its answer never came."""
         return self.reads or bool(self.idempotency_header) or self.method in _REPEATABLE
 
+    @property
+    def only_reads(self) -> bool:
+        """Tells whether the request changes nothing."""
+        return self.method in _READS or (self.reads and self.method == "POST")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The request of one run, its places filled."""
+
+    path: str
+    params: dict[str, str]
+    body: Json
+    headers: dict[str, str]
+
 
 class Request(Job[RequestOptions]):
     """Makes one call and checks its answer."""
@@ -82,16 +102,46 @@ class Request(Job[RequestOptions]):
         with context.unit() as unit:
             unit.count(read=1, pages=1)
 
-    def _ask(self, context: Context) -> Answer:
+    def preview(self, context: Context, rows: int) -> Shown:  # noqa: ARG002 - there is one request
+        """Returns the would-be request; one that only reads is sent, and its answer judged as in a run."""
+        options, asked = self.options, self._asked(context)
+        target = f"{options.method} {options.path} (account {options.account})"
+        request = ShownRequest(
+            options.method,
+            url_of(context.api(options.account).base_url, asked.path, asked.params),
+            asked.body,
+            asked.headers,
+        )
+        if not options.only_reads:
+            note = "it may change something and was not sent: what its answer would be is not known"
+            return Shown(target, requests=(request,), notes=(note,))
+        answer = self._ask(context)
+        self._judge(answer)
+        told = ", and what was expected holds" if options.expect != Expectations() else ""
+        return Shown(target, requests=(request,), notes=(f"it only reads, so it was sent: {answer.status}{told}",))
+
+    def _asked(self, context: Context) -> "_Asked":
         options, values = self.options, _values(context)
         key = {options.idempotency_header: f"{context.job}-{context.run_id}"} if options.idempotency_header else {}
         try:
+            return _Asked(
+                path_filled(options.path, values),
+                {name: text_filled(text, values) for name, text in options.params.items()},
+                filled(options.body, values),
+                {name: text_filled(text, values) for name, text in options.headers.items()} | key,
+            )
+        except BadRecord as error:
+            raise GiveUp(f"the request cannot be made: {error}; give it with `worker trigger --param`") from None
+
+    def _ask(self, context: Context) -> Answer:
+        options, asked = self.options, self._asked(context)
+        try:
             return context.api(options.account).request(
                 options.method,
-                path_filled(options.path, values),
-                params={name: text_filled(text, values) for name, text in options.params.items()},
-                json=filled(options.body, values),
-                headers={name: text_filled(text, values) for name, text in options.headers.items()} | key,
+                asked.path,
+                params=asked.params,
+                json=asked.body,
+                headers=asked.headers,
                 act_for=options.act_for,
                 reads=options.reads,
             )
@@ -99,8 +149,6 @@ class Request(Job[RequestOptions]):
             if error.status not in options.expect.status:
                 raise
             return Answer(error.status, {"content-type": ""}, error.body, options.path, method=options.method)
-        except BadRecord as error:
-            raise GiveUp(f"the request cannot be made: {error}; give it with `worker trigger --param`") from None
 
     def _ask_once(self, context: Context) -> Answer:
         known = context.deliveries([_key(context)]).get(_key(context))

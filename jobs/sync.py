@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from jobs.agreement import full_problem, reserved, table_problem
 from jobs.ahead import ahead
-from jobs.contract import Context, Duration, Job, Json, Record
+from jobs.contract import Context, Duration, Job, Json, Record, Shown
 from jobs.destinations import DestinationOptions, rest_destination, rest_problem
 from jobs.flow import Batch, Destination, Page, Refused
 from jobs.fullpass import Reading, note, reading, resumes
@@ -16,6 +16,7 @@ from jobs.options import Options
 from jobs.origins import SourceOptions
 from jobs.origins import pages as source_pages
 from jobs.paths import Path
+from jobs.preview import Preview, Witness
 from jobs.progress import Progress
 from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sinks.schema import RESERVED
@@ -78,6 +79,16 @@ class Sync(Job[SyncOptions]):
         if how.is_full:
             note(context, self._database)
 
+    def preview(self, context: Context, rows: int) -> Shown:
+        """Returns what a run would store or send of the first pages."""
+        witness = Witness(context)
+        how = reading(self.options.source, context, self._database, self.options.full_every)
+        destination = self._destination(context, witness, is_whole=how.is_whole)
+        pages = KeptSource().pages(context) if context.params.get("rejects") else self._pages(how)
+        maps = mapping(self.options.map, reserved=RESERVED)
+        show = Preview(context, witness, rows)
+        return show.shown(pages, lambda page: _batch(maps, page), destination, self.options.destination)
+
     def _move(self, pages: Generator[Page], destination: Destination, progress: Progress, *, judged: bool) -> None:
         rows = mapping(self.options.map, reserved=RESERVED)
         with ahead(pages, self.options.prefetch, destination.at_once) as groups:
@@ -101,7 +112,8 @@ class Sync(Job[SyncOptions]):
             mapped = mapping(self.options.map, reserved=RESERVED).rows(rows)
             return mapped.rows, mapped.rejects
 
-        return source_pages(how.options, how.context, self.options.prefetch, self._database, renamed)
+        prefetch = 0 if how.context.dry else self.options.prefetch
+        return source_pages(how.options, how.context, prefetch, self._database, renamed)
 
     def _destination(self, context: Context, progress: Progress, *, is_whole: bool) -> Destination:
         options = self.options.destination

@@ -6,7 +6,7 @@ assert context.rows("orders") == ...
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -91,6 +91,10 @@ def _whole_day() -> Window:
     return Window(None, datetime(2100, 1, 1, tzinfo=UTC))
 
 
+class _Undone(Exception):
+    """Takes a transaction back."""
+
+
 @dataclass
 class MemoryContext:
     """A Context that needs no worker: give it answers, run a job with it, look at what became of them.
@@ -159,12 +163,15 @@ class MemoryContext:
 
     @contextmanager
     def unit(self, database: str | None = None) -> Iterator[Unit]:  # noqa: ARG002 - there is one database here
-        """Opens one transaction; an error inside it leaves nothing behind."""
-        with (self.write or self.engine.begin)() as connection:
+        """Opens one transaction; an error inside it leaves nothing behind, and `dry` but counts and new rejects."""
+        with suppress(_Undone), (self.write or self.engine.begin)() as connection:
             unit = MemoryUnit(connection, dict(self.cursors), copy(self.counts), list(self.rejects), dict(self.sent))
             yield unit
-        self.cursors, self.counts = unit.cursors, unit.counts
-        self.rejects, self.sent = unit.rejects, unit.deliveries
+            if self.dry:
+                raise _Undone
+        self.counts, self.rejects = unit.counts, unit.rejects
+        if not self.dry:
+            self.cursors, self.sent = unit.cursors, unit.deliveries
 
     def expect(self, total: int) -> None:
         """Takes note of how many records the run will read."""

@@ -10,7 +10,7 @@ from jobs.contract import Context, Unit
 from jobs.flow import Batch, Refused
 from jobs.progress import Progress
 from jobs.sinks.bulk import Stamp
-from jobs.sinks.schema import TableUnfit
+from jobs.sinks.schema import Table, TableUnfit
 from jobs.sinks.sqloptions import Guard, SqlOptions
 from jobs.sinks.ways import Intake, way
 
@@ -38,6 +38,11 @@ class SqlDestination:
         self._way = way(options, context, intake)
         self._opened = False
         self._pages = 1  # in one transaction; more once the database is known
+
+    @property
+    def table(self) -> Table | None:
+        """The table as the last transaction left it; None where no row has come."""
+        return self._way.filling.table
 
     @property
     def at_once(self) -> int:

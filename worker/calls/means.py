@@ -19,11 +19,11 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class RunRef:
-    """The run on whose behalf a call is made."""
+    """The run on whose behalf a call is made; a preview of a job is none."""
 
     job: str
-    run_id: int
-    attempt: int
+    run_id: int | None
+    attempt: int | None
     check: Callable[[], None]  # raises Interrupted; asked before each try and while waiting
     remaining_s: Callable[[], float]  # until the run's timeout
 

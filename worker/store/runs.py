@@ -109,10 +109,18 @@ def due(connection: sa.Connection, now: datetime, limit: int = 1000) -> list[int
     return list(connection.scalars(query))
 
 
+def covered(connection: sa.Connection, job: str) -> datetime | None:
+    """Returns up to when runs of a job have covered the time; None before the first that succeeded."""
+    return connection.scalar(_covered(job))
+
+
+def _covered(job: str | sa.ScalarSelect[str]) -> sa.Select[datetime | None]:
+    return sa.select(sa.func.max(runs.c.window_until)).where(runs.c.job == job, _SUCCEEDED)
+
+
 def begin(connection: sa.Connection, run_id: int, number: int, now: datetime, definition_hash: str) -> bool:
     """Moves a queued run to running with attempt `number`; False where it is not queued or not at that number."""
     job = sa.select(runs.c.job).where(runs.c.id == run_id).scalar_subquery()
-    covered = sa.select(sa.func.max(runs.c.window_until)).where(runs.c.job == job, _SUCCEEDED)
     change = (
         sa.update(runs)
         .where(runs.c.id == run_id, runs.c.state == RunState.QUEUED, runs.c.attempt == number - 1)
@@ -120,7 +128,7 @@ def begin(connection: sa.Connection, run_id: int, number: int, now: datetime, de
             state=RunState.RUNNING,
             attempt=number,
             started_at=sa.func.coalesce(runs.c.started_at, sa.bindparam("now", now, type_=runs.c.started_at.type)),
-            window_since=sa.func.coalesce(runs.c.window_since, covered.scalar_subquery()),
+            window_since=sa.func.coalesce(runs.c.window_since, _covered(job).scalar_subquery()),
             window_until=sa.func.coalesce(runs.c.window_until, runs.c.tick, runs.c.created_at),
             not_before=None,
             reason=None,

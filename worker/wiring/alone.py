@@ -1,4 +1,4 @@
-"""One account in a process of its own, beside a daemon: what the account verbs of the command line stand on."""
+"""One account, or those of one job, in a process beside a daemon: what verbs that make calls stand on."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,14 +17,16 @@ from worker.auth.snapshot import Token
 from worker.config.load import Configuration
 from worker.model.events import Events
 from worker.model.moments import elapsed_s, utc_now
+from worker.runs.context import Resources
 from worker.store import tokens
 from worker.store.database import Database
 from worker.store.writer import Writer
+from worker.vault.livering import LiveRing
 from worker.wire.trail import Trail
 from worker.wiring.accounts import Ground, build_accounts
 from worker.wiring.complaints import Complaints
-from worker.wiring.databases import admit
-from worker.wiring.secrets import fetch_one
+from worker.wiring.databases import admit, lazy_databases
+from worker.wiring.secrets import fetch_some
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,41 @@ def alone(configuration: Configuration, database: Database, name: str) -> Iterat
 
     Raises LoginFailed where it has no token, ConfigurationError, KeyRingError, StoreError.
     """
-    ring, account = fetch_one(configuration, name)
+    ring, accounts = fetch_some(configuration, [name])
+    with _ground(database, ring, Events()) as ground:
+        parts = build_accounts(configuration, accounts, ground)[name]
+        try:
+            yield Alone(accounts[name], parts.keeper, ground)
+        finally:
+            parts.close()
+
+
+@contextmanager
+def together(configuration: Configuration, database: Database, job: str, events: Events) -> Iterator[Resources]:
+    """Yields what a run of one job works with: its accounts, and every database, opened when it is first needed.
+
+    Raises as `alone` does; a database's password is fetched, and may raise SecretError, when that is opened.
+    """
+    ring, accounts = fetch_some(configuration, configuration.jobs[job].accounts)
+    others = lazy_databases(configuration)
+    with _ground(database, ring, events) as ground:
+        parts = build_accounts(configuration, accounts, ground)
+        try:
+            apis = {name: part.api for name, part in parts.items()}
+            yield Resources(database, others, apis, utc_now, events)
+        finally:
+            for part in parts.values():
+                part.close()
+            others.close()
+
+
+@contextmanager
+def _ground(database: Database, ring: LiveRing, events: Events) -> Iterator[Ground]:
+    """Yields what accounts stand on; what they write is stored when this ends."""
     cipher = admit(database, ring)
-    events = Events()
     writer = Writer(database, Complaints(events).writer_failed)
     writer.start()
-    ground = Ground(database, writer, cipher, Trail(writer, events), events)
-    parts = build_accounts(configuration, {name: account}, ground)[name]
     try:
-        yield Alone(account, parts.keeper, ground)
+        yield Ground(database, writer, cipher, Trail(writer, events), events)
     finally:
-        parts.close()
         writer.stop()

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from worker.config.load import Configuration
 from worker.model.errors import KeyRingError
 from worker.model.moments import utc_now
+from worker.model.options import DatabaseOptions
 from worker.store import keyring, schema
 from worker.store.database import Database, open_database
 from worker.store.other import Others, open_other
@@ -28,6 +29,15 @@ def other_databases(configuration: Configuration, secrets: Secrets) -> Others:
     """Returns the databases that jobs read and write, each to be opened when it is first needed."""
     urls = {name: options.url for name, options in configuration.databases.items()}
     return Others({name: partial(_open_other, url, secrets.passwords.get(name)) for name, url in urls.items()})
+
+
+def lazy_databases(configuration: Configuration) -> Others:
+    """Returns the same, each with its password fetched only when it is opened; then raises SecretError."""
+    return Others({name: partial(_fetch_and_open, options) for name, options in configuration.databases.items()})
+
+
+def _fetch_and_open(options: DatabaseOptions) -> Database:
+    return _open_other(options.url, resolve(options.password, "the password") if options.password else None)
 
 
 def _open_other(url: str, password: Secret | None) -> Database:

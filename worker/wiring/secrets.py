@@ -52,16 +52,18 @@ def _of_account(key: str, options: AccountOptions) -> Iterator[tuple[str, Secret
             yield f"{key}.{name}", reference
 
 
-def fetch_one(configuration: Configuration, name: str) -> tuple[LiveRing, Account]:
-    """Returns the key ring and one account, whose secrets alone are fetched; raises ConfigurationError."""
+def fetch_some(configuration: Configuration, names: Iterable[str]) -> tuple[LiveRing, dict[str, Account]]:
+    """Returns the key ring and these accounts, whose secrets alone are fetched; raises ConfigurationError."""
     problems: list[Problem] = []
-    found = _resolved(configuration, _of_account(f"accounts.{name}", configuration.accounts[name]), problems)
+    some = sorted(names)
+    wanted = (one for name in some for one in _of_account(f"accounts.{name}", configuration.accounts[name]))
+    found = _resolved(configuration, wanted, problems)
     ring = _ring(configuration, problems)
     if problems or ring is None:
         raise ConfigurationError(problems)
-    account = _account(configuration, name, found, problems)
-    _check_keys(configuration, {name: account}, problems)
-    return ring, account
+    accounts = {name: _account(configuration, name, found, problems) for name in some}
+    _check_keys(configuration, accounts, problems)
+    return ring, accounts
 
 
 def _resolved(
