@@ -1,0 +1,191 @@
+"""The pages about jobs against the code: every option of every type of job, its default, and examples that load."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from jobs.columns import ColumnOptions, TableLookup
+from jobs.contract import seconds
+from jobs.python import PythonOptions
+from jobs.registry import job_class, names
+from jobs.request import Expectations, RequestOptions
+from jobs.sinks.restoptions import (
+    DeleteOptions,
+    LookupOptions,
+    PollOptions,
+    RestDestinationOptions,
+    UpdateOptions,
+    WriteBackOptions,
+)
+from jobs.sinks.sqloptions import Guard, SqlOptions
+from jobs.sources.composed import ApiOptions
+from jobs.sources.counted import OffsetPaging, PagePaging
+from jobs.sources.cursor import CursorOptions
+from jobs.sources.keyset import KeysetPaging, StampOptions
+from jobs.sources.linked import LinkPaging, NextUrlPaging, TokenPaging
+from jobs.sources.opaque import OpaqueCursorOptions
+from jobs.sources.paging import NoPaging
+from jobs.sources.parents import ParentResource
+from jobs.sources.resource import ResourceOptions
+from jobs.sources.rest import RestOptions
+from jobs.sources.slices import SlicesOptions
+from jobs.sources.sqloptions import SqlCursorOptions, SqlSourceOptions
+from jobs.sources.tableapi import ServiceNowPaging
+from jobs.sources.tombstones import DeletionsOptions
+from jobs.sync import SyncOptions
+from tests.docs.pages import Tables, blocks, tables, whole, written
+from worker.config.load import load
+from worker.config.shape import Kind, keys_of, kinds_of
+
+SYNC, OWN, RECIPES = "docs/sync.md", "docs/own-jobs.md", "docs/recipes.md"
+PLACES: dict[type[BaseModel], tuple[str, str]] = {  # the page, and the table's section with its first heading
+    SyncOptions: (SYNC, "The job: key"),
+    ApiOptions: (SYNC, "A REST API as source: key"),
+    SlicesOptions: (SYNC, "Slices of time: option of slices"),
+    DeletionsOptions: (SYNC, "Deletions: option of deletions"),
+    SqlSourceOptions: (SYNC, "A database as source: option"),
+    SqlCursorOptions: (SYNC, "A database as source: option of the cursor"),
+    CursorOptions: (SYNC, "Cursors: option"),
+    OpaqueCursorOptions: (SYNC, "Cursors: option of an opaque cursor"),
+    ColumnOptions: (SYNC, "Columns: option"),
+    TableLookup: (SYNC, "Columns: option of a lookup"),
+    SqlOptions: (SYNC, "A table as destination: option"),
+    Guard: (SYNC, "A table as destination: option of guard"),
+    RestDestinationOptions: (SYNC, "An API as destination: option"),
+    UpdateOptions: (SYNC, "An API as destination: option of update"),
+    DeleteOptions: (SYNC, "An API as destination: option of delete"),
+    WriteBackOptions: (SYNC, "An API as destination: option of write_back"),
+    LookupOptions: (SYNC, "Rows in doubt: option of lookup"),
+    PollOptions: (SYNC, "Batches: option of poll"),
+    RequestOptions: (OWN, "One request: option"),
+    Expectations: (OWN, "One request: option of expect"),
+    PythonOptions: (OWN, "A function: option"),
+}
+PAGINGS: list[type[BaseModel]] = [
+    NoPaging,
+    OffsetPaging,
+    PagePaging,
+    LinkPaging,
+    NextUrlPaging,
+    TokenPaging,
+    KeysetPaging,
+    ServiceNowPaging,
+]
+AS_OF: dict[type[BaseModel], type[BaseModel]] = {  # models that have another one's options, but for their account
+    DeletionsOptions: RestOptions,
+    ParentResource: ResourceOptions,
+}
+TOLD_IN_PASSING = {StampOptions, ParentResource}  # in the row of keyset's stamp, and in the text about parents
+BY_NAME: dict[type[BaseModel], set[str]] = {  # keys that the configuration takes away before the model is asked
+    ApiOptions: {"resource"},
+    RestDestinationOptions: {"resource"},
+}
+
+
+def _models(kind: Kind, seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+    for inner in getattr(kind.type, "__args__", ()):
+        for found in kinds_of(inner):
+            yield from _models(found, seen)
+    if kind.is_model and kind.base not in seen:
+        seen.add(kind.base)
+        yield kind.base
+        for info in keys_of(kind.base).values():
+            for found in kinds_of(info.annotation):
+                yield from _models(found, seen)
+
+
+def _reached() -> set[type[BaseModel]]:
+    seen: set[type[BaseModel]] = set()
+    for name in names():
+        for kind in kinds_of(job_class(name).options_model):
+            list(_models(kind, seen))
+    return seen
+
+
+def _own(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Returns the options that a model has beside those of the one whose table holds for it too."""
+    others = keys_of(AS_OF[model]) if model in AS_OF else {}
+    return {key: info for key, info in keys_of(model).items() if key not in others or key == "account"}
+
+
+def _key(row: dict[str, str]) -> str:
+    return next(iter(row.values())).strip("`")
+
+
+def _default(info: FieldInfo) -> str:
+    """Returns a default as the pages write it: nothing for what is absent, empty or a model of its own."""
+    if info.is_required():
+        return "required"
+    value: Any = info.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel) or value is None or value in ("", (), [], {}):
+        return ""
+    return f"`{written(value)}`"
+
+
+def _is_told(info: FieldInfo, told: str) -> bool:
+    if info.annotation is float and info.metadata:  # a duration: seconds there, "5m" here
+        return told == "required" if info.is_required() else seconds(told.strip('`"')) == info.default
+    return told == _default(info)
+
+
+def test_every_model_of_options_has_its_table() -> None:
+    """A model that is new is to be described on one of the pages, and named here."""
+    assert _reached() - TOLD_IN_PASSING == set(PLACES) | set(PAGINGS)
+
+
+@pytest.mark.parametrize("model", PLACES, ids=lambda model: model.__name__)
+def test_every_option_stands_in_its_table(model: type[BaseModel]) -> None:
+    """With its default, and no option that there is not."""
+    name, place = PLACES[model]
+    rows = {_key(row): row for row in tables(name)[place]}
+    options = _own(model)
+
+    assert set(rows) == set(options) | BY_NAME.get(model, set())
+    wrong = {key: _default(info) for key, info in options.items() if not _is_told(info, rows[key]["default"])}
+    assert wrong == {}
+
+
+def _paging_rows() -> Tables:
+    return tables(SYNC)["Paging: option"]
+
+
+@pytest.mark.parametrize("model", PAGINGS, ids=lambda model: model.__name__)
+def test_every_option_of_paging_names_its_kinds(model: type[BaseModel]) -> None:
+    """Each kind's options, and their defaults."""
+    options = dict(keys_of(model))
+    (kind,) = options.pop("kind").annotation.__args__  # type: ignore[union-attr]  # a literal of one word
+    rows = {_key(row): row for row in _paging_rows() if kind in row["of"].split(", ")}
+
+    assert set(rows) == set(options)
+    assert {key: rows[key]["default"] for key in rows} == {key: _default(info) for key, info in options.items()}
+
+
+def test_no_kind_of_paging_is_made_up() -> None:
+    """The kinds in the table are those that there are."""
+    said = {kind for row in _paging_rows() for kind in row["of"].split(", ")} - {"all"}
+    known = {model.model_fields["kind"].annotation.__args__[0] for model in PAGINGS}  # type: ignore[union-attr]  # as above
+
+    assert said == known - {"none"}
+    assert set(re.findall(r"`(\w+)`", _paging_rows()[0]["what it says"])) == known
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        pytest.param(name, example, id=f"{Path(name).stem}-{number}")
+        for name in (SYNC, OWN, RECIPES)
+        for number, example in enumerate(blocks(name, "toml"))
+        if "entry-points" not in example and 'type = "sweep"' not in example  # see test_docs_own_jobs.py
+    ],
+)
+def test_every_example_loads(tmp_path: Path, name: str, example: str) -> None:
+    """Made whole with the accounts that it leaves out."""
+    file = tmp_path / "config.toml"
+    file.write_text(whole(example))
+
+    assert load(file, {}).jobs or "jobs" not in example
