@@ -79,8 +79,8 @@ class Families:
 
         yield from in_lanes(walks(), parallel)
         if self._missing:
-            text = f"{self._missing} parents have no children's resource (404) and were passed over"
-            context.log.warning(text)
+            text = "parents whose children are not found (404) were passed over"
+            context.log.warning(text, parents=self._missing)
         newest = max(self._reached, key=datetime.fromisoformat, default=None)
         if newest is not None:
             yield Page([], cursor=newest)

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -88,11 +88,12 @@ def _streamed(options: SqlSourceOptions, context: Context, reader: TableReader |
         )
         with _blamed(options):
             result = connection.execute(statement, execution_options={"yield_per": options.size})
+        with closing(result):
             names = _named(result.keys())
-        for rows in result.partitions():
-            context.check()
-            newest.note(names, rows)
-            yield Page(values.records(names, rows))
+            for rows in result.partitions(options.size):
+                context.check()
+                newest.note(names, rows)
+                yield Page(values.records(names, rows))
     if newest.has_moved:
         yield Page([], cursor=newest.value(values))
 

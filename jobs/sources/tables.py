@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -42,7 +43,7 @@ class SourceTable:
         """Its name as it was configured."""
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
-    @property
+    @cached_property
     def clause(self) -> sa.TableClause:
         """The table in a statement."""
         return sa.table(self.name, *map(sa.column, self.columns), schema=self.schema or None)

@@ -1,0 +1,119 @@
+"""Deletions that a resource of its own tells: applied after the records, from the first run's start on."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobs.contract import Answer, BadAnswer, Cursor, RejectLimit, Window
+from jobs.sync import Sync, SyncOptions
+from jobs.testing import MemoryContext, Request, answer
+from tests.jobs.overhttp import servicenow
+from tests.sandbox.calling import Caller
+from worker.sandbox.options import SandboxOptions
+from worker.sandbox.server import Sandbox
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DELETIONS = {"path": "/gone", "key": {"id": "which.id"}, "cursor": {"field": "at", "param": "since", "lookback": "5m"}}
+
+
+def job(**destination: Any) -> Sync:  # noqa: ANN401 - options as they are configured
+    """Returns a job that follows deletions."""
+    source = {"account": "api", "path": "/all", "deletions": DELETIONS}
+    told = {"table": "t", "key": "id", "guard": {"max_delete": "100%"}} | destination
+    return Sync(SyncOptions.model_validate({"source": source, "destination": told}))
+
+
+def far_end(rows: list[Any], gone: list[Any]) -> Callable[[Request], Answer]:
+    """Returns a script with records and tombstones, filtered as asked."""
+
+    def script(request: Request) -> Answer:
+        if request.path == "/all":
+            return answer(rows)
+        return answer([one for one in gone if one["at"] >= request.params["since"]])
+
+    return script
+
+
+def at(minute: int) -> str:
+    """Returns a time around noon."""
+    return f"{NOON + timedelta(minutes=minute):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_what_was_deleted_goes_and_what_cannot_be_read_is_a_reject() -> None:
+    """The first run asks for what was deleted since its start, less the look-back; the next ones go on from there."""
+    rows = [{"id": 1}, {"id": 2}, {"id": 3}]
+    gone = [{"at": at(-60), "which": {"id": 9}}]
+    with MemoryContext(answers=far_end(rows, gone), window=Window(None, NOON)) as context:
+        job().run(context)
+        assert context.requests[1].params == {"since": at(-5)}
+        assert context.cursors["deletions"] == Cursor("2026-06-01T12:00:00Z", 1)
+        del rows[1:]
+        gone += [{"at": at(2), "which": {"id": 2}}, {"at": at(3), "which": {"id": 3}}, {"at": at(3), "which": None}]
+        context.window, context.max_rejects = Window(None, NOON + timedelta(hours=1)), RejectLimit(count=1)
+        job().run(context)
+        assert {row["id"]: row["_deleted_at"] is None for row in context.rows("t", "id")} == {
+            1: True,
+            2: False,
+            3: False,
+        }
+        assert (context.counts.deleted, context.cursors["deletions"].value) == (2, at(3))
+        assert "names nothing that is gone" in context.rejects[0][1]
+
+
+def test_the_start_of_a_first_run_that_fails_is_kept() -> None:
+    """Rows stored by a run that fails, and deleted before the next one, are still found gone."""
+    rows = [{"id": 1}, {"id": 2}]
+    gone: list[Any] = []
+    with MemoryContext(answers=far_end(rows, gone), window=Window(None, NOON)) as context:
+        whole = context.answers
+        context.answers = lambda request: whole(request) if request.path == "/all" else BadAnswer("later")  # type: ignore[operator]
+        with pytest.raises(BadAnswer):
+            job().run(context)
+        assert len(context.rows("t")) == 2
+        gone.append({"at": at(1), "which": {"id": 2}})
+        del rows[1:]
+        context.answers, context.window = whole, Window(None, NOON + timedelta(days=1))
+        job(gone="delete").run(context)
+        assert [row["id"] for row in context.rows("t")] == [1]
+
+
+@pytest.fixture
+def caller() -> Iterator[Caller]:
+    """A caller of a sandbox with incidents."""
+    with Sandbox(SandboxOptions(rows=30)) as sandbox:
+        calling = Caller(sandbox)
+        with calling.session:
+            yield calling
+
+
+def test_servicenows_audit_of_deletions_is_followed(caller: Caller) -> None:
+    """What access rules hide looks like nothing; what was deleted is told by sys_audit_delete."""
+    window = Window(None, datetime.now(UTC) + timedelta(hours=1))
+    paging = {"kind": "servicenow", "size": 7}
+    deletions = {
+        "path": "/api/now/table/sys_audit_delete",
+        "records": "result",
+        "paging": paging | {"filter": "tablename=incident"},
+        "cursor": {"field": "sys_created_on", "format": "servicenow", "lookback": "2h"},
+        "key": {"sys_id": "documentkey"},
+    }
+    source = {
+        "account": "now",
+        "path": "/api/now/table/incident",
+        "records": "result",
+        "paging": paging,
+        "cursor": {"field": "sys_updated_on", "format": "servicenow", "lookback": "5m"},
+        "deletions": deletions,
+    }
+    told = {"source": source, "destination": {"table": "t", "key": "sys_id", "gone": "delete"}}
+    with MemoryContext(answers=servicenow(caller), window=window) as context:
+        Sync(SyncOptions.model_validate(told)).run(context)
+        assert len(context.rows("t")) == 30
+        first, second = (str(row["sys_id"]) for row in caller.sandbox.rows("incident")[:2])
+        for sys_id in (first, second):
+            caller.sandbox.delete("incident", sys_id)
+        Sync(SyncOptions.model_validate(told)).run(context)
+        assert {first, second}.isdisjoint(row["sys_id"] for row in context.rows("t"))
+        assert (len(context.rows("t")), context.counts.deleted) == (28, 2)
