@@ -47,7 +47,13 @@ def full_problem(mode: str, source: ApiOptions | SqlSourceOptions, full_every: f
     return ""
 
 
-def reserved(columns: Collection[str]) -> str:
-    """Returns what is wrong with the names of columns; empty where all is well."""
-    taken = [column for column in columns if column in RESERVED]
-    return f"map: the column {taken[0]} is the worker's own; name it otherwise" if taken else ""
+def map_problem(columns: Collection[str] | None, types: Collection[str], *, flatten: bool) -> str:
+    """Returns what is wrong with what becomes of fields; empty where all is well."""
+    taken = [column for column in (*(columns or ()), *types) if column in RESERVED]
+    if taken:
+        return f"{'types' if columns is None else 'map'}: the column {taken[0]} is the worker's own; name it otherwise"
+    if columns is not None and (types or flatten):
+        return (
+            f"{'types' if types else 'flatten'} is for jobs without map, whose columns say it themselves"
+        )
+    return ""

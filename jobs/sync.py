@@ -1,59 +1,39 @@
 """The job type `sync`: read, map, store; what is read next is fetched while what was read is stored."""
 
 from collections.abc import Generator
-from typing import Self
+from dataclasses import dataclass
 
-from pydantic import Field, model_validator
-
-from jobs.agreement import full_problem, reserved, table_problem
 from jobs.ahead import ahead
-from jobs.contract import Context, Duration, Job, Json, Record, Shown
-from jobs.destinations import DestinationOptions, rest_destination, rest_problem
+from jobs.contract import Context, Job, Json, Record, Shown
+from jobs.destinations import rest_destination
 from jobs.flow import Batch, Destination, Page, Refused
 from jobs.fullpass import Reading, note, reading, resumes
+from jobs.lookups import finder
 from jobs.mapping import Mapping, mapping
-from jobs.options import Options
-from jobs.origins import SourceOptions
 from jobs.origins import pages as source_pages
-from jobs.paths import Path
 from jobs.preview import Preview, Witness
 from jobs.progress import Progress
 from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sinks.schema import RESERVED
 from jobs.sinks.sql import Intake, SqlDestination
 from jobs.sources.kept import KeptSource
+from jobs.syncoptions import SyncOptions
+
+__all__ = ["Sync", "SyncOptions"]
 
 
-class SyncOptions(Options):
-    """From where to where, and which column comes from what."""
+@dataclass(frozen=True)
+class _Line:
+    """One attempt's way: how the source is read, how records become rows, and where those go."""
 
-    source: SourceOptions
-    destination: DestinationOptions
-    map: dict[str, Path] | None = Field(
-        default=None, description="Column to JMESPath; absent: every field becomes a column."
-    )
-    prefetch: int = Field(
-        default=2, ge=0, le=16, description="Pages fetched ahead while others are stored; 0: one after the other."
-    )
+    how: Reading
+    mapping: Mapping
+    destination: Destination
 
-    full_every: Duration | None = Field(
-        default=None,
-        description="How often a run reads everything, whatever its cursor says; "
-        "`worker trigger JOB --param full=true` does it once.",
-    )
-
-    @model_validator(mode="after")
-    def _parts_agree(self) -> Self:
-        destination, source = self.destination, self.source
-        if isinstance(destination, RestDestinationOptions):
-            problem = rest_problem(destination, source, self.map) or full_problem("", source, self.full_every)
-        else:
-            problem = table_problem(destination, source, self.map)
-            problem = problem or full_problem(destination.mode, source, self.full_every)
-        problem = reserved(self.map or ()) or problem
-        if problem:
-            raise ValueError(problem)
-        return self
+    def batch(self, page: Page) -> Batch:
+        """Returns a page whose records have become rows."""
+        mapped = self.mapping.rows(page.records)
+        return Batch(page, mapped.rows, mapped.records, [*page.rejects, *mapped.rejects])
 
 
 class Sync(Job[SyncOptions]):
@@ -67,67 +47,53 @@ class Sync(Job[SyncOptions]):
         With the parameter `rejects` it tries again what it rejected before, and nothing else.
         """
         progress = Progress(context)
-        how = reading(self.options.source, context, self._database, self.options.full_every)
-        destination = self._destination(context, progress, is_whole=how.is_whole)
-        destination.begin()
+        line = self._line(context, progress)
+        line.destination.begin()
         if context.params.get("rejects"):
-            self._move(KeptSource().pages(context), destination, progress, judged=False)
+            self._move(line, context, progress, judged=False)
             return
-        self._move(self._pages(how), destination, progress, judged=True)
+        self._move(line, context, progress, judged=True)
         progress.judge(final=True)
-        destination.finish()
-        if how.is_full:
-            note(context, self._database)
+        line.destination.finish()
+        if line.how.is_full:
+            note(context, self.options.database)
 
     def preview(self, context: Context, rows: int) -> Shown:
         """Returns what a run would store or send of the first pages."""
         witness = Witness(context)
-        how = reading(self.options.source, context, self._database, self.options.full_every)
-        destination = self._destination(context, witness, is_whole=how.is_whole)
-        pages = KeptSource().pages(context) if context.params.get("rejects") else self._pages(how)
-        maps = mapping(self.options.map, reserved=RESERVED)
-        show = Preview(context, witness, rows)
-        return show.shown(pages, lambda page: _batch(maps, page), destination, self.options.destination)
+        line = self._line(context, witness)
+        pages = self._pages(line, context)
+        return Preview(context, witness, rows).shown(pages, line.batch, line.destination, self.options.destination)
 
-    def _move(self, pages: Generator[Page], destination: Destination, progress: Progress, *, judged: bool) -> None:
-        rows = mapping(self.options.map, reserved=RESERVED)
-        with ahead(pages, self.options.prefetch, destination.at_once) as groups:
+    def _line(self, context: Context, progress: Progress) -> _Line:
+        said = self.options
+        made = mapping(said.map, flatten=said.flatten, types=said.types, reserved=RESERVED, find=finder(context))
+        how = reading(said.source, context, said.database, said.full_every)
+        if isinstance(said.destination, RestDestinationOptions):
+            destination: Destination = rest_destination(said.destination, said.source, said.map, context, progress)
+        else:
+            intake = Intake(said.map is None, made.kinds, resumes=resumes(said.source), complete=how.is_whole)
+            destination = SqlDestination(said.destination, context, progress, intake)
+        return _Line(how, made, destination)
+
+    def _move(self, line: _Line, context: Context, progress: Progress, *, judged: bool) -> None:
+        with ahead(self._pages(line, context), self.options.prefetch, line.destination.at_once) as groups:
             for group in groups:
                 for page in group:
                     progress.expect(page)
-                batches = [batch for page in group if not (batch := _batch(rows, page)).is_empty]
+                batches = [batch for batch in map(line.batch, group) if not batch.is_empty]
                 if batches:
-                    destination.store(batches)
+                    line.destination.store(batches)
                 if judged:
                     progress.judge(final=False)
 
-    @property
-    def _database(self) -> str | None:
-        """Where the rows go, and the cursor with them."""
-        destination = self.options.destination
-        return None if isinstance(destination, RestDestinationOptions) else destination.database
+    def _pages(self, line: _Line, context: Context) -> Generator[Page]:
+        if context.params.get("rejects"):
+            return KeptSource().pages(context)
 
-    def _pages(self, how: Reading) -> Generator[Page]:
         def renamed(rows: list[Json]) -> tuple[list[Record], list[Refused]]:
-            mapped = mapping(self.options.map, reserved=RESERVED).rows(rows)
+            mapped = line.mapping.rows(rows)
             return mapped.rows, mapped.rejects
 
-        prefetch = 0 if how.context.dry else self.options.prefetch
-        return source_pages(how.options, how.context, prefetch, self._database, renamed)
-
-    def _destination(self, context: Context, progress: Progress, *, is_whole: bool) -> Destination:
-        options = self.options.destination
-        if isinstance(options, RestDestinationOptions):
-            return rest_destination(options, self.options.source, self.options.map, context, progress)
-        intake = Intake(
-            whole=self.options.map is None,
-            kinds=mapping(self.options.map, reserved=RESERVED).kinds,
-            resumes=resumes(self.options.source),
-            complete=is_whole,
-        )
-        return SqlDestination(options, context, progress, intake)
-
-
-def _batch(rows: Mapping, page: Page) -> Batch:
-    mapped = rows.rows(page.records)
-    return Batch(page, mapped.rows, mapped.records, [*page.rejects, *mapped.rejects])
+        prefetch = 0 if context.dry else self.options.prefetch
+        return source_pages(line.how.options, line.how.context, prefetch, self.options.database, renamed)
