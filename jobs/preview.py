@@ -96,8 +96,13 @@ class Preview:
             _told_table(options),
             told,
             tuple(_stored(rows[: self._most], names, columns)),
-            notes=self._notes(options, is_new=before is None),
+            notes=self._notes(options, is_new=before is None and bool(rows)),
         )
+
+    @property
+    def _has_all(self) -> bool:
+        counts = self._context.counts
+        return counts.expected is not None and counts.read >= counts.expected
 
     def _notes(self, options: SqlOptions | None = None, *, is_new: bool = False) -> tuple[str, ...]:
         modes = {"replace": _MADE_WHOLE, "mirror": _NOT_MISSED}
@@ -105,7 +110,7 @@ class Preview:
         said = [
             f"the table {options.table} would be made" if options and is_new else "",
             modes.get(mode, ""),
-            _GOES_ON if self._goes_on else "",
+            _GOES_ON if self._goes_on and not self._has_all else "",
         ]
         return tuple(filter(None, said))
 

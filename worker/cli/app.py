@@ -33,6 +33,7 @@ VERBS = {
     "calls": Verb("trail", _LOOK, "List authenticated calls, newest first."),
     "resources": Verb("resources", _LOOK, "List what profiles know: resources and destinations."),
     "account": Verb("accounts", _LOOK, "Accounts: whether their credentials work."),
+    "preview": Verb("preview", _ASK, "Show what a run would do: real reads, nothing written."),
     "trigger": Verb("trigger", _ASK, "Ask the daemon to run a job now."),
     "replay": Verb("rejects", _ASK, "Ask the daemon to try rejected records again."),
     "check": Verb("setup", _SET_UP, "Check the configuration, its references and its secrets."),

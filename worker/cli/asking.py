@@ -1,5 +1,8 @@
 """Requests to the daemon through the database: posted, told of, watched to their end."""
 
+from typing import Annotated
+
+import orjson
 import typer
 from rich.text import Text
 
@@ -14,7 +17,25 @@ from worker.model.records import Command, Run, RunState
 from worker.store import commands
 from worker.store.database import Database
 
+Params = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A parameter of the run; may be repeated.")]
+
 _INTERRUPTED = 130  # 128 + INT, as a shell says it
+
+
+def parameters(given: list[str]) -> dict[str, Json]:
+    """Returns parameters by name, each value as JSON where it is some; raises BadParameter."""
+    pairs = [item.partition("=") for item in given]
+    wrong = [key for key, equals, _ in pairs if not equals or not key]
+    if wrong:
+        raise typer.BadParameter(f"expected key=value, found {wrong[0]!r}", param_hint="--param")
+    return {key: _value(text) for key, _, text in pairs}
+
+
+def _value(text: str) -> Json:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
 
 
 def post(database: Database, verb: str, job: str, params: dict[str, Json]) -> int:
