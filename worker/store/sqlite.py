@@ -71,7 +71,9 @@ def _settle(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None
 def _begin(connection: sa.Connection) -> None:
     raw = cast("sqlite3.Connection", connection.connection.driver_connection)
     writes = bool(connection.get_execution_options().get(WRITES))
-    raw.execute(f"PRAGMA query_only={'OFF' if writes else 'ON'}")  # who reads cannot slip past the turnstile
+    if connection.info.get(WRITES) is not writes:  # a pragma has the connection prepare all its statements anew
+        raw.execute(f"PRAGMA query_only={'OFF' if writes else 'ON'}")  # who reads cannot slip past the turnstile
+        connection.info[WRITES] = writes
     _patiently(raw, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
