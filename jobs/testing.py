@@ -169,7 +169,8 @@ class MemoryContext:
             yield unit
             if self.dry:
                 raise _Undone
-        self.counts, self.rejects = unit.counts, unit.rejects
+        self.counts = unit.counts
+        self.rejects = list({repr(record): (record, reason) for record, reason in unit.rejects}.values())
         if not self.dry:
             self.cursors, self.sent = unit.cursors, unit.deliveries
 
