@@ -28,7 +28,7 @@ def test_what_gets_through_leaves_the_list() -> None:
         context.cursors[""] = Cursor("2026-01-01T00:00:00Z", 3)
 
         context.max_rejects = RejectLimit(count=0)
-        job(n="to_number(tags)").run(context)
+        job(n="length(to_array(tags))").run(context)
 
         assert len(context.requests) == 1
         assert [(row["id"], row["n"]) for row in context.rows("t")] == [(1, 5), (2, 1)]
