@@ -17,8 +17,10 @@ import sqlalchemy as sa
 
 from jobs.contract import Json
 from jobs.kinds import Kind
+from jobs.sinks import portable
 from jobs.sinks.kinds import Column
 from jobs.sinks.schema import SYSTEM, quoted
+from jobs.sinks.tongues import tongue
 
 _DEEPEST = 500  # terms in a row; SQLite refuses an expression of more than 1,000
 _ROWS = 100  # of one statement on SQLite
@@ -33,11 +35,13 @@ class Stamp:
     run_id: int
     at: datetime
     version: int  # of the table, as of the unit that writes them
+    zoned: bool = True  # the database's times have a zone
 
     @property
     def values(self) -> tuple[int, str, int]:
         """The values of the system's columns, in their order."""
-        return self.run_id, self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), self.version
+        form = "%Y-%m-%dT%H:%M:%S.%fZ" if self.zoned else "%Y-%m-%d %H:%M:%S.%f"
+        return self.run_id, self.at.astimezone(UTC).strftime(form), self.version
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,11 @@ class Statement:
 
     def write(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
         """Stores the rows, none of whose keys comes twice among them; returns how many were new or changed."""
-        if self.connection.dialect.name == "sqlite":
+        family = tongue(self.connection).family
+        if family == "other":
+            names = [column.name for column in self.columns]
+            return portable.write(self.connection, portable.Target(self.table, names, self.key), rows, stamp.values)
+        if family == "sqlite":
             return self._insert_many(rows, stamp)
         return self._copy_new(rows, stamp) if self.fresh or not self.key else self._upsert(rows, stamp)
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from jobs.contract import Json, Log, Record
 from jobs.fields import names_in
 from jobs.kinds import Kind
-from jobs.sinks import schema
+from jobs.sinks import portable, schema
 from jobs.sinks.bulk import Stamp, Statement
 from jobs.sinks.kinds import Column, fit, infer
 
@@ -55,10 +55,12 @@ class Filling:
         self._rules = rules
         self._log = log
         self._fresh = False  # nothing stood in the table when this attempt began
+        self._zoned = True  # times are stored with their zone
         self._fixed = set[str]()  # columns that could not be widened
 
     def open(self, connection: sa.Connection, *, fresh: bool = False) -> None:
         """Looks at the table as it stands; raises TableUnfit where it cannot be filled by this key."""
+        self._zoned = schema.tongue(connection).zoned
         self.table, self._fresh = schema.reflect(connection, self.name), fresh
         if self.table is not None:
             schema.adopt(connection, self.table, self.key)
@@ -100,8 +102,12 @@ class Filling:
         value = record.get(name) if isinstance(record, dict) else None
         if self.table is None or value is None:
             return None
-        stored, bad = fit(self.table.columns[name], [value])
+        stored, bad = self._fit(self.table.columns[name], [value])
         return None if bad else stored[0]
+
+    def _fit(self, column: Column, values: Sequence[Json]) -> tuple[Sequence[Json], dict[int, str]]:
+        stored, bad = fit(column, values)
+        return (stored, bad) if self._zoned or column.kind is not Kind.TIMESTAMP else (portable.plain(stored), bad)
 
     def _spelled(self, connection: sa.Connection, rows: list[Record]) -> list[Record]:
         """Returns the rows with names as the table spells them, where its database knows no case."""
@@ -188,7 +194,8 @@ class Filling:
         """Returns a column of ours that had only met integers as one of decimals, where the rows hold such."""
         if self._rules.frozen or self.table is None or column.name in self._fixed:
             return None
-        if not (column.strict and column.whole and column.kind is Kind.INTEGER):
+        is_postgres = schema.tongue(connection).family == "postgresql"
+        if not (is_postgres and column.whole and column.kind is Kind.INTEGER):
             return None
         if not any(type(value) is float or type(value) is int for value in _misfits(column, rows)):
             return None

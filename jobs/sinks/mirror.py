@@ -3,13 +3,14 @@
 What is not among them after the last page is gone from the source. Rows are not rewritten to say that they were seen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from jobs.contract import Json, RetryLater
-from jobs.sinks import schema
+from jobs.sinks import portable, schema
 from jobs.sinks.removal import Removal, untyped
+from jobs.sinks.tongues import tongue
 
 AT_ONCE = 1000  # rows marked or deleted in one transaction
 
@@ -34,16 +35,16 @@ class Seen:
             self._make(connection)
         if not keys:
             return
-        postgres = connection.dialect.name == "postgresql"
-        self._count += self._copied(connection, keys) if postgres else self._inserted(connection, keys)
+        ways = {"sqlite": self._inserted, "postgresql": self._copied, "other": self._added}
+        self._count += ways[tongue(connection).family](connection, keys)
 
     def _make(self, connection: sa.Connection) -> None:
         known = schema.declared_types(connection, self._of)
         columns = ", ".join(f"{schema.quoted(connection, name)} {known[name]} NOT NULL" for name in self._key)
         key = ", ".join(schema.quoted(connection, name) for name in self._key)
-        postgres = connection.dialect.name == "postgresql"
-        made = "CREATE UNLOGGED TABLE" if postgres else "CREATE TABLE"
-        end = "" if postgres else " WITHOUT ROWID"
+        family = tongue(connection).family
+        made = "CREATE UNLOGGED TABLE" if family == "postgresql" else "CREATE TABLE"
+        end = " WITHOUT ROWID" if family == "sqlite" else ""
         name = schema.quoted(connection, self.name)
         connection.exec_driver_sql(f"{made} {name} ({columns}, PRIMARY KEY ({key})){end}")
         self._made = True
@@ -62,6 +63,16 @@ class Seen:
         insert = f"INSERT INTO {name} SELECT {taken} FROM unnest({arrays}) AS keys({parts}) ON CONFLICT DO NOTHING"  # noqa: S608 - quoted
         texts = tuple([str(value) for value in values] for values in zip(*keys, strict=True))
         return connection.exec_driver_sql(insert, texts).rowcount
+
+    def _added(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> int:
+        target = portable.Target(self.name, self._key, self._key)
+        different = {portable.told(key): key for key in keys}
+        known = portable.there(connection, target, list(different.values()))
+        table = sa.table(self.name, *map(untyped, self._key))
+        new = [dict(zip(self._key, key, strict=True)) for told, key in different.items() if told not in known]
+        if new:
+            connection.execute(sa.insert(table), new)
+        return len(new)
 
     def check(self, connection: sa.Connection) -> None:
         """Raises RetryLater where keys are missing: PostgreSQL empties an unlogged table when it has crashed."""
@@ -111,9 +122,3 @@ def _beyond(key: Sequence[sa.ColumnElement[Json]], after: tuple[Json, ...]) -> s
     if len(key) == 1:
         return key[0] > values[0]
     return sa.tuple_(*key) > sa.tuple_(*values)
-
-
-def in_parts(keys: Sequence[tuple[Json, ...]]) -> Iterator[Sequence[tuple[Json, ...]]]:
-    """Yields keys in parts that one statement takes."""
-    for start in range(0, len(keys), AT_ONCE):
-        yield keys[start : start + AT_ONCE]

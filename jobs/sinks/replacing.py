@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from jobs.sinks.schema import TableUnfit, aside, quoted, reflect
+from jobs.sinks.tongues import tongue
 
+_MYSQL = {"mysql", "mariadb"}
 _CREATED = re.compile(r"""^CREATE TABLE\s+("(?:[^"]|"")*"|\[[^]]*]|`[^`]*`|'[^']*'|\w+)""", re.IGNORECASE)
 _PARTS = "SELECT sql FROM sqlite_schema WHERE tbl_name = :name COLLATE NOCASE AND type {} AND sql IS NOT NULL"
 _DEPENDENTS = """
@@ -46,6 +48,11 @@ def drop(connection: sa.Connection, name: str) -> None:
 
 def check(connection: sa.Connection, name: str) -> None:
     """Raises TableUnfit where something refers to the table, so that no other can take its place."""
+    if tongue(connection).family == "other" and connection.dialect.name not in _MYSQL:
+        raise TableUnfit(
+            f"the table {name} cannot be replaced on {connection.dialect.name}: "
+            'use mode = "mirror" with gone = "delete".'
+        )
     if connection.dialect.name != "postgresql":
         return
     found = sorted(connection.execute(sa.text(_DEPENDENTS), {"name": name}).scalars())
@@ -63,6 +70,9 @@ def make_like(connection: sa.Connection, name: str, new: str, key: Sequence[str]
             f"CREATE TABLE {quoted(connection, new)} (LIKE {quoted(connection, name)} INCLUDING ALL)"
         )
         return
+    if connection.dialect.name in _MYSQL:
+        connection.exec_driver_sql(f"CREATE TABLE {quoted(connection, new)} LIKE {quoted(connection, name)}")
+        return
     (statement,) = _parts(connection, name, "= 'table'")
     text, found = _CREATED.subn(lambda _: f"CREATE TABLE {quoted(connection, new)}", statement, count=1)
     if not found:
@@ -78,6 +88,9 @@ def make_like(connection: sa.Connection, name: str, new: str, key: Sequence[str]
 
 def swap(connection: sa.Connection, name: str, new: str, *, is_new: bool) -> None:
     """Puts the new table in the place of the old one, which is dropped; `is_new`: there was none."""
+    if connection.dialect.name in _MYSQL:
+        _swap_at_once(connection, name, new, is_new=is_new)
+        return
     postgres = connection.dialect.name == "postgresql"
     after = [] if is_new else _postgres_after(connection, name, new) if postgres else _sqlite_after(connection, name)
     try:
@@ -91,6 +104,16 @@ def swap(connection: sa.Connection, name: str, new: str, *, is_new: bool) -> Non
     _rename(connection, new, name)
     for statement in after:
         connection.exec_driver_sql(statement)
+
+
+def _swap_at_once(connection: sa.Connection, name: str, new: str, *, is_new: bool) -> None:
+    """Renames both tables in one statement: DDL of MySQL belongs to no transaction."""
+    old = aside(name, "__old")
+    there, made, gone = (quoted(connection, one) for one in (name, new, old))
+    drop(connection, old)
+    moves = [f"{made} TO {there}"] if is_new else [f"{there} TO {gone}", f"{made} TO {there}"]
+    connection.exec_driver_sql(f"RENAME TABLE {', '.join(moves)}")
+    drop(connection, old)
 
 
 def _rename(connection: sa.Connection, new: str, name: str) -> None:

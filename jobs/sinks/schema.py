@@ -43,24 +43,19 @@ class Table:
 def reflect(connection: sa.Connection, name: str) -> Table | None:
     """Returns a table as it stands; None where there is none."""
     speech = tongue(connection)
-    found = connection.execute(sa.text(speech.columns), {"name": name}).all()
-    if not found:
+    known = speech.look(connection, name)
+    if not known.columns:
         return None
-    table, whole = Table(name), False
-    for column, declared in found:
-        kind, bits = speech.kind_of(declared)
+    table, whole = Table(name, keys=known.unique), False
+    for column, kind, bits in known.columns:
         table.columns[column] = Column(column, kind, bits, speech.strict, whole and column not in RESERVED)
         whole = whole or column == SYNCED_AT
-    groups: dict[int, set[str]] = {}
-    for number, column in connection.execute(sa.text(speech.unique), {"name": name}):
-        groups.setdefault(number, set()).add(column)
-    table.keys = list(groups.values())
     return table
 
 
 def declared_types(connection: sa.Connection, name: str) -> dict[str, str]:
     """Returns the types of a table's columns as the database spells them."""
-    return {row[0]: row[1] for row in connection.execute(sa.text(tongue(connection).columns), {"name": name})}
+    return tongue(connection).look(connection, name).declared
 
 
 def create(connection: sa.Connection, name: str, kinds: Mapping[str, Kind], key: Sequence[str]) -> Table:
@@ -68,7 +63,7 @@ def create(connection: sa.Connection, name: str, kinds: Mapping[str, Kind], key:
     speech = tongue(connection)
     first = {column: kinds[column] for column in key}
     rest = {column: kind for column, kind in kinds.items() if column not in first}
-    parts = [_declared(connection, column, kind) for column, kind in (first | _SYSTEM_KINDS | rest).items()]
+    parts = [_declared(connection, column, kind, key) for column, kind in (first | _SYSTEM_KINDS | rest).items()]
     if key:
         parts.append(f"PRIMARY KEY ({', '.join(quoted(connection, column) for column in key)})")
     connection.exec_driver_sql(f"CREATE TABLE {quoted(connection, name)} ({', '.join(parts)})")
@@ -121,11 +116,12 @@ def aside(name: str, suffix: str) -> str:
     return f"{name[: _LONGEST - len(suffix)]}{suffix}"
 
 
-def _declared(connection: sa.Connection, column: str, kind: Kind) -> str:
+def _declared(connection: sa.Connection, column: str, kind: Kind, key: Sequence[str] = ()) -> str:
     speech = tongue(connection)
     if column in speech.taken:
         raise TableUnfit(f"{column} cannot be the name of a column: each table has one of its own. Name it in map.")
-    return f"{quoted(connection, column)} {speech.types[kind]}"
+    declared = speech.key_types.get(kind, speech.types[kind]) if column in key else speech.types[kind]
+    return f"{quoted(connection, column)} {declared}"
 
 
 def quoted(connection: sa.Connection, name: str) -> str:

@@ -12,6 +12,7 @@ from jobs.progress import Progress
 from jobs.sinks.bulk import Stamp
 from jobs.sinks.schema import Table, TableUnfit
 from jobs.sinks.sqloptions import Guard, SqlOptions
+from jobs.sinks.tongues import tongue
 from jobs.sinks.ways import Intake, way
 
 __all__ = ["Guard", "Intake", "SqlDestination", "SqlOptions"]
@@ -81,7 +82,8 @@ class SqlDestination:
             yield unit, self._stamp(unit.connection)
 
     def _stamp(self, connection: sa.Connection) -> Stamp:
-        return Stamp(self._context.run_id, self._now(), self._way.version(connection))
+        zoned = tongue(connection).zoned
+        return Stamp(self._context.run_id, self._now(), self._way.version(connection), zoned)
 
     def _store(self, unit: Unit, batch: Batch, stamp: Stamp) -> bool:
         """Stores one batch; returns whether the next one wants a version of its own."""

@@ -1,10 +1,16 @@
-"""How each database says it: types of columns, what it tells of its tables."""
+"""How each database says it: types of columns, what it tells of its tables.
+
+SQLite and PostgreSQL are asked in their own words, all others by SQLAlchemy's inspector. MySQL and MariaDB get types
+that tell texts apart by every character, as the others do.
+"""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 from jobs.contract import WorkerError
 from jobs.kinds import Kind
@@ -18,16 +24,45 @@ class TableUnfit(WorkerError):
 
 
 @dataclass(frozen=True)
+class Known:
+    """What a database tells of a table; `unique` are the columns of each unique index over all rows."""
+
+    columns: list[tuple[str, Kind, int]]  # name, kind, bits
+    declared: dict[str, str]  # types as the database spells them
+    unique: list[set[str]]
+
+
+@dataclass(frozen=True)
 class Tongue:
     """How one database says it; a declared type read back gives the kind it was made for."""
 
+    family: Literal["sqlite", "postgresql", "other"]
     types: dict[Kind, str]
-    columns: str  # query: name and declared type, in order
-    unique: str  # query: number of the index and column, for unique indexes over columns of all rows
-    kind_of: Callable[[str], tuple[Kind, int]]
+    look: Callable[[sa.Connection, str], Known]
     strict: bool  # values must be of the column's type
     cased: bool  # names that differ in case are different names
     taken: frozenset[str] = frozenset()  # columns that each table has
+    key_types: dict[Kind, str] = field(default_factory=dict)  # where a key's differ
+
+    @property
+    def zoned(self) -> bool:
+        """Tells whether times are stored with their zone; else they are UTC without one."""
+        return self.family != "other"
+
+
+def _asking(columns: str, unique: str, kind_of: Callable[[str], tuple[Kind, int]]) -> Callable[..., Known]:
+    """Returns how a table is looked at by two queries: name and type, in order; index and column."""
+
+    def look(connection: sa.Connection, name: str) -> Known:
+        found = connection.execute(sa.text(columns), {"name": name}).all()
+        groups: dict[int, set[str]] = {}
+        if found:
+            for number, column in connection.execute(sa.text(unique), {"name": name}):
+                groups.setdefault(number, set()).add(column)
+        told = [(column, *kind_of(declared)) for column, declared in found]
+        return Known(told, {row[0]: row[1] for row in found}, list(groups.values()))
+
+    return look
 
 
 def _sqlite_kind(declared: str) -> tuple[Kind, int]:
@@ -72,30 +107,36 @@ _POSTGRES_KINDS = {own: (kind, 64) for kind, own in _POSTGRES_TYPES.items()} | {
 }
 _TONGUES = {
     "sqlite": Tongue(
+        family="sqlite",
         types=_SQLITE_TYPES,
-        columns="SELECT name, type FROM pragma_table_info(:name) ORDER BY cid",
-        unique="""
+        look=_asking(
+            columns="SELECT name, type FROM pragma_table_info(:name) ORDER BY cid",
+            unique="""
             SELECT -1 AS number, name FROM pragma_table_info(:name) WHERE pk > 0
             UNION ALL
             SELECT list.seq, info.name
             FROM pragma_index_list(:name) AS list, pragma_index_info(list.name) AS info
             WHERE list."unique" AND NOT list.partial""",
-        kind_of=_sqlite_kind,
+            kind_of=_sqlite_kind,
+        ),
         strict=False,
         cased=False,
     ),
     "postgresql": Tongue(
+        family="postgresql",
         types=_POSTGRES_TYPES,
-        columns="""
+        look=_asking(
+            columns="""
             SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
             WHERE attrelid = to_regclass(quote_ident(:name)) AND attnum > 0 AND NOT attisdropped
             ORDER BY attnum""",
-        unique="""
+            unique="""
             SELECT i.indexrelid, a.attname FROM pg_index i
             CROSS JOIN unnest(i.indkey[0:i.indnkeyatts - 1]) AS part
             LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part AND part > 0
             WHERE i.indrelid = to_regclass(quote_ident(:name)) AND i.indisunique AND i.indpred IS NULL""",
-        kind_of=_postgres_kind,
+            kind_of=_postgres_kind,
+        ),
         strict=True,
         cased=True,
         taken=frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}),
@@ -103,9 +144,73 @@ _TONGUES = {
 }
 
 
+_WORDS = sa.Text()
+_OTHER_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
+    Kind.TEXT: _WORDS,
+    Kind.INTEGER: sa.BigInteger(),
+    Kind.DECIMAL: _WORDS,  # exact, whatever the bounds of its numbers are
+    Kind.FLOAT: sa.Double(),
+    Kind.BOOLEAN: sa.Boolean(),
+    Kind.TIMESTAMP: sa.DateTime(),
+    Kind.DATE: sa.Date(),
+    Kind.JSON: _WORDS,
+}
+_MYSQL_WORDS = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+_MYSQL_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = _OTHER_TYPES | {
+    Kind.TEXT: _MYSQL_WORDS,
+    Kind.DECIMAL: mysql.DECIMAL(65, 30),
+    Kind.TIMESTAMP: mysql.DATETIME(fsp=6),
+    Kind.JSON: _MYSQL_WORDS,
+}
+_KEY_WORDS = sa.String(255)
+_MYSQL_KEY_WORDS = mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin")
+_KINDS: tuple[tuple[type[sa.types.TypeEngine[Any]], Kind, int], ...] = (
+    (sa.Boolean, Kind.BOOLEAN, 64),
+    (sa.BigInteger, Kind.INTEGER, 64),
+    (sa.SmallInteger, Kind.INTEGER, 16),
+    (sa.Integer, Kind.INTEGER, 32),
+    (sa.Float, Kind.FLOAT, 64),
+    (sa.Numeric, Kind.DECIMAL, 64),
+    (sa.DateTime, Kind.TIMESTAMP, 64),
+    (sa.Date, Kind.DATE, 64),
+    (sa.JSON, Kind.JSON, 64),
+    (sa.String, Kind.TEXT, 64),
+)
+
+
+def _kind(told: sa.types.TypeEngine[Any]) -> tuple[Kind, int]:
+    if isinstance(told, mysql.TINYINT):
+        return (Kind.BOOLEAN, 64) if told.display_width == 1 else (Kind.INTEGER, 8)
+    return next(((kind, bits) for own, kind, bits in _KINDS if isinstance(told, own)), (Kind.OTHER, 64))
+
+
+def _inspected(connection: sa.Connection, name: str) -> Known:
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(name):
+        return Known([], {}, [])
+    columns = inspector.get_columns(name)
+    told = [(column["name"], *_kind(column["type"])) for column in columns]
+    declared = {column["name"]: column["type"].compile(connection.dialect) for column in columns}
+    keys = [inspector.get_pk_constraint(name)["constrained_columns"]]
+    keys += [constraint["column_names"] for constraint in inspector.get_unique_constraints(name)]
+    keys += [[one or "" for one in index["column_names"]] for index in inspector.get_indexes(name) if index["unique"]]
+    return Known(told, declared, [set(key) for key in keys if key])
+
+
 def tongue(connection: sa.Connection) -> Tongue:
-    """Returns how this database says it; raises TableUnfit for one that is not known."""
-    known = _TONGUES.get(connection.dialect.name)
-    if known is None:
-        raise TableUnfit(f"tables can be filled on {' and '.join(_TONGUES)}, not on {connection.dialect.name}")
-    return known
+    """Returns how this database says it."""
+    return _TONGUES.get(connection.dialect.name) or _other(connection.dialect)
+
+
+def _other(dialect: sa.Dialect) -> Tongue:
+    is_mysql = dialect.name in {"mysql", "mariadb"}
+    types = _MYSQL_TYPES if is_mysql else _OTHER_TYPES
+    words = _MYSQL_KEY_WORDS if is_mysql else _KEY_WORDS
+    return Tongue(
+        family="other",
+        types={kind: told.compile(dialect) for kind, told in types.items()},
+        look=_inspected,
+        strict=True,
+        cased=False,
+        key_types={kind: words.compile(dialect) for kind in (Kind.TEXT, Kind.DECIMAL, Kind.JSON)},
+    )

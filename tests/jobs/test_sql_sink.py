@@ -329,15 +329,6 @@ def test_types_of_the_users_own_are_judged_by_postgresql(postgres_database: Data
         assert (str(stored["n"]), str(stored["p"])) == ("12.50", "2026-01-31 06:00:00")
 
 
-def test_other_databases_are_refused_by_name() -> None:
-    """A dialect that was never tried is not tried on a user's data."""
-    with MemoryContext() as context, context.unit() as unit:
-        unit.connection.dialect.name = "mysql"
-        with pytest.raises(TableUnfit, match="sqlite and postgresql, not on mysql"):
-            reflect(unit.connection, "t")
-        unit.connection.dialect.name = "sqlite"
-
-
 @given(st.lists(ROWS, max_size=4))
 def test_upserting_twice_is_upserting_once(pages: list[list[dict[str, Any]]]) -> None:
     """The table equals the last state of each record, and a second run changes only what the pages undo."""
