@@ -156,12 +156,10 @@ class VersionNews:
     def _ensure_index(self, context: Context, table: SourceTable) -> None:
         """Makes an index over the version where there is none; without the right to, the table is read through."""
         with context.read(self._options.database) as connection:
-            inspector, schema = sa.inspect(connection), table.schema or None
-            indexes = inspector.get_indexes(table.name, schema=schema)
-            is_table = table.name in inspector.get_table_names(schema)
-        if context.dry or not is_table or any(one["column_names"][:1] == [VERSION] for one in indexes):
+            is_table = table.name in sa.inspect(connection).get_table_names(table.schema or None)
+        if context.dry or not is_table or VERSION in table.indexed:
             return
-        home = sa.Table(table.name, sa.MetaData(), sa.Column(VERSION, sa.BigInteger), schema=schema)
+        home = sa.Table(table.name, sa.MetaData(), sa.Column(VERSION, sa.BigInteger), schema=table.schema or None)
         make = sa.schema.CreateIndex(sa.Index(f"ix_{table.name[:50]}_version", home.c[VERSION]), if_not_exists=True)
         try:
             with context.unit(self._options.database) as unit:

@@ -5,6 +5,7 @@ that tells what is new. Rows that come and go meanwhile shift nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,7 +45,7 @@ class Span:
 class Found:
     """Rows of one page: `last` are the values of the order's columns in the last one, `following` in the one after."""
 
-    rows: list[Row]
+    rows: Sequence[Row]
     last: tuple[object, ...]
     following: tuple[object, ...] | None
 
@@ -88,14 +89,40 @@ class TableReader:
             statement = statement.where(behind(columns, span.after, dialect))
         return statement
 
-    def found(self, connection: sa.Connection, context: Context, span: Span) -> Found:
+    def page(self, found: Found, renamed: Renamed) -> Page:
+        """Returns the rows as a page, those marked as deleted by what `renamed` makes of them."""
+        wide = len(self.wanted)
+        if not self._marked:
+            return Page(self.values.records(self.wanted, found.rows))
+        living = [row for row in found.rows if row[wide] is None]
+        marked = [row for row in found.rows if row[wide] is not None]
+        gone, rejects = renamed(self.values.records(self.wanted, marked))
+        return Page(self.values.records(self.wanted, living), gone=gone, rejects=rejects)
+
+    def walk(self, context: Context, span: Span) -> Iterator[Found]:
+        """Yields the pages of a span; at least one, which may be empty.
+
+        Each is read in a transaction of its own where an index leads to its first row; else the database would sort
+        the table once a page, so one transaction streams them all.
+        """
+        if span.order[0] not in self._table.indexed:
+            yield from self._streamed(context, span)
+            return
+        following: tuple[object, ...] | None = ()
+        while following is not None:
+            context.check()
+            with context.read(self._options.database) as connection:
+                found = self._next(connection, context, span)
+            following = found.following
+            span = replace(span, after=found.last or None)
+            yield found
+
+    def _next(self, connection: sa.Connection, context: Context, span: Span) -> Found:
         """Returns the next page of a span; raises GiveUp where the order does not tell two rows apart."""
-        size = self._options.size
-        names = (*self.wanted, *([DELETED_AT] if self._marked else []), *span.order)
-        statement = self.bounded(context, connection.dialect.name, span, names)
-        order = [self._table.clause.c[name] for name in span.order]
-        rows: list[Row] = [tuple(row) for row in connection.execute(statement.order_by(*order).limit(size + 1))]
-        places = [tuple(row[-len(order) :]) for row in rows[-2:]]
+        size, wide = self._options.size, len(span.order)
+        statement = self._ordered(context, connection.dialect.name, span)
+        rows: Sequence[Row] = connection.execute(statement.limit(size + 1)).all()
+        places = [tuple(row[-wide:]) for row in rows[-2:]]
         if len(rows) <= size:
             return Found(rows, places[-1] if places else (), None)
         if places[0] == places[1]:
@@ -105,26 +132,26 @@ class TableReader:
             )
         return Found(rows[:size], places[0], places[1])
 
-    def page(self, found: Found, renamed: Renamed) -> Page:
-        """Returns the rows as a page, those marked as deleted by what `renamed` makes of them."""
-        wide = len(self.wanted)
-        if not self._marked:
-            return Page(self.values.records(self.wanted, [row[:wide] for row in found.rows]))
-        living = [row[:wide] for row in found.rows if row[wide] is None]
-        marked = [row[:wide] for row in found.rows if row[wide] is not None]
-        gone, rejects = renamed(self.values.records(self.wanted, marked))
-        return Page(self.values.records(self.wanted, living), gone=gone, rejects=rejects)
+    def _streamed(self, context: Context, span: Span) -> Iterator[Found]:
+        wide = len(span.order)
+        with context.read(self._options.database) as connection:
+            statement = self._ordered(context, connection.dialect.name, span)
+            with closing(connection.execute(statement, execution_options={"yield_per": self._options.size})) as result:
+                pages = result.partitions(self._options.size)
+                rows: Sequence[Row] = next(pages, [])
+                while True:
+                    context.check()
+                    following: Sequence[Row] = next(pages, [])
+                    ahead = tuple(following[0][-wide:]) if following else None
+                    yield Found(rows, tuple(rows[-1][-wide:]) if rows else (), ahead)
+                    if not following:
+                        return
+                    rows = following
 
-    def walk(self, context: Context, span: Span) -> Iterator[Found]:
-        """Yields the pages of a span, each read in a transaction of its own; at least one, which may be empty."""
-        following: tuple[object, ...] | None = ()
-        while following is not None:
-            context.check()
-            with context.read(self._options.database) as connection:
-                found = self.found(connection, context, span)
-            following = found.following
-            span = replace(span, after=found.last or None)
-            yield found
+    def _ordered(self, context: Context, dialect: str, span: Span) -> sa.Select[Any]:
+        names = (*self.wanted, *([DELETED_AT] if self._marked else []), *span.order)
+        order = [self._table.clause.c[name] for name in span.order]
+        return self.bounded(context, dialect, span, names).order_by(*order)
 
     def check_key(self, connection: sa.Connection, columns: Sequence[str]) -> None:
         """Raises GiveUp where a row has no value in one of these columns: it would never be read."""

@@ -1,7 +1,7 @@
 """What a table of a user's database is like: its columns, how they keep their values, its primary key."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import sqlalchemy as sa
@@ -32,6 +32,7 @@ class SourceTable:
     schema: str
     forms: Mapping[str, Form]  # by column, in their order
     key: tuple[str, ...]  # of a view: none
+    indexed: frozenset[str] = frozenset()  # columns by which an index finds rows in their order
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -51,6 +52,19 @@ class SourceTable:
 
 def look_at(connection: sa.Connection, told: str) -> SourceTable:
     """Returns the table of this name, which may name its schema before a dot; raises GiveUp where there is none."""
+    found = _found(connection, told)
+    return replace(found, indexed=frozenset({*found.key[:1], *_leading(connection, found)}))
+
+
+def _leading(connection: sa.Connection, table: SourceTable) -> Iterator[str]:
+    """Yields the first column of each index over all rows."""
+    for index in sa.inspect(connection).get_indexes(table.name, schema=table.schema or None):
+        is_partial = any(option.endswith("_where") for option in index.get("dialect_options", ()))
+        if index["column_names"] and index["column_names"][0] and not is_partial:
+            yield index["column_names"][0]
+
+
+def _found(connection: sa.Connection, told: str) -> SourceTable:
     schema, _, name = told.rpartition(".")
     kind = connection.dialect.name
     if kind == "sqlite" and not schema:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from jobs.contract import Json, Record
+from jobs.contract import Json
 
 Form = Literal["plain", "json", "boolean", "aware", "naive", "date"]
 """How a column keeps its values, where that is not seen by them: JSON as text, a truth as a number, times."""
@@ -38,13 +38,14 @@ class Values:
         self._forms = forms or {}
 
     def records(self, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Json]:
-        """Returns the rows as records."""
-        columns = [self._column(name, values) for name, values in zip(names, zip(*rows, strict=True), strict=False)]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-    def record(self, names: Sequence[str], row: Sequence[Any]) -> Record:
-        """Returns one row as a record."""
-        return {name: self.value(name, value) for name, value in zip(names, row, strict=True)}
+        """Returns the rows as records; what a row holds beyond the names is left out."""
+        records = [dict(zip(names, row, strict=False)) for row in rows]
+        for name, values in zip(names, zip(*rows, strict=True), strict=False):
+            column = self._column(name, values)
+            if column is not values:
+                for record, value in zip(records, column, strict=True):
+                    record[name] = value
+        return records
 
     def value(self, name: str, value: object) -> Json:
         """Returns one value of a column as JSON holds it."""

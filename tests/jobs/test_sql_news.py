@@ -34,6 +34,7 @@ def context(database: Database) -> Iterator[ReadingContext]:
 
 
 def _drop(database: Database, *tables: str) -> None:
+    database.engine.dispose()  # psycopg keeps plans of SELECT * by connection, which the tables to come do not fit
     run(database, *(f"DROP TABLE IF EXISTS {table}" for table in (*tables, "_sync_tables", "_sync_cursors")))
 
 
