@@ -15,7 +15,7 @@ from tests.jobs.filling import batch, store
 from tests.jobs.reading import ReadingContext, reading, records, run, source, sync
 from worker.store.database import Database
 
-OFTEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+OFTEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 ALL_MAY_GO = {"guard": {"max_delete": "100%"}}
 
 IDS = st.integers(0, 7)
