@@ -40,11 +40,13 @@ client_secret = { env = "SECRET" }
 base_url = "https://erp.example.com"
 grant = "api_key"
 api_key = { env = "SECRET" }
+act_for_headers = { employee_id = "X-On-Behalf-Of" }
 
 [accounts.crm]
 base_url = "https://crm.example.com"
 grant = "api_key"
 api_key = { env = "SECRET" }
+act_for_headers = { employee_id = "X-On-Behalf-Of" }
 """
 
 _LEFT_OUT: dict[str, Any] = {

@@ -174,13 +174,18 @@ def test_no_kind_of_paging_is_made_up() -> None:
     assert set(re.findall(r"`(\w+)`", _paging_rows()[0]["what it says"])) == known
 
 
+def _examples(*names: str) -> list[str]:
+    found = [example for name in names for example in blocks(name, "toml")]
+    strange = ("entry-points", 'type = "sweep"')  # see test_docs_own_jobs.py
+    return [example for example in found if not any(mark in example for mark in strange)]
+
+
 @pytest.mark.parametrize(
     ("name", "example"),
     [
         pytest.param(name, example, id=f"{Path(name).stem}-{number}")
         for name in (SYNC, OWN, RECIPES)
-        for number, example in enumerate(blocks(name, "toml"))
-        if "entry-points" not in example and 'type = "sweep"' not in example  # see test_docs_own_jobs.py
+        for number, example in enumerate(_examples(name))
     ],
 )
 def test_every_example_loads(tmp_path: Path, name: str, example: str) -> None:
@@ -189,3 +194,31 @@ def test_every_example_loads(tmp_path: Path, name: str, example: str) -> None:
     file.write_text(whole(example))
 
     assert load(file, {}).jobs or "jobs" not in example
+
+
+def _shown(value: object) -> Iterator[tuple[type[BaseModel], str]]:
+    """Yields each option that is set, with the model that has it."""
+    if isinstance(value, BaseModel):
+        for key, info in keys_of(type(value)).items():
+            name = next(name for name, known in type(value).model_fields.items() if known is info)
+            if name in value.model_fields_set:
+                yield type(value), key
+                yield from _shown(getattr(value, name))
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _shown(part)
+
+
+def test_every_option_stands_in_an_example(tmp_path: Path) -> None:
+    """Each option of each model is set by some example of the pages, which is loaded."""
+    file = tmp_path / "config.toml"
+    shown = set[tuple[type[BaseModel], str]]()
+    for example in _examples(SYNC, OWN):
+        file.write_text(whole(example))
+        for job in load(file, {}).jobs.values():
+            shown.update(_shown(job.options))
+
+    alike = {"account", "in"}  # mean the same wherever they stand
+    hidden = {(model, key) for model in PLACES for key in _own(model).keys() - alike} - shown
+    assert {f"{model.__name__}.{key}" for model, key in hidden} == set()
+    assert {key for model in PAGINGS for key in _own(model)} == {key for model, key in shown if model in PAGINGS}

@@ -66,9 +66,9 @@ def test_the_type_of_the_page_is_configured_and_runs(installed: Path) -> None:
             for days in (1, 89, 91, 400):
                 at = {"at": (now - timedelta(days=days)).isoformat()}
                 unit.connection.execute(sa.text("INSERT INTO readings VALUES (:at)"), at)
-        job = registry.job_class("sweep")(options)
-        assert job.preview(context, 20).notes == ("2 rows would be deleted",)
-        job.run(context)
+        sweep = registry.job_class("sweep")(options)
+        assert sweep.preview(context, 20).notes == ("2 rows would be deleted",)
+        sweep.run(context)
 
         assert len(context.rows("readings")) == 2
         assert context.counts.deleted == 2
