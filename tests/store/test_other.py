@@ -121,7 +121,7 @@ def test_a_driver_that_is_gone_is_told() -> None:
     [
         (
             "mysql+mysqlconnector://u@h/d",
-            "the driver mysql, which is not installed: pip install mysql-connector-python",
+            "needs the driver mysql.* pip install mysql-connector-python",
         ),
         ("mysql://u@h/d", "pip install mysqlclient"),
         ("oracle://u@h/d", "pip install"),
