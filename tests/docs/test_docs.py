@@ -63,15 +63,25 @@ def test_the_configuration_of_the_readme_loads(tmp_path: Path) -> None:
 
 
 def test_the_map_of_the_house_names_every_room() -> None:
-    """Each folder of the worker stands in the README's map."""
-    rooms = {path.parent.name for path in (ROOT / "worker").glob("*/__init__.py")}
+    """Each folder of the worker and of the jobs stands in the README's map, and no file that there is not."""
+    rooms = {path.parent.name for house in ("worker", "jobs") for path in (ROOT / house).glob("*/__init__.py")}
     (house,) = _blocks("README.md", "text")
 
     assert rooms <= set(re.findall(r"^  (\w+)/", house, re.MULTILINE))
+    files = re.findall(r"\b(\w+\.py)\b", house)
+    assert [name for name in files if not list(ROOT.glob(f"*/{name}"))] == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """Returns the places of a page that links can lead to, as GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_what_the_documents_link_to_is_there() -> None:
     """No link of the README or the docs leads nowhere."""
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+            there = page.parent / target if target else page
+            assert there.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in _anchors(there), f"{page.name}: {target}#{anchor}"
