@@ -214,8 +214,11 @@ class Unit(Protocol):
     def connection(self) -> sa.Connection:
         """The connection on which the job writes its rows; never commit it yourself."""
 
-    def reject(self, record: Json, reason: str) -> None:
-        """Keeps a record that could not be stored, with the reason."""
+    def reject(self, record: Json, reason: str, key: str | None = None) -> None:
+        """Keeps a record that could not be stored, with the reason; it takes the place of older ones of its key."""
+
+    def settle(self, keys: Sequence[str]) -> None:
+        """Removes kept rejects by their keys: a newer state of those records got through."""
 
     def advance(self, value: Json, name: str = "") -> None:
         """Moves the job's cursor to `value`; seen by others only if the unit commits."""
@@ -304,6 +307,9 @@ class Context(Protocol):
 
     def kept(self) -> Iterator[Kept]:
         """Yields the rejects of this job that are kept."""
+
+    def rejected(self) -> set[str]:
+        """Returns the keys of this job's kept rejects."""
 
     def deliveries(self, keys: Sequence[str]) -> dict[str, Delivery]:
         """Returns what is remembered of these keys' rows."""

@@ -7,6 +7,7 @@ from jobs.destinations import DestinationOptions
 from jobs.fields import names_in
 from jobs.flow import Batch, Destination, Page, Refused
 from jobs.progress import Progress
+from jobs.rowkeys import KeyOf
 from jobs.shown import url_of
 from jobs.sinks.kinds import Column, fit
 from jobs.sinks.rest import RestDestination
@@ -23,8 +24,8 @@ _GOES_ON = "a run reads on from here"
 class Witness(Progress):
     """Books as ever, and keeps the rows that got through."""
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, key_of: KeyOf) -> None:
+        super().__init__(context, key_of)
         self.rows: list[Record] = []
 
     def book(self, unit: Unit, batch: Batch, refused: Sequence[Refused] = ()) -> bool:

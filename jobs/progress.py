@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobs.contract import Context, Counts, TooManyRejects, Unit
 from jobs.flow import Batch, Page, Refused
+from jobs.rowkeys import KeyOf
 
 _TELLING = 1000  # records read before a share of rejects is judged in mid-run
 
@@ -11,8 +12,9 @@ _TELLING = 1000  # records read before a share of rejects is judged in mid-run
 class Progress:
     """Books what one attempt stores; the cursor stays where more was rejected than the job bears."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, key_of: KeyOf = lambda _record: None) -> None:
+        self._context, self._key_of = context, key_of
+        self._rejected: set[str] | None = None  # keys of kept rejects, once they are asked for
         self._total = Counts()
 
     def expect(self, page: Page) -> None:
@@ -29,8 +31,7 @@ class Progress:
         page, rejects = batch.page, [*batch.rejects, *refused]
         unit.count(read=batch.read, pages=1)
         unit.forget(_settled(page, rejects))
-        for record, reason in rejects:
-            unit.reject(record, reason)
+        self._settle(unit, batch, rejects)
         self._total.read += batch.read
         self._total.rejected += len(rejects)
         # Beyond the limit the cursor stays, so that the records come again once the cause is mended.
@@ -38,6 +39,20 @@ class Progress:
         if moves:
             unit.advance(page.cursor, page.cursor_name)
         return moves
+
+    def _settle(self, unit: Unit, batch: Batch, rejects: Sequence[Refused]) -> None:
+        """Books what was rejected, and takes back what was rejected before of records that get through now."""
+        if self._rejected is None:
+            self._rejected = self._context.rejected()
+        if self._rejected:
+            again = {id(record) for record, _ in rejects}
+            through = {self._key_of(record) for record in batch.records if id(record) not in again}
+            unit.settle(sorted(key for key in through & self._rejected if key is not None))
+            self._rejected -= through
+        for record, reason in rejects:
+            key = self._key_of(record)
+            unit.reject(record, reason, key)
+            self._rejected |= {key} if key is not None else set()
 
     def judge(self, *, final: bool) -> None:
         """Raises TooManyRejects: a number counts at once, a share at the end or after a thousand records."""

@@ -13,6 +13,7 @@ from jobs.mapping import Mapping, mapping
 from jobs.origins import pages as source_pages
 from jobs.preview import Preview, Witness
 from jobs.progress import Progress
+from jobs.rowkeys import KeyOf, key_reader
 from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sinks.schema import RESERVED
 from jobs.sinks.sql import Intake, SqlDestination
@@ -46,7 +47,7 @@ class Sync(Job[SyncOptions]):
 
         With the parameter `rejects` it tries again what it rejected before, and nothing else.
         """
-        progress = Progress(context)
+        progress = Progress(context, self._key_of)
         line = self._line(context, progress)
         line.destination.begin()
         if context.params.get("rejects"):
@@ -60,10 +61,14 @@ class Sync(Job[SyncOptions]):
 
     def preview(self, context: Context, rows: int) -> Shown:
         """Returns what a run would store or send of the first pages."""
-        witness = Witness(context)
+        witness = Witness(context, self._key_of)
         line = self._line(context, witness)
         pages = self._pages(line, context)
         return Preview(context, witness, rows).shown(pages, line.batch, line.destination, self.options.destination)
+
+    @property
+    def _key_of(self) -> KeyOf:
+        return key_reader(self.options.destination.key, self.options.map)
 
     def _line(self, context: Context, progress: Progress) -> _Line:
         said = self.options

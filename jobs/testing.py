@@ -60,11 +60,18 @@ class MemoryUnit:
     counts: Counts
     rejects: list[tuple[Json, str]] = field(default_factory=list)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
+    keys: dict[str, str | None] = field(default_factory=dict)  # of rejects, by their records' texts
 
-    def reject(self, record: Json, reason: str) -> None:
+    def reject(self, record: Json, reason: str, key: str | None = None) -> None:
         """Keeps a record that could not be stored, with the reason."""
+        self.settle([key] if key is not None else [])
         self.rejects.append((record, reason))
+        self.keys[repr(record)] = key
         self.counts.rejected += 1
+
+    def settle(self, keys: Sequence[str]) -> None:
+        """Removes rejects by the keys of their records."""
+        self.rejects = [kept for kept in self.rejects if self.keys.get(repr(kept[0])) not in keys]
 
     def advance(self, value: Json, name: str = "") -> None:
         """Moves a cursor."""
@@ -119,6 +126,7 @@ class MemoryContext:
     requests: list[Request] = field(default_factory=list)
     rejects: list[tuple[Json, str]] = field(default_factory=list)
     sent: dict[str, Delivery] = field(default_factory=dict)
+    keys: dict[str, str | None] = field(default_factory=dict)
     said: list[tuple[str, str, dict[str, Json]]] = field(default_factory=list)
     checks: int = 0
     dry: bool = False
@@ -157,6 +165,11 @@ class MemoryContext:
         """Yields the rejects; a record's text is its hash."""
         yield from [Kept(repr(record), reason, record) for record, reason in self.rejects]
 
+    def rejected(self) -> set[str]:
+        """Returns the keys of the rejects."""
+        found = (self.keys.get(repr(record)) for record, _ in self.rejects)
+        return {key for key in found if key is not None}
+
     def deliveries(self, keys: Sequence[str]) -> dict[str, Delivery]:
         """Returns what is remembered of these keys' rows."""
         return {key: self.sent[key] for key in keys if key in self.sent}
@@ -165,7 +178,9 @@ class MemoryContext:
     def unit(self, database: str | None = None) -> Iterator[Unit]:  # noqa: ARG002 - there is one database here
         """Opens one transaction; an error inside it leaves nothing behind, and `dry` but counts and new rejects."""
         with suppress(_Undone), (self.write or self.engine.begin)() as connection:
-            unit = MemoryUnit(connection, dict(self.cursors), copy(self.counts), list(self.rejects), dict(self.sent))
+            unit = MemoryUnit(
+                connection, dict(self.cursors), copy(self.counts), list(self.rejects), dict(self.sent), self.keys
+            )
             yield unit
             if self.dry:
                 raise _Undone

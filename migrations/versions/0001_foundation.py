@@ -117,10 +117,12 @@ def _jobs() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("record", sa.Text, nullable=False),
         sa.Column("whole", sa.Boolean, nullable=False),
+        sa.Column("key", sa.Text),
         sa.Column("first_seen", moment, nullable=False),
         sa.Column("last_seen", moment, nullable=False),
     )
     op.create_index("ix_rejects_run", "rejects", ["run_id"])
+    op.create_index("ix_rejects_key", "rejects", ["job", "key"])
     op.create_table(
         "deliveries",
         sa.Column("job", sa.Text, primary_key=True),

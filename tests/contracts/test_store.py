@@ -49,7 +49,7 @@ def cursor_of(database: Database) -> Cursor:
 def reject(number: int, reason: str = "no key", run_id: int = 1, minutes: int = 0) -> Reject:
     """Returns a reject of `orders`."""
     seen = NOON + timedelta(minutes=minutes)
-    return Reject("orders", f"hash-{number:03}", run_id, reason, '{"id":1}', True, seen, seen)
+    return Reject("orders", f"hash-{number:03}", run_id, reason, '{"id":1}', True, None, seen, seen)
 
 
 def test_write_commits_on_leaving(database: Database) -> None:

@@ -28,9 +28,22 @@ def test_what_gets_through_leaves_the_list() -> None:
         context.cursors[""] = Cursor("2026-01-01T00:00:00Z", 3)
 
         context.max_rejects = RejectLimit(count=0)
-        job(n="length(to_array(tags))").run(context)
+        job(n="to_number(tags)").run(context)
 
         assert len(context.requests) == 1
         assert [(row["id"], row["n"]) for row in context.rows("t")] == [(1, 5), (2, 1)]
         assert [record for record, _ in context.rejects] == [records[2]]
         assert context.cursors[""].version == 3
+
+
+def test_a_newer_state_that_gets_through_takes_its_rejects_away() -> None:
+    """Else an old state, tried again, would come over the newer one; a newer reject takes the older one's place."""
+    pages = [[{"id": 1, "tags": 5}, {"id": 2, "tags": 6}], [{"id": 1, "tags": 7}, {"id": 2, "tags": [1]}]]
+    with MemoryContext(answers=pages, max_rejects=RejectLimit(count=10)) as context:
+        job(n="length(tags)").run(context)
+        assert [record for record, _ in context.rejects] == pages[0]
+
+        job(n="length(tags)").run(context)
+
+        assert [record for record, _ in context.rejects] == [{"id": 1, "tags": 7}]
+        assert [row["id"] for row in context.rows("t")] == [2]

@@ -225,6 +225,7 @@ class Reject:
     reason: str
     record: str  # JSON, secrets masked
     whole: bool  # nothing was masked or cut: the record can be tried again
+    key: str | None  # of the record, as JSON; None where nobody can tell
     first_seen: datetime
     last_seen: datetime
 

@@ -124,6 +124,11 @@ class RunContext:
                 return
             after = found[-1].record_hash
 
+    def rejected(self) -> set[str]:
+        """Returns the keys of this job's kept rejects."""
+        with self._resources.own.read() as connection:
+            return rejects.keys(connection, self.job)
+
     def deliveries(self, keys: Sequence[str]) -> dict[str, Delivery]:
         """Returns what is remembered of these keys' rows."""
         with self._resources.own.read() as connection:
@@ -183,15 +188,19 @@ class RunContext:
             raise self._lost()
         now = self._resources.now()
         rejects.remove(connection, self.job, unit.forgotten)
-        rejects.keep(connection, [self._reject(record, reason, now) for record, reason in unit.rejects])
+        self._keep(unit, connection, now)
         deliveries.put(connection, self.job, unit.deliveries, self.run_id, now)
         return {name: self._advance(connection, name, value, now) for name, value in unit.moves.items()}
 
     def _keep_rejects(self, unit: RunUnit, connection: sa.Connection) -> None:
         if not attempts.may_write(connection, self.run_id, self.attempt):
             raise self._lost()
-        now = self._resources.now()
-        rejects.keep(connection, [self._reject(record, reason, now) for record, reason in unit.rejects])
+        self._keep(unit, connection, self._resources.now())
+
+    def _keep(self, unit: RunUnit, connection: sa.Connection, now: datetime) -> None:
+        rejects.settle(connection, self.job, unit.settled)
+        latest = {key or id(record): self._reject(record, reason, key, now) for record, reason, key in unit.rejects}
+        rejects.keep(connection, list(latest.values()))
 
     def _lost(self) -> AttemptLost:
         return AttemptLost(f"attempt {self.attempt} of run {self.run_id} lost its right to write")
@@ -201,12 +210,12 @@ class RunContext:
             self._versions[name] = cursors.get(connection, self.job, name).version
         return cursors.advance(connection, self.job, name, value, self._versions[name], self.run_id, now)
 
-    def _reject(self, record: Json, reason: str, now: datetime) -> Reject:
+    def _reject(self, record: Json, reason: str, key: str | None, now: datetime) -> Reject:
         written = _written(record)
         text = redact(written)
         whole = text == written and len(text) <= _LONGEST_RECORD
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return Reject(self.job, digest, self.run_id, redact(reason), text[:_LONGEST_RECORD], whole, now, now)
+        return Reject(self.job, digest, self.run_id, redact(reason), text[:_LONGEST_RECORD], whole, key, now, now)
 
     def _add(self, delta: Counts) -> None:
         names = [item.name for item in fields(Counts) if item.name != "expected"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from jobs.contract import Answer, Api, Counts, Cursor, GiveUp, Json, RejectLimit, Shown
+from jobs.contract import Answer, Api, Counts, Cursor, GiveUp, Json, Shown
 from jobs.registry import job_class
 from worker.calls.means import READS
 from worker.calls.session import BoundApi, RunRef
@@ -31,30 +31,9 @@ class Preview:
 
 def preview(definition: JobDefinition, resources: Resources, params: dict[str, Json], rows: int) -> Preview:
     """Returns what a run of a job would do, with up to `rows` rows or requests; raises what the job raises."""
-    policy = definition.policy
-    context = PreviewContext(_run(definition, resources, params), resources, policy.max_rejects, Leash(policy.timeout))
+    context = PreviewContext(definition, resources, params)
     shown = job_class(definition.type)(definition.options).preview(context, rows)
     return Preview(shown, context.counts, context.rejects, context.cursors)
-
-
-def _run(definition: JobDefinition, resources: Resources, params: dict[str, Json]) -> Run:
-    """Returns the run that a request would become now; it stands nowhere."""
-    now = resources.now()
-    with resources.own.read() as connection:
-        since = runs.covered(connection, definition.name)
-    return Run(
-        id=new_id(),
-        job=definition.name,
-        cause="preview",
-        trigger=Trigger.MANUAL,
-        state=RunState.RUNNING,
-        created_at=now,
-        definition_hash=definition.hash,
-        window_since=since,
-        window_until=now,
-        params=params,
-        attempt=1,
-    )
 
 
 class _Undone(Exception):
@@ -66,8 +45,9 @@ class PreviewContext(RunContext):
 
     dry = True
 
-    def __init__(self, run: Run, resources: Resources, max_rejects: RejectLimit, leash: Leash) -> None:
-        super().__init__(run, resources, max_rejects, leash)
+    def __init__(self, definition: JobDefinition, resources: Resources, params: dict[str, Json]) -> None:
+        policy = definition.policy
+        super().__init__(_run(definition, resources, params), resources, policy.max_rejects, Leash(policy.timeout))
         self.rejects: list[tuple[Json, str]] = []
         self.cursors: dict[str, Json] = {}
 
@@ -106,8 +86,28 @@ class PreviewContext(RunContext):
             unit = RunUnit(connection)
             yield unit
             raise _Undone
-        self.rejects += unit.rejects
+        self.rejects += [(record, reason) for record, reason, _ in unit.rejects]
         self._add(unit.delta)
+
+
+def _run(definition: JobDefinition, resources: Resources, params: dict[str, Json]) -> Run:
+    """Returns the run that a request would become now; it stands nowhere."""
+    now = resources.now()
+    with resources.own.read() as connection:
+        since = runs.covered(connection, definition.name)
+    return Run(
+        id=new_id(),
+        job=definition.name,
+        cause="preview",
+        trigger=Trigger.MANUAL,
+        state=RunState.RUNNING,
+        created_at=now,
+        definition_hash=definition.hash,
+        window_since=since,
+        window_until=now,
+        params=params,
+        attempt=1,
+    )
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,22 @@ class RunUnit:
 
     connection: sa.Connection
     delta: Counts = field(default_factory=Counts)
-    rejects: list[tuple[Json, str]] = field(default_factory=list)
+    rejects: list[tuple[Json, str, str | None]] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
     moves: dict[str, Json] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
 
-    def reject(self, record: Json, reason: str) -> None:
+    def reject(self, record: Json, reason: str, key: str | None = None) -> None:
         """Keeps a record that could not be stored, with the reason."""
-        self.rejects.append((record, reason))
+        self.rejects.append((record, reason, key))
         self.delta.rejected += 1
+        if key is not None:
+            self.settled.append(key)  # what it takes the place of
+
+    def settle(self, keys: Sequence[str]) -> None:
+        """Removes kept rejects by their keys when the unit commits, before it keeps new ones."""
+        self.settled.extend(keys)
 
     def advance(self, value: Json, name: str = "") -> None:
         """Moves the cursor when the unit commits."""

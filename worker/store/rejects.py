@@ -22,6 +22,18 @@ def remove(connection: sa.Connection, job: str, hashes: Sequence[str]) -> None:
         connection.execute(sa.delete(rejects).where(rejects.c.job == job, rejects.c.record_hash.in_(part)))
 
 
+def settle(connection: sa.Connection, job: str, keys: Sequence[str]) -> None:
+    """Removes a job's rejects by the keys of their records."""
+    for part in in_parts(sorted(set(keys))):
+        connection.execute(sa.delete(rejects).where(rejects.c.job == job, rejects.c.key.in_(part)))
+
+
+def keys(connection: sa.Connection, job: str) -> set[str]:
+    """Returns the keys of a job's rejects."""
+    wanted = sa.select(rejects.c.key).distinct().where(rejects.c.job == job, rejects.c.key.is_not(None))
+    return set(connection.scalars(wanted))
+
+
 def of_job(connection: sa.Connection, job: str, after: str, limit: int) -> list[Reject]:
     """Returns the next of a job's rejects, in the order of their hashes."""
     wanted = sa.select(rejects).where(rejects.c.job == job, rejects.c.record_hash > after)

@@ -259,9 +259,11 @@ rejects = sa.Table(
     sa.Column("reason", Words, nullable=False),
     sa.Column("record", Words, nullable=False),
     sa.Column("whole", sa.Boolean, nullable=False),  # false: secrets were masked or its end was cut off
+    sa.Column("key", Words),  # of the record; one that gets through later takes its rejects away
     sa.Column("first_seen", Moment, nullable=False),
     sa.Column("last_seen", Moment, nullable=False),
     sa.Index("ix_rejects_run", "run_id"),
+    sa.Index("ix_rejects_key", "job", "key"),
 )
 
 deliveries = sa.Table(

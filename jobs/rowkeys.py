@@ -1,0 +1,32 @@
+"""Which record a record is a newer state of: its key, read before anything is made of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+
+from jobs.columns import ColumnOptions
+from jobs.contract import BadRecord, Json
+from jobs.paths import descent, getter
+
+KeyOf = Callable[[Json], str | None]
+"""Returns a record's key as JSON; None where nobody can tell."""
+
+
+def key_reader(key: Sequence[str], columns: Mapping[str, str | ColumnOptions] | None) -> KeyOf:
+    """Returns what reads the columns of a key from records, as the source has their values."""
+    gets = [_getter(column, columns[column] if columns is not None else column) for column in key]
+
+    def read(record: Json) -> str | None:
+        try:
+            values = [get(record) for get in gets]
+            return None if not values or None in values else orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
+        except (BadRecord, TypeError):
+            return None
+
+    return read
+
+
+def _getter(column: str, origin: str | ColumnOptions) -> Callable[[Json], Json]:
+    if isinstance(origin, ColumnOptions):
+        origin = origin.path or column
+    return descent((column,)) if origin == column else getter(origin)
