@@ -117,6 +117,27 @@ def test_a_fault_is_told_with_its_remedy(
             "kind is missing",
         ),
         (('path = "/orders"', 'path = "/o", records = "a["'), 12, "jobs.orders.source.records", "JMESPath"),
+        (('account = "erp", ', ""), 12, "jobs.orders.source", "expected account, for records from an API, or table"),
+        (('account = "erp", path = "/orders"', 'table = "o", cursr = "x"'), 12, "jobs.orders.source.cursr", '"cursor"'),
+        (('account = "erp", path = "/orders"', 'query = "SELECT :x"'), 12, "jobs.orders.source", "to fill :x"),
+        (
+            ('account = "erp", path = "/orders"', 'database = "dw", table = "o"'),
+            12,
+            "jobs.orders.source.database",
+            "unknown database",
+        ),
+        (
+            ('path = "/orders"', 'path = "/o/{parent.id}", for_each = { database = "dw", table = "o" }'),
+            12,
+            "jobs.orders.source.for_each.database",
+            "unknown database",
+        ),
+        (
+            ('path = "/orders"', 'path = "/o", slices = { by = "1d", frm = "2026-01-01" }'),
+            12,
+            "jobs.orders.source.slices.frm",
+            'did you mean "from"?',
+        ),
         (
             ('table = "orders"', 'table = "o", database = "dw"'),
             13,

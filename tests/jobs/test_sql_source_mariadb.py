@@ -16,10 +16,8 @@ pytestmark = pytest.mark.skipif(bool(mariadb.missing()), reason=mariadb.missing(
 
 
 def _insert(number: int) -> str:
-    at = f"2026-07-01 12:00:{number:02d}.5"
-    return (
-        f"""INSERT INTO t VALUES ('{"xyz"[number % 3]}', {number}, '{at}', {number}.50, '{{"n": {number}}}', x'00ff')"""
-    )
+    name, at, doc = "xyz"[number % 3], f"2026-07-01 12:00:{number:02d}.5", f'{{"n": {number}}}'
+    return f"INSERT INTO t VALUES ('{name}', {number}, '{at}', {number}.50, '{doc}', x'00ff')"
 
 
 @pytest.fixture(scope="module")
