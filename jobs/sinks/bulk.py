@@ -69,15 +69,15 @@ class Statement:
 
     def _insert_many(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
         """Inserts many rows a statement: each one costs, and hands over the GIL, which takes long to get back."""
-        ends, flat = stamp.values, list(chain.from_iterable(rows))
-        width = len(self.columns)
-        step = width * max(1, min(_ROWS, (self._room - len(ends)) // width))
-        whole = len(flat) // step * step
+        ends = stamp.values
+        room = max(1, min(_ROWS, (self._room - len(ends)) // len(self.columns)))  # for rows in one statement
+        whole = len(rows) // room * room
         written = 0
-        for parts in ([flat[at : at + step] for at in range(0, whole, step)], [flat[whole:]] if flat[whole:] else []):
+        for size, starts in ((room, range(0, whole, room)), (len(rows) - whole, range(whole, len(rows), room))):
+            parts = [(*ends, *chain.from_iterable(rows[start : start + size])) for start in starts]
             if parts:
-                sql = self._insert(self._places(len(parts[0]) // width), "IS NOT")
-                written += self.connection.exec_driver_sql(sql, [(*ends, *part) for part in parts]).rowcount
+                sql = self._insert(self._places(size), "IS NOT")
+                written += self.connection.exec_driver_sql(sql, parts).rowcount
         return written
 
     def _places(self, rows: int) -> str:
