@@ -176,10 +176,10 @@ class Filling:
         """Returns the rows' places and their values as they are stored; refuses those that do not fit."""
         stored, reasons = list[Sequence[Json]](), dict[int, str]()
         for number, (column, found) in enumerate(zip(columns, _matrix(rows, columns), strict=True)):
-            values, bad = fit(column, found)
+            values, bad = self._fit(column, found)
             if bad and (wider := self._widened(connection, column, rows)):
                 columns[number] = wider
-                values, bad = fit(wider, found)
+                values, bad = self._fit(wider, found)
             stored.append(values)
             if column.name in self.key and None in values:  # SQLite would take null for a key, each time anew
                 bad = {place: _without(column.name) for place, value in enumerate(values) if value is None} | bad

@@ -148,22 +148,14 @@ _WORDS = sa.Text()
 _OTHER_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
     Kind.TEXT: _WORDS,
     Kind.INTEGER: sa.BigInteger(),
-    Kind.DECIMAL: _WORDS,  # exact, whatever the bounds of its numbers are
+    Kind.DECIMAL: sa.String(255),  # exact, whatever the bounds of its numbers are
     Kind.FLOAT: sa.Double(),
     Kind.BOOLEAN: sa.Boolean(),
     Kind.TIMESTAMP: sa.DateTime(),
     Kind.DATE: sa.Date(),
     Kind.JSON: _WORDS,
 }
-_MYSQL_WORDS = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
-_MYSQL_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = _OTHER_TYPES | {
-    Kind.TEXT: _MYSQL_WORDS,
-    Kind.DECIMAL: mysql.DECIMAL(65, 30),
-    Kind.TIMESTAMP: mysql.DATETIME(fsp=6),
-    Kind.JSON: _MYSQL_WORDS,
-}
-_KEY_WORDS = sa.String(255)
-_MYSQL_KEY_WORDS = mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin")
+_COLLATIONS = {True: "utf8mb4_nopad_bin", False: "utf8mb4_0900_bin"}  # of MariaDB, of MySQL: blanks at the end count
 _KINDS: tuple[tuple[type[sa.types.TypeEngine[Any]], Kind, int], ...] = (
     (sa.Boolean, Kind.BOOLEAN, 64),
     (sa.BigInteger, Kind.INTEGER, 64),
@@ -203,14 +195,17 @@ def tongue(connection: sa.Connection) -> Tongue:
 
 
 def _other(dialect: sa.Dialect) -> Tongue:
-    is_mysql = dialect.name in {"mysql", "mariadb"}
-    types = _MYSQL_TYPES if is_mysql else _OTHER_TYPES
-    words = _MYSQL_KEY_WORDS if is_mysql else _KEY_WORDS
+    types, words = _OTHER_TYPES, sa.String(255)
+    if dialect.name in {"mysql", "mariadb"}:
+        told = {"charset": "utf8mb4", "collation": _COLLATIONS[bool(getattr(dialect, "is_mariadb", False))]}
+        texts = dict.fromkeys((Kind.TEXT, Kind.JSON), mysql.LONGTEXT(**told))
+        types = types | texts | {Kind.DECIMAL: mysql.DECIMAL(65, 30), Kind.TIMESTAMP: mysql.DATETIME(fsp=6)}
+        words = mysql.VARCHAR(255, **told)
     return Tongue(
         family="other",
-        types={kind: told.compile(dialect) for kind, told in types.items()},
+        types={kind: made.compile(dialect) for kind, made in types.items()},
         look=_inspected,
         strict=True,
         cased=False,
-        key_types={kind: words.compile(dialect) for kind in (Kind.TEXT, Kind.DECIMAL, Kind.JSON)},
+        key_types={kind: words.compile(dialect) for kind in (Kind.TEXT, Kind.JSON)},
     )
