@@ -44,7 +44,7 @@ def at(minute: int) -> str:
 def test_what_was_deleted_goes_and_what_cannot_be_read_is_a_reject() -> None:
     """The first run asks for what was deleted since its start, less the look-back; the next ones go on from there."""
     rows = [{"id": 1}, {"id": 2}, {"id": 3}]
-    gone = [{"at": at(-60), "which": {"id": 9}}]
+    gone: list[Any] = [{"at": at(-60), "which": {"id": 9}}]
     with MemoryContext(answers=far_end(rows, gone), window=Window(None, NOON)) as context:
         job().run(context)
         assert context.requests[1].params == {"since": at(-5)}

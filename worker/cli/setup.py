@@ -13,6 +13,7 @@ from worker.cli.tables import Column, listing
 from worker.config.jsonschema import json_schema
 from worker.config.load import Configuration, load
 from worker.model.errors import ConfigurationError
+from worker.wiring.databases import try_databases
 from worker.wiring.secrets import fetch, references
 
 app = room()
@@ -23,17 +24,21 @@ def check(
     config: ConfigPath = DEFAULT_CONFIG,
     *,
     secrets: Annotated[bool, typer.Option(metavar="", help="Also fetch every secret and read the key ring.")] = True,
+    connect: Annotated[bool, typer.Option("--connect", help="Also open every database, with its secret.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Check the configuration: structure, references, schedules, secrets. Exits 78 where something is wrong.
 
-    Each problem is one line `file:line: key: message` on stderr; nothing is sent and no database is opened.
+    Each problem is one line `file:line: key: message` on stderr; nothing is sent, and no database is opened but with
+    --connect, which makes a SQLite file that is not there.
     The JSON has `ok`, `problems` (file, line, key, message) and, where it is ok, `files`, `accounts`, `jobs`.
     """
     try:
         configuration = load(config)
-        if secrets:
-            fetch(configuration)
+        if secrets or connect:
+            found = fetch(configuration)
+            if connect:
+                try_databases(configuration, found)
     except ConfigurationError as error:
         if as_json:
             print_json({"ok": False, "problems": [asdict(problem) for problem in error.problems]})

@@ -5,7 +5,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from worker.config.load import Configuration
-from worker.model.errors import KeyRingError
+from worker.model.errors import ConfigurationError, KeyRingError, SecretError, StoreError
 from worker.model.moments import utc_now
 from worker.model.options import DatabaseOptions
 from worker.store import keyring, schema
@@ -42,6 +42,25 @@ def _fetch_and_open(options: DatabaseOptions) -> Database:
 
 def _open_other(url: str, password: Secret | None) -> Database:
     return open_other(url, password.reveal() if password else None)
+
+
+def try_databases(configuration: Configuration, secrets: Secrets) -> None:
+    """Opens every database of the configuration, and closes it again; raises ConfigurationError for those that fail.
+
+    A SQLite file that is not there is made.
+    """
+    problems = []
+    openers = {
+        f"databases.{name}.url": partial(_open_other, options.url, secrets.passwords.get(name))
+        for name, options in configuration.databases.items()
+    }
+    for key, opener in ({"database.url": partial(open_own, configuration)} | openers).items():
+        try:
+            opener().close()
+        except (StoreError, SecretError) as error:
+            problems.append(configuration.problem(key, str(error)))
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def prepare(database: Database, ring: Ring) -> Cipher:
