@@ -268,7 +268,7 @@ STATES = st.dictionaries(st.integers(0, 30), st.integers(0, 2), max_size=30)
 DEATH = st.none() | st.integers(0, 5)
 
 
-def passes(context: MemoryContext, runs: list[tuple[dict[int, int], DEATH]], delete: bool) -> None:
+def passes(context: MemoryContext, runs: list[tuple[dict[int, int], int | None]], delete: bool) -> None:
     """Plays passes over changing states, some of which die, and compares table and state after each."""
     kept: dict[int, int] = {}
     live: dict[int, int] = {}

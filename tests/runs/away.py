@@ -32,8 +32,8 @@ class Faults:
         self._error: Exception = psycopg.OperationalError("the connection was lost")
         if database.dialect == "sqlite":
             self._error = sqlite3.OperationalError("disk I/O error")
-            self._error.sqlite_errorcode = sqlite3.SQLITE_IOERR  # type: ignore[attr-defined]
-        database.engine.dialect.do_commit = self._do  # type: ignore[method-assign]
+            self._error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        database.engine.dialect.do_commit = self._do  # type: ignore[assignment, method-assign]
 
     def plan(self, *steps: str) -> None:
         """Says what becomes of the next commits: `well`, `not` at all, or `unknown`: only its answer is lost."""

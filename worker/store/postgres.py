@@ -21,7 +21,7 @@ _CONNECT_ARGS = {
 def make_engine(url: sa.URL) -> sa.Engine:
     """Returns an engine on psycopg 3; raises StoreError where psycopg is not installed."""
     try:
-        return sa.create_engine(
+        engine = sa.create_engine(
             url.set(drivername="postgresql+psycopg"),
             hide_parameters=True,
             json_serializer=orjson.dumps,
@@ -36,6 +36,15 @@ def make_engine(url: sa.URL) -> sa.Engine:
         raise StoreError(
             "PostgreSQL needs the driver psycopg, which is not installed: pip install 'integration-worker[postgres]'."
         ) from error
+    sa.event.listen(engine, "handle_error", _forget_plans)
+    return engine
+
+
+def _forget_plans(context: sa.ExceptionContext) -> None:
+    """Gives a connection up whose prepared statements know a table as it was before a column's type changed."""
+    if "cached plan must not change result type" in str(context.original_exception):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 def location_of(url: sa.URL) -> str:
