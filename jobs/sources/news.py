@@ -1,9 +1,11 @@
 """What is new in a table: a cursor over a column that grows, or over the version that each change by a sync moves."""
 
+from base64 import b64decode
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +19,8 @@ from jobs.sources.sqltable import VERSION, Found, Renamed, Span, TableReader, as
 from jobs.sources.tables import SourceTable
 
 _TABLES = "_sync_tables"  # where syncs keep the versions of the tables they write
-_NAMED = (str, int, UUID, date)  # keys that come back from JSON as they were; a datetime is a date
+_NAMED = (str, int, float, Decimal, UUID, date)  # keys that come back from JSON; a datetime is a date
+_BYTES = "base64"  # what holds a key of bytes in a cursor
 
 
 class ColumnNews:
@@ -79,7 +82,7 @@ class ColumnNews:
         until = context.window.until
         if isinstance(newest, datetime | date):
             bound = self._reader.values.stored(self._cursor.field, until.isoformat())
-            return min(newest, bound) if type(newest) is type(bound) else newest  # type: ignore[type-var]
+            return min(newest, bound) if type(newest) is type(bound) else newest
         if isinstance(newest, str):
             bound_text = alike(newest, until, self._options.zone)
             return newest if bound_text is None else min(newest, bound_text)
@@ -138,7 +141,7 @@ class VersionNews:
             return Span(order)
         if len(key) != len(self._reader.key):
             return Span(order, least=version if key else version + 1)
-        place = (self._reader.values.stored(name, part) for name, part in zip(self._reader.key, key, strict=True))
+        place = (self._bound(name, part) for name, part in zip(self._reader.key, key, strict=True))
         return Span(order, after=(version, *place), least=version)
 
     def _reached(self, found: Found) -> Json:
@@ -148,10 +151,17 @@ class VersionNews:
         version, *key = found.last
         if found.following is None or found.following[0] != version:
             return version
-        if not all(isinstance(part, _NAMED) for part in key):
+        if not all(isinstance(part, (*_NAMED, bytes)) for part in key):
             return None
         named = zip(self._reader.key, key, strict=True)
-        return {"version": version, "after": [self._reader.values.value(name, part) for name, part in named]}
+        return {"version": version, "after": [self._kept(name, part) for name, part in named]}
+
+    def _kept(self, name: str, part: object) -> Json:
+        text = self._reader.values.value(name, part)
+        return {_BYTES: text} if isinstance(part, bytes) else text
+
+    def _bound(self, name: str, part: Json) -> object:
+        return b64decode(part[_BYTES]) if isinstance(part, dict) else self._reader.values.stored(name, part)
 
     def _ensure_index(self, context: Context, table: SourceTable) -> None:
         """Makes an index over the version where there is none; without the right to, the table is read through."""
@@ -171,7 +181,8 @@ class VersionNews:
 
 def _position(context: Context, stored: Json) -> tuple[int, list[Json]]:
     """Returns the version that a cursor names, and the key within it; raises GiveUp."""
-    version, key = stored, []
+    version: Json = stored
+    key: Json = []
     if isinstance(stored, dict):
         version, key = stored.get("version"), stored.get("after")
     if type(version) is not int or not isinstance(key, list):
