@@ -1,0 +1,40 @@
+"""`worker health`: whether a daemon works, for supervisors and people."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from tests.cli.conftest import Verb
+from worker.model.moments import new_id, utc_now
+from worker.model.records import Node
+from worker.store import nodes, tables
+from worker.store.database import Database
+
+
+@pytest.fixture(autouse=True)
+def node(database: Database) -> None:
+    """A daemon whose heart beats."""
+    with database.write() as connection:
+        nodes.register(connection, Node(new_id(), "worker-1", 7, "boot", utc_now(), database.lease_now(connection)))
+
+
+def test_a_living_daemon_is_healthy(worker: Verb) -> None:
+    """Its name, its process and its last heartbeat are told; the exit code is 0."""
+    said = worker("health")
+    assert said.code == 0
+    assert "last heartbeat" in said.out
+    document = worker("health", "--json").json
+    assert document["alive"] is True
+    assert {"id", "name", "pid", "silent_s"} == set(document["nodes"][0])
+
+
+def test_a_silent_daemon_is_none(worker: Verb, database: Database) -> None:
+    """A heart that stopped beating longer than 30 seconds ago counts for nothing: exit 1, and what to do."""
+    with database.write() as connection:
+        long_ago = database.lease_now(connection) - timedelta(seconds=31)
+        connection.execute(sa.update(tables.nodes).values(heartbeat_at=long_ago))
+    said = worker("health")
+    assert said.code == 1
+    assert "start `worker run`" in said.err
+    assert worker("health", "--json").json == {"alive": False, "nodes": []}
