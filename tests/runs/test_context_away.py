@@ -1,6 +1,7 @@
 """Rows in a database that is not the worker's own: each page once, whatever commit fails."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def test_an_append_drops_what_no_cursor_covers(sqlite_database: Database, other:
 STEP = st.sampled_from(["well", "well", "well", "not", "unknown"])
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.integers(0, 3), max_size=5),
     st.lists(st.tuples(st.lists(STEP, max_size=6), st.lists(STEP, max_size=9), st.booleans()), max_size=4),
@@ -212,3 +213,40 @@ def test_each_row_once_whatever_fails(
         assert job.rows() == [row["id"] for page in pages for row in page]
         assert ledger(sqlite_database).value == (len(pages) or None)
         assert sa.inspect(other.engine).has_table("t") == any(pages)
+
+
+WAYS = [("append", True), ("upsert", True), ("append", False), ("replace", False), ("mirror", False)]
+
+
+@pytest.mark.parametrize("place", ["own", "other"])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.integers(0, 3), max_size=4),
+    st.lists(st.lists(STEP, max_size=12), max_size=4),
+    st.sampled_from(WAYS),
+)
+def test_each_row_once_in_every_way(
+    database: Database,
+    other: Database,
+    place: str,
+    sizes: list[int],
+    faults: list[list[str]],
+    way: tuple[str, bool],
+) -> None:
+    """Attempts of one run, whose commits fail anywhere, the last steps of a way included."""
+    numbers = iter(range(100))
+    pages: list[list[Any]] = [[{"id": next(numbers)} for _ in range(size)] for size in sizes]
+    options: dict[str, Json] = {"mode": way[0]} | ({"key": "id"} if way[0] != "append" else {})
+    rows_at = database if place == "own" else other
+    with fresh(database, other):
+        job, failing = Attempts(database, rows_at, options, pages, with_cursor=way[1]), Faults(rows_at)
+        for steps in faults:
+            failing.plan("well", *steps) if place == "own" else failing.plan(*steps)
+            with suppress(StoreUnreachable):
+                job.execute()
+            failing.plan()
+        job.execute()
+        assert job.rows() == [row["id"] for page in pages for row in page]
+        with rows_at.read() as connection:
+            names = sa.inspect(connection).get_table_names()
+        assert {"t__new", "t__seen"}.isdisjoint(names)
