@@ -1,5 +1,6 @@
 """Values bound into statements, and what a run knows to fill the names of a query."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
@@ -13,6 +14,7 @@ from jobs.sources.sqloptions import SqlSourceOptions
 from jobs.sources.values import utc_text
 
 _ROW_VALUES = ("sqlite", "postgresql")  # compare (a, b) > (x, y) by an index over both
+_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")  # a time as sources put it out
 _SECONDS = 19  # characters of 2026-01-31T08:00:00
 
 
@@ -41,6 +43,8 @@ def text_of(told: str, options: SqlSourceOptions, context: Context, dialect: str
                 "fixed ticks, run it by `worker backfill`, or use a cursor."
             )
         values["since"] = moment_of(context.window.since, dialect, options.zone)
+    if isinstance(cursor, str) and _UTC.fullmatch(cursor):
+        cursor = moment_of(datetime.fromisoformat(cursor), dialect, options.zone)
     values |= {"until": moment_of(context.window.until, dialect, options.zone), "cursor": cursor}
     wanted = [sa.bindparam(name, values[name], type_=sa.types.NullType()) for name in options.asked]
     return sa.text(told).bindparams(*wanted)

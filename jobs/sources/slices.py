@@ -51,9 +51,7 @@ class SlicesOptions(Options):
 
     def write(self, moment: datetime) -> str:
         """Returns a time as the server takes it."""
-        if self.format in ("iso", "servicenow", "epoch", "epoch_ms"):
-            return write_time(moment, self.format)  # type: ignore[arg-type]
-        return moment.strftime(self.format)
+        return write_time(moment, self.format)
 
     def floor(self, moment: datetime) -> datetime:
         """Returns the latest time, not after this one, that the format can tell."""

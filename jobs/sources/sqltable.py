@@ -16,7 +16,7 @@ from jobs.flow import Page, Refused
 from jobs.sources.bound import behind, bound, text_of
 from jobs.sources.sqloptions import SqlSourceOptions
 from jobs.sources.tables import SourceTable
-from jobs.sources.values import Values
+from jobs.sources.values import Form, Values
 
 VERSION, DELETED_AT = "_version", "_deleted_at"
 _SYSTEM = ("_run_id", "_synced_at", VERSION, DELETED_AT)
@@ -56,8 +56,8 @@ class TableReader:
     def __init__(self, options: SqlSourceOptions, table: SourceTable, *, marked: bool) -> None:
         self._options = options
         self._table = table
-        forms = {**table.forms, **dict.fromkeys(options.decode, "json")}
-        self.values = Values(options.zone, forms)
+        decoded: dict[str, Form] = dict.fromkeys(options.decode, "json")
+        self.values = Values(options.zone, {**table.forms, **decoded})
         self.wanted = options.columns or tuple(name for name in table.columns if options.system or name not in _SYSTEM)
         self._has_marks = DELETED_AT in table.columns
         self._marked = marked and self._has_marks

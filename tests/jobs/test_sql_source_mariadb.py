@@ -66,3 +66,13 @@ def test_a_cursor_of_local_times_goes_on(maria: PlainDatabase) -> None:
         pages = list(source(table="t", size=3, cursor=cursor, zone="Europe/Berlin").pages(context))
         assert [row["b"] for page in pages for row in page.records] == [6, 7, 8, 9, 10]
         assert [page.cursor for page in pages] == [None, "2026-07-01T10:00:10.500000Z"]
+
+
+def test_a_querys_cursor_is_bound_as_a_local_time(maria: PlainDatabase) -> None:
+    """What is stored in UTC is compared as the column's zone has it."""
+    with reading(maria, window=Window(None, datetime(2026, 8, 1, tzinfo=UTC))) as context:
+        query = "SELECT b, at FROM t WHERE at > :cursor ORDER BY at"
+        cursor = {"field": "at", "initial": "2026-07-01T10:00:16.500000Z"}
+        pages = list(source(query=query, cursor=cursor, zone="Europe/Berlin").pages(context))
+        assert [row["b"] for page in pages for row in page.records] == [17, 18, 19]
+        assert pages[-1].cursor == "2026-07-01T10:00:19.500000Z"
