@@ -96,7 +96,7 @@ class RunContext:
         """Returns access to a configured account."""
         if account not in self._apis:
             run = RunRef(self.job, self.run_id, self.attempt, self._leash.check, self._leash.remaining_s)
-            self._apis[account] = self._resources.accounts[account].bind(run)
+            self._apis.setdefault(account, self._resources.accounts[account].bind(run))  # several threads may ask
         return self._apis[account]
 
     def cursor(self, name: str = "", database: str | None = None) -> Cursor:
@@ -155,7 +155,7 @@ class RunContext:
         The records of the calls that brought the data are waited for first: what a call brought is never found
         without the call's row. Raises AttemptLost where this attempt lost its right to write.
         """
-        for api in self._apis.values():
+        for api in list(self._apis.values()):  # a source may ask for another account meanwhile
             api.settle()
         away = self._is_elsewhere(database)
         with ExitStack() as ledger, self._resources.database(database if away else None).write() as connection:

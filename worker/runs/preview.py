@@ -55,7 +55,7 @@ class PreviewContext(RunContext):
         """Returns access to a configured account that only reads; its calls name the job, and no run."""
         if account not in self._apis:
             run = RunRef(self.job, None, None, self._leash.check, self._leash.remaining_s)
-            self._apis[account] = self._resources.accounts[account].bind(run)
+            self._apis.setdefault(account, self._resources.accounts[account].bind(run))  # several threads may ask
         return ReadingApi(self._apis[account])
 
     def cursor(self, name: str = "", database: str | None = None) -> Cursor:
