@@ -1,13 +1,16 @@
 """Several walks at once, their pages in the order of the walks: slices of a span, children of different parents."""
 
+import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 
 from jobs.ahead import ahead
 from jobs.flow import Page
 
 _KEPT = 2  # pages of a walk that wait for their turn
+_MOST = 500  # records gathered from small pages, which would each cost a transaction
+_LONGEST_S = 1.0  # that they wait for others
 
 
 def in_lanes(walks: Generator[Generator[Page]], parallel: int) -> Generator[Page]:
@@ -37,3 +40,20 @@ def _fill(
         stack = ExitStack()
         running.append((stack, stack.enter_context(ahead(walk, _KEPT if parallel > 1 else 0))))
     return bool(running)
+
+
+def gathered(pages: Generator[Page], clock: Callable[[], float] = time.monotonic) -> Generator[Page]:
+    """Yields small pages, of which none moves a cursor, as larger ones; what came before an error comes before it."""
+    held, since = Page([]), clock()
+    try:
+        for page in pages:
+            held = Page(held.records + page.records, rejects=held.rejects + page.rejects)
+            if len(held.records) >= _MOST or clock() - since >= _LONGEST_S:
+                yield held
+                held, since = Page([]), clock()
+    except Exception:
+        yield held
+        raise
+    finally:
+        pages.close()
+    yield held

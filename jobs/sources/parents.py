@@ -5,6 +5,7 @@ and body hold {parent.NAME}.
 """
 
 from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from jobs.contract import AccountRef, BadRecord, Context, FailedAnswer, Json
 from jobs.flow import Page
 from jobs.paths import Getter, Path, descent, getter
 from jobs.sources.cursor import CursorOptions, Watermark, read_time
-from jobs.sources.lanes import in_lanes
+from jobs.sources.lanes import gathered, in_lanes
 from jobs.sources.marks import Mark, NoMark, TimeMark
 from jobs.sources.resource import ResourceOptions
 from jobs.sources.rest import RestSource
@@ -71,13 +72,14 @@ class Families:
         included = {column: getter(path) for column, path in include.items()}
 
         def walks() -> Generator[Generator[Page]]:
-            for page in self._parent_pages(context):
-                if page.rejects:
-                    yield _alone(page)
-                for parent in page.records:
-                    yield self._children(context, parent, included, missing, stored)
+            with closing(self._parent_pages(context)) as pages:
+                for page in pages:
+                    if page.rejects:
+                        yield _alone(page)
+                    for parent in page.records:
+                        yield self._children(context, parent, included, missing, stored)
 
-        yield from in_lanes(walks(), parallel)
+        yield from gathered(in_lanes(walks(), parallel))
         if self._missing:
             text = "parents whose children are not found (404) were passed over"
             context.log.warning(text, parents=self._missing)

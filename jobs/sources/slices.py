@@ -5,6 +5,7 @@ brings. The cursor moves to a slice's end once its last page is stored: a long w
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -126,5 +127,6 @@ def sliced(options: SlicesOptions, source: RestSource, context: Context, stored:
             mark = SliceMark(options, ends, reached)
             yield source.walked(context, mark, mark.values)
 
-    for page in in_lanes(walks(), options.parallel):
-        yield replace(page, total=None)
+    with closing(in_lanes(walks(), options.parallel)) as pages:
+        for page in pages:
+            yield replace(page, total=None)

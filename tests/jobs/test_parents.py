@@ -1,6 +1,6 @@
 """Children of parents: each once, with their parent's fields, from a table's rows or another resource's records."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from jobs.contract import Answer, BadAnswer, Cursor, FailedAnswer, Json, RejectLimit, Window
+from jobs.flow import Page
 from jobs.sources.composed import ApiOptions
+from jobs.sources.lanes import gathered
 from jobs.sync import Sync, SyncOptions
 from jobs.testing import MemoryContext, Request, answer
 from tests.jobs.overhttp import generic
@@ -131,6 +133,23 @@ def test_an_error_of_one_child_ends_the_run_after_those_before_it() -> None:
         with pytest.raises(BadAnswer):
             job(CHILDREN | {"parallel": 3}).run(context)
         assert [row["id"] for row in context.rows("t", "id")] == ["/p/0/c", "/p/1/c", "/p/2/c"]
+
+
+def test_small_pages_are_gathered() -> None:
+    """A page each would be a transaction each; large ones, and those that took long, go on as they are."""
+    times = iter([0.0, *[0.1] * 600, 5.0, 5.0, 5.1, 5.2])
+
+    def pages() -> Generator[Page]:
+        yield from (Page([number]) for number in range(600))
+        yield Page(["late"])
+        yield Page(["last"], rejects=[(1, "no")])
+        raise BadAnswer("broken")
+
+    walk = gathered(pages(), lambda: next(times))
+    assert [len(next(walk).records) for _ in range(2)] == [500, 101]
+    assert next(walk) == Page(["last"], rejects=[(1, "no")])
+    with pytest.raises(BadAnswer):
+        next(walk)
 
 
 @pytest.mark.parametrize(
