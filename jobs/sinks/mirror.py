@@ -13,6 +13,7 @@ from jobs.sinks.removal import Removal, untyped
 from jobs.sinks.tongues import tongue
 
 AT_ONCE = 1000  # rows marked or deleted in one transaction
+_LOOKED_FOR = 20_000  # keys found by one query, which may have to go through both tables
 
 
 class Seen:
@@ -21,6 +22,7 @@ class Seen:
     def __init__(self, table: str, key: Sequence[str]) -> None:
         self.name = schema.aside(table, "__seen")
         self._of, self._key = table, tuple(key)
+        self._types: dict[str, str] = {}  # as the database spells them
         self._made = False
         self._count = 0
 
@@ -39,7 +41,7 @@ class Seen:
         self._count += ways[tongue(connection).family](connection, keys)
 
     def _make(self, connection: sa.Connection) -> None:
-        known = schema.declared_types(connection, self._of)
+        known = self._types = schema.declared_types(connection, self._of)
         columns = ", ".join(f"{schema.quoted(connection, name)} {known[name]} NOT NULL" for name in self._key)
         key = ", ".join(schema.quoted(connection, name) for name in self._key)
         family = tongue(connection).family
@@ -55,8 +57,7 @@ class Seen:
         return connection.exec_driver_sql(insert, list(keys)).rowcount
 
     def _copied(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> int:
-        known = schema.declared_types(connection, self.name)
-        taken = ", ".join(f"part_{number}::{known[name]}" for number, name in enumerate(self._key))
+        taken = ", ".join(f"part_{number}::{self._types[name]}" for number, name in enumerate(self._key))
         parts = ", ".join(f"part_{number}" for number in range(len(self._key)))
         arrays = ", ".join(["%s::text[]"] * len(self._key))
         name = schema.quoted(connection, self.name)
@@ -86,12 +87,21 @@ class Seen:
                 after_s=0,
             )
 
-    def unseen(self, rows: sa.TableClause, removal: Removal) -> sa.ColumnElement[bool]:
-        """Returns the condition that a row of the mirror was not met."""
+    def settle(self, connection: sa.Connection) -> None:
+        """Lets PostgreSQL count what it is about to join; it would plan for a table of no rows."""
+        if self._made and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"ANALYZE {schema.quoted(connection, self.name)}")
+
+    def unseen(
+        self, rows: sa.TableClause, removal: Removal, after: tuple[Json, ...] | None = None
+    ) -> sa.ColumnElement[bool]:
+        """Returns the condition that a row of the mirror was not met; `after` bounds both sides of the look-up."""
         if not self._made:
             return removal.is_live(rows)
         seen = sa.table(self.name, *map(untyped, self._key))
         same = sa.and_(*(rows.c[name] == seen.c[name] for name in self._key))
+        if after is not None:
+            same = sa.and_(same, _beyond([seen.c[name] for name in self._key], after))
         return sa.and_(removal.is_live(rows), ~sa.exists().select_from(seen).where(same).correlate(rows))
 
     def count_unseen(self, connection: sa.Connection, table: schema.Table, removal: Removal) -> int:
@@ -106,7 +116,7 @@ class Seen:
         """Returns the next keys, in their order, of rows that were not met."""
         rows = removal.live(table)
         key = [rows.c[name] for name in self._key]
-        wanted = sa.select(*key).where(self.unseen(rows, removal)).order_by(*key).limit(AT_ONCE)
+        wanted = sa.select(*key).where(self.unseen(rows, removal, after)).order_by(*key).limit(_LOOKED_FOR)
         if after is not None:
             wanted = wanted.where(_beyond(key, after))
         return [tuple(row) for row in connection.execute(wanted)]

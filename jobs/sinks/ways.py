@@ -16,7 +16,7 @@ from jobs.kinds import Kind
 from jobs.sinks import replacing, schema, state, versions
 from jobs.sinks.bulk import Stamp
 from jobs.sinks.filling import Filling, Rules, Taken
-from jobs.sinks.mirror import Seen
+from jobs.sinks.mirror import AT_ONCE, Seen
 from jobs.sinks.removal import Removal
 from jobs.sinks.sqloptions import SqlOptions
 
@@ -195,6 +195,8 @@ class Mirror(Upsert):
             seen.drop(unit.connection)
 
     def _remove(self, units: Units, seen: Seen, table: schema.Table) -> None:
+        with units() as (unit, _):
+            seen.settle(unit.connection)
         with self.context.read(self.options.database) as connection:
             seen.check(connection)
             self.removal.measure(connection, table)
@@ -206,12 +208,13 @@ class Mirror(Upsert):
     def _batches(self, seen: Seen, table: schema.Table) -> Iterator[list[tuple[object, ...]]]:
         after: tuple[object, ...] | None = None
         while True:
-            self.context.check()
             with self.context.read(self.options.database) as connection:
                 keys = seen.batch(connection, table, self.removal, after)
+            for start in range(0, len(keys), AT_ONCE):
+                self.context.check()
+                yield keys[start : start + AT_ONCE]
             if not keys:
                 return
-            yield keys
             after = keys[-1]
 
 
