@@ -18,7 +18,7 @@ from rich.text import Text
 
 _TARGET = Path(__file__).with_name("demo.svg")
 _WIDTH = 82
-_FIRST, _LAST = 11, 3  # lines of news that are kept
+_FIRST, _LAST = 8, 2  # lines of news that are kept
 _THEME = TerminalTheme(
     (22, 27, 34),
     (201, 209, 217),
@@ -61,12 +61,18 @@ def _shown() -> str:
 
 
 def _shortened(lines: list[str]) -> list[str]:
-    """Returns the first and the last news, the verdict, and not where to look further."""
+    """Returns the first and the last news, the verdict, and neither calls and tokens nor where to look further."""
     begin = next(number for number, line in enumerate(lines) if "generation 1" in line)
     rest = next(number for number, line in enumerate(lines) if "the far end rests" in line) - 1
     look = next(number for number, line in enumerate(lines) if "look further" in line) - 1
+    calls = next(number for number, line in enumerate(lines) if _is_title(line, "calls"))
+    rows = next(number for number, line in enumerate(lines) if _is_title(line, "rows"))
     kept = [*lines[: begin + _FIRST], "\x1b[2m  …\x1b[0m", *lines[rest - _LAST : rest]]
-    return [*kept, *lines[rest:look], lines[-1]]
+    return [*kept, *lines[rest:calls], *lines[rows:look], lines[-1]]
+
+
+def _is_title(line: str, words: str) -> bool:
+    return Text.from_ansi(line).plain.strip() == words
 
 
 if __name__ == "__main__":

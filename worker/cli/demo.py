@@ -16,10 +16,14 @@ import typer
 
 from jobs.contract import WorkerError
 from worker.cli import demofiles
-from worker.cli.democheck import FarEnd, verdict
+from worker.cli.demoback import SPOILED
+from worker.cli.democheck import verdict
+from worker.cli.demofar import FarEnd
 from worker.cli.demoview import Progress
 from worker.cli.opening import opened
 from worker.cli.output import out, room
+from worker.config.configuration import JobDefinition
+from worker.model.schedules import After
 
 _CHURN_EVERY_S = 0.5
 _STARTS_WITHIN_S = 20.0
@@ -46,6 +50,7 @@ def demo(
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         far_end = stack.enter_context(_sandbox(rows))
+        FarEnd(far_end["url"]).spoil(SPOILED)
         config = demofiles.write(folder, far_end)
         daemon = stack.enter_context(_child(_worker("run", "--config", str(config))))
         _explain(config, far_end)
@@ -99,7 +104,7 @@ def _child(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byte
 
 
 def _explain(config: Path, far_end: dict[str, str]) -> None:
-    out.print("[bold]Integration Worker[/bold] syncs two APIs into SQLite under service accounts.\n")
+    out.print("[bold]Integration Worker[/bold] syncs two APIs into SQLite, and one of them into the other.\n")
     out.print(f"  far end   {far_end['url']}, two APIs whose tokens live {_TOKENS_LIVE_S} s", soft_wrap=True)
     out.print(f"  config    {config}, {config.parent}/jobs.d/*.toml", soft_wrap=True)
     out.print(f"  database  {config.parent}/worker.db, log {config.parent}/worker.log\n", soft_wrap=True)
@@ -108,7 +113,7 @@ def _explain(config: Path, far_end: dict[str, str]) -> None:
 def _watch(config: Path, far_end: FarEnd, daemon: subprocess.Popen[bytes], seconds: float) -> bool:
     _wait_for_database(config, daemon)
     with opened(config) as (configuration, database):
-        progress = Progress(database, sorted(configuration.jobs))
+        progress = Progress(database, {name: _parents(job) for name, job in configuration.jobs.items()})
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             _is_alive(daemon)
@@ -126,13 +131,18 @@ def _watch(config: Path, far_end: FarEnd, daemon: subprocess.Popen[bytes], secon
         return verdict(database, far_end, progress)
 
 
+def _parents(job: JobDefinition) -> tuple[str, ...]:
+    schedule = job.policy.schedule
+    return schedule.after if isinstance(schedule, After) else ()
+
+
 def _wait_for_database(config: Path, daemon: subprocess.Popen[bytes]) -> None:
     ends = time.monotonic() + _STARTS_WITHIN_S
     while time.monotonic() < ends:
         _is_alive(daemon)
         try:
             with opened(config) as (_, database):
-                Progress(database, [])
+                Progress(database, {})
                 return
         except WorkerError:
             time.sleep(0.1)
@@ -148,7 +158,7 @@ def _tell_more(config: Path, *, passed: bool) -> None:
     worker = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "worker" else "python -m worker"
     option = f"--config {min(os.path.relpath(config), str(config), key=len)}"
     out.print("\nlook further:")
-    for command in ("history", "jobs", "calls -n 20", "account list", "check"):
+    for command in ("history", "jobs", "rejects", "preview tangoe-to-servicenow", "calls -n 20", "account list"):
         out.print(f"  {worker} {command} {option}", soft_wrap=True)
     out.print("\n[bold green]the demo passed[/bold green]" if passed else "\n[bold red]the demo failed[/bold red]")
 

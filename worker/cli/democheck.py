@@ -1,13 +1,13 @@
 """Whether the demo did its job: every run succeeded, every row is equal, tokens were refreshed."""
 
 from collections import Counter
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import requests
 import sqlalchemy as sa
 
+from worker.cli.demoback import back
+from worker.cli.demofar import FarEnd, moment
 from worker.cli.demofiles import TABLES
 from worker.cli.demoview import Progress
 from worker.cli.output import number, out
@@ -17,27 +17,6 @@ from worker.store import calls, tokens
 from worker.store.database import Database
 
 _REFRESHES = 2  # at least so many, or the demo showed nothing
-_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True)
-class FarEnd:
-    """The sandbox's control pages."""
-
-    url: str
-
-    def churn(self, rows: int) -> None:
-        """Changes so many rows now."""
-        self._asked(requests.post(f"{self.url}/_sandbox/churn", json={"rows": rows}, timeout=_TIMEOUT_S))
-
-    def rows(self, resource: str) -> list[dict[str, Any]]:
-        """Returns every row of a resource as it stands."""
-        found = self._asked(requests.get(f"{self.url}/_sandbox/rows/{resource}", timeout=_TIMEOUT_S))
-        return found if isinstance(found, list) else found["rows"]
-
-    def _asked(self, answer: requests.Response) -> Any:  # noqa: ANN401  JSON
-        answer.raise_for_status()
-        return answer.json()
 
 
 def verdict(database: Database, far_end: FarEnd, progress: Progress) -> bool:
@@ -50,13 +29,19 @@ def verdict(database: Database, far_end: FarEnd, progress: Progress) -> bool:
     _tokens(database)
     out.print("\n[bold]rows[/bold]")
     equal = _rows(database, far_end)
-    for passed, words in (
+    out.print("\n[bold]from one API to the other[/bold]")
+    sent = back(database, far_end, progress)
+    sent.show()
+    out.print()
+    verdicts = [
         (succeeded, "every run succeeded"),
         (equal, "rows in the tables equal rows at the far end"),
+        *sent.verdicts(),
         (refreshes >= _REFRESHES, f"tokens were refreshed {refreshes} times"),
-    ):
+    ]
+    for passed, words in verdicts:
         out.print(f"[green]yes[/green] {words}" if passed else f"[red]no [/red] {words}")
-    return succeeded and equal and refreshes >= _REFRESHES
+    return all(passed for passed, _ in verdicts)
 
 
 def _runs(progress: Progress) -> bool:
@@ -92,7 +77,7 @@ def _tokens(database: Database) -> None:
 def _rows(database: Database, far_end: FarEnd) -> bool:
     rows, equal = [], True
     for table, (resource, key, changed) in TABLES.items():
-        there = Counter((str(row[key]), _moment(row[changed])) for row in far_end.rows(resource))
+        there = Counter((str(row[key]), moment(row[changed])) for row in far_end.rows(resource))
         here = Counter(_stored(database, table, key, changed))
         equal = equal and here == there
         rows.append({"table": table, "here": here.total(), "there": there.total(), "differ": len(here - there)})
@@ -112,9 +97,4 @@ def _stored(database: Database, table: str, key: str, changed: str) -> list[tupl
     with database.read() as connection:
         if not sa.inspect(connection).has_table(table):
             return []
-        return [(str(row[0]), _moment(row[1])) for row in connection.execute(wanted)]
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(str(text))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return [(str(row[0]), moment(row[1])) for row in connection.execute(wanted)]

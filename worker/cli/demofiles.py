@@ -74,6 +74,29 @@ source = { account = "servicenow", resource = "table/incident" }
 destination = { table = "servicenow_incidents" }
 """
 
+BACK, STAGING = "tangoe-to-servicenow", "u_tangoe_devices"
+_BACK_JOB = """\
+[jobs.tangoe-to-servicenow]      # from one API through a table to the other; rows that it refuses become rejects
+type = "sync"
+schedule = { after = ["tangoe-devices"] }
+max_rejects = 10
+source = { table = "tangoe_devices", changed_only = true }
+
+[jobs.tangoe-to-servicenow.map]
+u_id = "id"
+u_serial = "serialNumber"
+u_carrier = "carrier"
+u_user = "employee.email"
+u_cost = { from = "cost", type = "decimal" }
+u_updated = "updated"
+
+[jobs.tangoe-to-servicenow.destination]
+account = "servicenow"
+resource = "import_set/u_tangoe_devices"
+key = "u_serial"
+parallel = 4
+"""
+
 TABLES = {  # table: what the sandbox calls the resource, its key, its time of change
     "tangoe_devices": ("devices", "id", "updated"),
     "tangoe_orders": ("orders", "id", "updated"),
@@ -106,6 +129,7 @@ def _write(folder: Path, far_end: Mapping[str, str]) -> Path:
     config.write_text(_MARK + _CONFIG.format_map(dict(far_end)))
     (folder / "jobs.d" / "tangoe.toml").write_text(_TANGOE_JOBS)
     (folder / "jobs.d" / "servicenow.toml").write_text(_SERVICENOW_JOBS)
+    (folder / "jobs.d" / "there_and_back.toml").write_text(_BACK_JOB)
     for name in _SECRETS:
         file = folder / "secrets" / name.replace(" ", "_")
         file.touch(mode=0o600)

@@ -1,7 +1,7 @@
 """What the demo shows while it runs: each run as it ends, with the account's token generations."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -17,7 +17,8 @@ from worker.store.database import Database
 class Progress:
     """Follows the ledger; `show_news` prints what ended since the last look."""
 
-    def __init__(self, database: Database, jobs: Sequence[str]) -> None:
+    def __init__(self, database: Database, jobs: Mapping[str, Sequence[str]]) -> None:
+        """Takes the jobs, each with those that it runs after."""
         self._database = database
         self._jobs = jobs
         self._told: set[int] = set()
@@ -49,13 +50,21 @@ class Progress:
         return utc_now()
 
     def all_succeeded_since(self, moment: datetime) -> bool:
-        """Tells whether every job has a successful run that began after `moment`."""
-        done = {
-            run.job
+        """Tells whether every job has a successful run that began after `moment`, and after those it waits for."""
+        return all(self._settled(job, moment) for job in self._jobs)
+
+    def _settled(self, job: str, moment: datetime) -> datetime | None:
+        """Returns when the first such run of a job ended; None where there is none yet."""
+        before = [self._settled(other, moment) for other in self._jobs[job]]
+        begin = [moment, *(end for end in before if end is not None)]
+        if len(begin) <= len(before):
+            return None
+        ends = (
+            run.finished_at
             for run in self.ended
-            if run.state is RunState.SUCCEEDED and run.started_at is not None and run.started_at > moment
-        }
-        return done >= set(self._jobs)
+            if (run.job, run.state) == (job, RunState.SUCCEEDED) and run.started_at and run.started_at > max(begin)
+        )
+        return next(ends, None)
 
     def outcomes(self) -> Counter[tuple[str, RunState]]:
         """Returns how many runs of each job ended in each state."""
@@ -68,5 +77,8 @@ def _line(run: Run) -> Text:
     if not run.started_at or not run.finished_at:
         return text + Text(f"  {run.reason or ''}")
     took = span((run.finished_at - run.started_at).total_seconds())
-    counts = f"{run.counts.read:>7,} read {run.counts.written:>6,} written {many(run.calls, 'call'):>9} {took:>7}"
-    return text + Text(counts) + Text(f"  {run.error}" if run.error else "", style="red")
+    counts = run.counts
+    text += Text(f"{counts.read:>6,} read {counts.written:>5,} written ")
+    rejected = Text(f"{counts.rejected:>2,} rejected", "yellow")
+    text += rejected if counts.rejected else Text(f"{many(run.calls, 'call'):>11}")
+    return text + Text(f" {took:>7}") + Text(f"  {run.error}" if run.error else "", style="red")
