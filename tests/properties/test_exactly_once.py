@@ -1,0 +1,86 @@
+"""Whatever changes and whatever fails on the way, in the end the destination is as the source, and nothing is doubled.
+
+Each case is a job of its own: a kind of paging, a cursor, a mode, a destination in the worker's database or in another
+one; records that come, change and go between two requests; requests that fail; processes that die at any statement and
+any commit, whose outcome may stay unknown; attempts that lost their right to write and do not know.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+
+from tests.conftest import Server
+from tests.properties.judging import assert_equal, assert_idle, assert_sound
+from tests.properties.plans import Plan, plans
+from tests.properties.world import Reaper, World, emptied
+from worker.model.records import AttemptState
+from worker.store.database import Database, open_database
+from worker.store.schema import upgrade
+
+Pair = tuple[Database, Database, Reaper]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """The worker's own file and another one; they are not to outlive the machine, so that nothing waits for a disk."""
+    folder = tmp_path_factory.mktemp("once")
+    own, other = _file(folder / "own.db"), _file(folder / "other.db")
+    upgrade(own)
+    yield own, other, Reaper(own, other)
+    own.close()
+    other.close()
+
+
+def _file(path: Path) -> Database:
+    database = open_database(f"sqlite:///{path}")
+    sa.event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    database.engine.dispose()
+    return database
+
+
+@pytest.fixture(scope="module")
+def servers(postgres_server: Server) -> Iterator[Pair]:
+    """The worker's own database and another one on a PostgreSQL server."""
+    own = open_database(postgres_server.database_url(migrated=True))
+    other = open_database(postgres_server.database_url())
+    yield own, other, Reaper(own, other)
+    own.close()
+    other.close()
+
+
+def lived(pair: Pair, plan: Plan) -> None:
+    """Plays a case to its end."""
+    with emptied(pair[0], pair[1]):
+        world = World(*pair, plan)
+        world.live(assert_sound)
+        while world.run is not None:
+            assert world.make_attempt() is AttemptState.SUCCEEDED, world.errors[-1]
+        world.shop.clock += 10
+        assert world.make_attempt() is AttemptState.SUCCEEDED, world.errors[-1]
+        assert_sound(world)
+        assert_equal(world)
+        assert_idle(world)
+
+
+_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+FEW = settings(max_examples=100, derandomize=True, suppress_health_check=_CHECKS)
+MANY = settings(max_examples=1200, suppress_health_check=_CHECKS)
+
+
+@given(plans())
+@FEW
+def test_on_sqlite_the_destination_becomes_the_source(files: Pair, plan: Plan) -> None:
+    """Some cases."""
+    lived(files, plan)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@given(plans())
+@MANY
+def test_on_sqlite_in_many_cases_the_destination_becomes_the_source(files: Pair, plan: Plan) -> None:
+    """More than a thousand."""
+    lived(files, plan)
