@@ -78,6 +78,8 @@ def test_the_schema_tells_jobs_by_type() -> None:
     assert {"schedule", "timeout", "retry", "source", "destination", "map"} <= set(form["properties"])
     assert form["required"] == ["destination", "source", "type"]
     assert "include" in schema["properties"]
+    for part in ("DeletionsOptions", "ParentResource"):  # which a resource of the profile may be, too
+        assert ["resource"] in [form["required"] for form in schema["$defs"][part]["anyOf"]]
 
 
 def test_the_schema_has_no_default_that_could_not_be_written() -> None:

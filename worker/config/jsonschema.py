@@ -13,6 +13,7 @@ from worker.model.values import NAME
 Schema = dict[str, Json]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NAMED = ("databases", "profiles", "accounts", "jobs")
+_PARTS = ("DeletionsOptions", "ParentResource")  # parts of a source, that may name a resource of its account
 
 
 def json_schema() -> Schema:
@@ -64,6 +65,9 @@ def _job_form(name: str, definitions: Schema) -> str:
     for end in ("source", "destination"):
         if end in form["properties"]:
             form["properties"][end] = _or_resource(form["properties"][end], definitions)
+    for part in _PARTS:
+        if "properties" in definitions.get(part, {}):
+            definitions[part] = {"anyOf": [definitions[part], _named(definitions[part], ["resource"])]}
     definitions[f"job:{name}"] = form
     return f"job:{name}"
 
@@ -78,14 +82,14 @@ def _or_resource(end: Schema, definitions: Schema) -> Schema:
     """Returns the schema of a source or destination that may also be what a profile knows, every key said anew."""
     forms = end.get("oneOf", [end])
     written = [definitions.get(form.get("$ref", "").removeprefix("#/$defs/"), {}) for form in forms]
-    named = [_named(form) for form in written if "account" in form.get("properties", {})]
+    named = [_named(form, ["account", "resource"]) for form in written if "account" in form.get("properties", {})]
     return {"anyOf": [*forms, *named]} if named else end
 
 
-def _named(written: Schema) -> Schema:
+def _named(written: Schema, required: list[str]) -> Schema:
     named = deepcopy(written)
     named["properties"]["resource"] = {"type": "string", "description": "A name that the account's profile knows."}
     if "cursor" in named["properties"]:
         named["properties"]["cursor"] = {"anyOf": [named["properties"]["cursor"], {"const": "none"}]}
-    named["required"] = ["account", "resource"]
+    named["required"] = required
     return named
