@@ -17,9 +17,7 @@ from jobs.kinds import Kind
 from jobs.sinks import portable, schema
 from jobs.sinks.bulk import Stamp, Statement
 from jobs.sinks.kinds import Column, fit, infer
-
-_TOO_LARGE = "54000"  # PostgreSQL: a row beyond its page, a value beyond its index
-Values = tuple[Json, ...]
+from jobs.sinks.taking import Taken, Values, store
 
 
 @dataclass(frozen=True)
@@ -33,16 +31,6 @@ class Rules:
     whole: bool = True
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     frozen: bool = False
-
-
-@dataclass
-class Taken:
-    """What became of rows: `refused` says why, by a row's place; `keys` are the stored keys of all that have one."""
-
-    written: int = 0
-    unchanged: int = 0
-    refused: dict[int, str] = field(default_factory=dict)
-    keys: list[Values] = field(default_factory=list)
 
 
 class Filling:
@@ -84,7 +72,7 @@ class Filling:
         batch = self._fitted(connection, rows, places, columns, taken)
         latest = self._latest(batch, columns, taken)
         taken.unchanged += len(batch) - len(latest)  # an older state of a record of the same page
-        self._store(latest, Statement(connection, self.name, tuple(columns), self.key, self._fresh), stamp, taken)
+        store(latest, Statement(connection, self.name, tuple(columns), self.key, self._fresh), stamp, taken)
         return taken
 
     def keys_of(self, records: Sequence[Json]) -> tuple[list[Values], list[Json]]:
@@ -224,27 +212,6 @@ class Filling:
         key = itemgetter(*_places(self.key, columns))
         return list({key(pair[1]): pair for pair in batch}.values())
 
-    def _store(self, batch: list[tuple[int, Values]], statement: Statement, stamp: Stamp, taken: Taken) -> None:
-        if not batch:
-            return
-        connection = statement.connection
-        try:
-            with connection.begin_nested():
-                written = statement.write([values for _, values in batch], stamp)
-        except Exception as error:
-            if not _blames_a_row(error, connection):
-                raise
-            if len(batch) == 1:
-                words = str(getattr(error, "orig", error)).splitlines()[0]
-                taken.refused[batch[0][0]] = f"the database refused it: {words}"
-                return
-            half = len(batch) // 2
-            self._store(batch[:half], statement, stamp, taken)
-            self._store(batch[half:], statement, stamp, taken)
-        else:
-            taken.written += written
-            taken.unchanged += len(batch) - written
-
 
 def _places(names: Sequence[str], columns: list[Column]) -> list[int]:
     known = [column.name for column in columns]
@@ -275,10 +242,3 @@ def _values(rows: list[Record], name: str) -> list[Json]:
         return list(map(itemgetter(name), rows))
     except KeyError:
         return [row.get(name) for row in rows]
-
-
-def _blames_a_row(error: Exception, connection: sa.Connection) -> bool:
-    """Tells whether a row's content is to blame, rather than the database or the statement."""
-    driver = connection.dialect.loaded_dbapi
-    faults = (sa.exc.DataError, sa.exc.IntegrityError, driver.DataError, driver.IntegrityError)
-    return isinstance(error, (*faults, OverflowError, UnicodeError)) or getattr(error, "sqlstate", "") == _TOO_LARGE

@@ -15,10 +15,11 @@ from jobs.flow import Batch
 from jobs.kinds import Kind
 from jobs.sinks import replacing, schema, state, versions
 from jobs.sinks.bulk import Stamp
-from jobs.sinks.filling import Filling, Rules, Taken
+from jobs.sinks.filling import Filling, Rules
 from jobs.sinks.mirror import AT_ONCE, Seen
 from jobs.sinks.removal import Removal
 from jobs.sinks.sqloptions import SqlOptions
+from jobs.sinks.taking import Taken
 
 
 @dataclass(frozen=True)

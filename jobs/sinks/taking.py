@@ -1,0 +1,52 @@
+"""What a table takes of rows that fit its columns: all that the database does not refuse, one by one if need be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from jobs.contract import Json
+from jobs.sinks.bulk import Stamp, Statement
+
+_TOO_LARGE = "54000"  # PostgreSQL: a row beyond its page, a value beyond its index
+Values = tuple[Json, ...]
+
+
+@dataclass
+class Taken:
+    """What became of rows: `refused` says why, by a row's place; `keys` are the stored keys of all that have one."""
+
+    written: int = 0
+    unchanged: int = 0
+    refused: dict[int, str] = field(default_factory=dict)
+    keys: list[Values] = field(default_factory=list)
+
+
+def store(batch: Sequence[tuple[int, Values]], statement: Statement, stamp: Stamp, taken: Taken) -> None:
+    """Stores rows, each with its place; those that the database refuses are found by halving behind savepoints."""
+    if not batch:
+        return
+    connection = statement.connection
+    try:
+        with connection.begin_nested():
+            written = statement.write([values for _, values in batch], stamp)
+    except Exception as error:
+        if not _blames_a_row(error, connection):
+            raise
+        if len(batch) == 1:
+            words = str(getattr(error, "orig", error)).splitlines()[0]
+            taken.refused[batch[0][0]] = f"the database refused it: {words}"
+            return
+        half = len(batch) // 2
+        store(batch[:half], statement, stamp, taken)
+        store(batch[half:], statement, stamp, taken)
+    else:
+        taken.written += written
+        taken.unchanged += len(batch) - written
+
+
+def _blames_a_row(error: Exception, connection: sa.Connection) -> bool:
+    """Tells whether a row's content is to blame, rather than the database or the statement."""
+    driver = connection.dialect.loaded_dbapi
+    faults = (sa.exc.DataError, sa.exc.IntegrityError, driver.DataError, driver.IntegrityError)
+    return isinstance(error, (*faults, OverflowError, UnicodeError)) or getattr(error, "sqlstate", "") == _TOO_LARGE
