@@ -77,8 +77,17 @@ def _say_ended(run: Run, *, as_json: bool) -> None:
         print_json(row)
     else:
         took = f" in {span(row['seconds'])}" if run.started_at else ""
-        counts = f"{run.counts.read:,} read, {run.counts.written:,} written, {run.counts.rejected:,} rejected"
         state = Text(run.state, STYLES.get(run.state, ""))
-        out.print(Text(f"run {run.id} ") + state + Text(f"{took}: {counts}"), soft_wrap=True)
+        out.print(Text(f"run {run.id} ") + state + Text(f"{took}: {_counted(run)}"), soft_wrap=True)
+        if run.counts.rejected:
+            out.print(f"`worker rejects {run.job}` lists what was rejected, and why", style="dim", soft_wrap=True)
     if run.state is not RunState.SUCCEEDED:
         raise WorkerError(f"run {run.id} {run.state}: {row['why']}; `worker show {run.id}` tells more")
+
+
+def _counted(run: Run) -> str:
+    counts = run.counts
+    others = {"unchanged": counts.unchanged, "deleted": counts.deleted}
+    told = [f"{counts.read:,} read", f"{counts.written:,} written"]
+    told += [f"{count:,} {name}" for name, count in others.items() if count]
+    return ", ".join([*told, f"{counts.rejected:,} rejected"])

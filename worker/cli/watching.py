@@ -106,7 +106,7 @@ class _TimeLeft(TimeRemainingColumn):
     def render(self, task: Task) -> Text:
         """Returns a text, empty where nothing is known."""
         left = task.time_remaining if task.total is not None else None
-        return Text(f"{span(left)} left" if left is not None else "", style="cyan")
+        return Text(f"{span(left)} left" if left else "", style="cyan")
 
 
 def _display() -> Progress:
