@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ GOOD = Back(
         ({"again": 1}, []),
     ],
 )
-def test_a_device_must_be_there_once_or_be_a_reject(wrong: dict[str, object], astray: list[str]) -> None:
+def test_a_device_must_be_there_once_or_be_a_reject(wrong: dict[str, Any], astray: list[str]) -> None:
     """Missing, doubled, of an older state, invented, refused without need or in silence, sent without need."""
     assert all(passed for passed, _ in GOOD.verdicts())
     bad = replace(GOOD, **wrong)
