@@ -5,12 +5,13 @@ with MemoryContext(answers=[[{"id": 1}]]) as context:
 assert context.rows("orders") == ...
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -132,9 +133,10 @@ class MemoryContext:
     dry: bool = False
 
     def __post_init__(self) -> None:
-        self.engine = _memory()
+        self.engine, self._driver = _memory()
         self._used = 0
         self._lock = Lock()
+        self._turn = RLock()  # over the one connection of the database in memory
 
     def __enter__(self) -> Self:
         return self
@@ -157,9 +159,19 @@ class MemoryContext:
 
     @contextmanager
     def read(self, database: str | None = None) -> Iterator[sa.Connection]:  # noqa: ARG002 - there is one database here
-        """Opens a transaction."""
-        with (self.write or self.engine.begin)() as connection:
-            yield connection
+        """Opens a transaction; of the database in memory, on a copy of it as it stands."""
+        if self.write is not None:
+            with self.write() as connection:
+                yield connection
+            return
+        engine, driver = _memory()
+        with self._turn:
+            self._driver.backup(driver)
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
 
     def kept(self) -> Iterator[Kept]:
         """Yields the rejects; a record's text is its hash."""
@@ -177,7 +189,7 @@ class MemoryContext:
     @contextmanager
     def unit(self, database: str | None = None) -> Iterator[Unit]:  # noqa: ARG002 - there is one database here
         """Opens one transaction; an error inside it leaves nothing behind, and `dry` but counts and new rejects."""
-        with suppress(_Undone), (self.write or self.engine.begin)() as connection:
+        with self._turn, suppress(_Undone), (self.write or self.engine.begin)() as connection:
             unit = MemoryUnit(
                 connection, dict(self.cursors), copy(self.counts), list(self.rejects), dict(self.sent), self.keys
             )
@@ -264,16 +276,14 @@ class MemoryApi:
         return self.context.ask(Request(self.account, method, path, texts[0], json, *texts[1:], reads=reads))
 
 
-def _memory() -> sa.Engine:
-    """Returns an engine whose transactions cover DDL too, which sqlite3's own BEGIN leaves out."""
-    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-
-    @sa.event.listens_for(engine, "connect")
-    def _no_begin_of_its_own(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's connection
-        connection.isolation_level = None
+def _memory() -> tuple[sa.Engine, sqlite3.Connection]:
+    """Returns an engine whose transactions cover DDL too, which sqlite3's own BEGIN leaves out; and its connection."""
+    driver = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool, creator=lambda: driver)
+    engine.connect().close()  # now the engine owns the connection, and closes it
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    return engine
+    return engine, driver

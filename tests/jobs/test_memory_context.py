@@ -4,6 +4,7 @@ import pytest
 
 from jobs.contract import BadAnswer, Context, Counts, Cursor, GiveUp, Interrupted, Job
 from jobs.options import Options
+from jobs.sync import Sync, SyncOptions
 from jobs.testing import MemoryContext, answer
 
 
@@ -72,3 +73,16 @@ def test_it_can_interrupt() -> None:
         with pytest.raises(Interrupted):
             Touch(Nothing()).run(context)
         assert context.requests == []
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("origin", [{"table": "t"}, {"query": "SELECT * FROM t"}])
+def test_a_database_in_memory_is_a_source_too(origin: dict[str, str], prefetch: int) -> None:
+    """What is read is a copy as it stands, so that rows can be stored meanwhile."""
+    options = {"source": origin | {"size": 1}, "destination": {"table": "u", "key": "id"}, "prefetch": prefetch}
+    with MemoryContext() as context:
+        with context.unit() as unit:
+            unit.connection.exec_driver_sql("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            unit.connection.exec_driver_sql("INSERT INTO t VALUES (1), (2), (3)")
+        Sync(SyncOptions.model_validate(options)).run(context)
+        assert context.rows("u") == [{"id": 1}, {"id": 2}, {"id": 3}]
