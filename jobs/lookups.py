@@ -30,7 +30,8 @@ def finder(context: Context) -> Find:
 
 
 def _found(connection: sa.Connection, lookup: TableLookup, values: Collection[Json]) -> Iterator[tuple[Json, Json]]:
-    key, value = sa.column(lookup.key), sa.column(lookup.value)
+    key: sa.ColumnElement[Json] = sa.column(lookup.key)
+    value: sa.ColumnElement[Json] = sa.column(lookup.value)
     wanted = sa.select(key, value).select_from(sa.table(lookup.table))
     left = iter(values)
     while part := list(islice(left, _AT_ONCE)):

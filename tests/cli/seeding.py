@@ -48,7 +48,8 @@ def seed(database: Database) -> None:
 def _good(connection: sa.Connection) -> None:
     made = [_call(GOOD + 1000 + number) for number in range(30)]
     calls.record(connection, made)
-    reject = Reject("orders", "h" * 64, GOOD, "cost: expected a number, found 'n/a'", '{"id": 7}', True, '[7]', TICK, TICK)
+    reason, whole = "cost: expected a number, found 'n/a'", True
+    reject = Reject("orders", "h" * 64, GOOD, reason, '{"id": 7}', whole, "[7]", TICK, TICK)
     rejects.keep(connection, [reject])
     counts = Counts(read=12_345, written=2, unchanged=12_343, pages=13, expected=12_345, rejected=1)
     _run(connection, GOOD, "orders", RunState.SUCCEEDED, counts)
