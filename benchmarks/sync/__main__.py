@@ -11,6 +11,7 @@ medians count. Work is the wall time after imports; for the worker from the requ
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,6 +113,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measures, prints, and writes the page where asked."""
     asked = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else PostgreSQL would outlive us
     lines = []
     for line in report(asked):
         print(line, flush=True)
