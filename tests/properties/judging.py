@@ -9,21 +9,12 @@ import sqlalchemy as sa
 from jobs.contract import BadAnswer, FailedAnswer, Json, RetryLater, Unanswered
 from jobs.sinks import state
 from tests.properties.farend import START
-from tests.properties.world import JOB, World
+from tests.properties.world import JOB, Row, World
 from worker.model.errors import AttemptLost, StoreUnreachable
 from worker.model.records import AttemptState
 from worker.store import attempts, cursors
 
 _TO_BE_EXPECTED = (FailedAnswer, Unanswered, BadAnswer, StoreUnreachable, AttemptLost, RetryLater)
-Row = dict[str, Any]
-
-
-def stored(world: World) -> list[Row]:
-    """Returns the rows of the destination."""
-    with world.home.read() as connection:
-        if not sa.inspect(connection).has_table("t"):
-            return []
-        return [dict(row) for row in connection.execute(sa.text("SELECT * FROM t")).mappings()]
 
 
 def cursor(world: World) -> Json:
@@ -47,11 +38,14 @@ def assert_sound(world: World) -> None:
     """What holds at any time: nothing doubled, and the cursor is not beyond what is stored."""
     strange = [error for error in world.errors if not isinstance(error, _TO_BE_EXPECTED)]
     assert not strange, strange
-    rows = stored(world)
+    rows = world.stored()
     assert not rejects(world)
     assert_nothing_is_doubled(world, rows)
     assert_covered(world, rows)
     assert_counted(world)
+    assert world.fenced, "an attempt that had lost its right to write stored something"
+    if world.was_calm:
+        assert_equal(world)
 
 
 def rejects(world: World) -> Sequence[Any]:
@@ -105,7 +99,7 @@ def assert_counted(world: World) -> None:
 
 def assert_equal(world: World) -> None:
     """What holds after a run that was left alone: the destination is as the source."""
-    rows, wanted = stored(world), visible(world)
+    rows, wanted = world.stored(), visible(world)
     last = world.ended[-1][0].run_id
     mode = world.plan.mode
     if mode == "append":
@@ -146,4 +140,4 @@ def assert_idle(world: World) -> None:
 
 
 def _versions(world: World) -> dict[tuple[str, int], int]:
-    return {(row["id"], row["rev"]): row["_version"] for row in stored(world)}
+    return {(row["id"], row["rev"]): row["_version"] for row in world.stored()}

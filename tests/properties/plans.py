@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from jobs.sync import SyncOptions
 from tests.properties.farend import SPREAD, Habits
 
+T = TypeVar("T")
 Upset = tuple[int, str, int]
 """So many requests after the one before, what happens at the far end or to the request, and to which record."""
 
-CHANGES = ("insert", "update", "update", "update", "delete", "tick", "tick")
+CHANGES = ("insert", "insert", "update", "update", "update", "update", "delete", "delete", "tick", "tick", "tick")
 FAILURES = ("500", "lost", "cut", "dies", "taken over")
-DEATHS = ("statement", "commit", "committed", "not", "unknown")
+DEATHS = {"statement": 60, "commit": 10, "committed": 10, "not": 10, "unknown": 10}  # kind, and how late at most
 
 PAGING: Mapping[str, dict[str, Any]] = {
     "none": {"kind": "none"},
@@ -97,7 +98,7 @@ class Plan:
 
 def _habits(kind: str, cursor: str) -> st.SearchStrategy[Habits]:
     """Returns how a far end may serve a job with such a cursor without losing records of itself."""
-    sizes = st.integers(1, 4)
+    sizes = st.integers(1, 3)
     if cursor == "opaque":
         return st.builds(Habits, st.just(kind), st.just("number"), sizes)
     hidden = st.one_of(st.just((0, 0)), st.tuples(st.integers(0, 30), st.integers(0, 40)))
@@ -142,7 +143,6 @@ def plans(draw: st.DrawFn) -> Plan:
     habits = draw(_habits(kind, cursor))
     style = "servicenow" if kind == "servicenow" else draw(st.sampled_from(["iso", "servicenow", "epoch"]))
     late = draw(st.sampled_from([0, 2])) if cursor in ("time", "sorted") else 0
-    deaths = st.builds(Death, st.sampled_from(DEATHS), st.integers(0, 25))
     return Plan(
         habits,
         cursor,
@@ -152,12 +152,22 @@ def plans(draw: st.DrawFn) -> Plan:
         draw(st.sampled_from(["mark", "delete"])) if mode == "mirror" else "mark",
         draw(st.booleans()),
         draw(st.sampled_from([0, 0, 0, 2])),
-        draw(st.integers(1, 4)),
-        draw(st.integers(0, 9)),
         draw(st.integers(1, 3)),
-        tuple(draw(st.lists(_upsets(kind, cursor, late), max_size=16))),
-        tuple(draw(st.lists(deaths, max_size=4))),
+        draw(st.integers(0, 14)),
+        draw(st.integers(1, 3)),
+        draw(_several(_upsets(kind, cursor, late), 24)),
+        draw(_several(_DEATH, 4)),
     )
+
+
+def _several(one: st.SearchStrategy[T], most: int) -> st.SearchStrategy[tuple[T, ...]]:
+    """Returns tuples whose length is any up to `most`, as often one as another: lists of hypothesis are short."""
+    return st.integers(0, most).flatmap(lambda count: st.tuples(*[one] * count))
+
+
+_DEATH = st.sampled_from(sorted(DEATHS)).flatmap(
+    lambda kind: st.builds(Death, st.just(kind), st.integers(0, DEATHS[kind]))
+)
 
 
 def _upsets(kind: str, cursor: str, late: int) -> st.SearchStrategy[Upset]:
@@ -169,4 +179,4 @@ def _upsets(kind: str, cursor: str, late: int) -> st.SearchStrategy[Upset]:
         kinds.append("late_insert")
     if not cursor:
         kinds.append("silent")
-    return st.tuples(st.integers(0, 3), st.sampled_from(kinds), st.integers(0, SPREAD))
+    return st.tuples(st.sampled_from([0, 0, 1, 2]), st.sampled_from(kinds), st.integers(0, SPREAD))

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from tests.conftest import Server
 from tests.properties.judging import assert_equal, assert_idle, assert_sound
 from tests.properties.plans import Plan, plans
-from tests.properties.world import Reaper, World, emptied
+from tests.properties.reaper import Reaper
+from tests.properties.world import World, emptied
 from worker.model.records import AttemptState
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
@@ -58,9 +59,10 @@ def lived(pair: Pair, plan: Plan) -> None:
         world.live(assert_sound)
         while world.run is not None:
             assert world.make_attempt() is AttemptState.SUCCEEDED, world.errors[-1]
-        world.shop.clock += 10
-        assert world.make_attempt() is AttemptState.SUCCEEDED, world.errors[-1]
-        assert_sound(world)
+        for _ in range(2):  # with a cursor a first run takes nothing for gone, the next whole pass does
+            world.shop.clock += 10
+            assert world.make_attempt() is AttemptState.SUCCEEDED, world.errors[-1]
+            assert_sound(world)
         assert_equal(world)
         assert_idle(world)
 
@@ -84,3 +86,21 @@ def test_on_sqlite_the_destination_becomes_the_source(files: Pair, plan: Plan) -
 def test_on_sqlite_in_many_cases_the_destination_becomes_the_source(files: Pair, plan: Plan) -> None:
     """More than a thousand."""
     lived(files, plan)
+
+
+@pytest.mark.postgres
+@given(plans())
+@settings(FEW, max_examples=30)
+def test_on_postgresql_the_destination_becomes_the_source(servers: Pair, plan: Plan) -> None:
+    """A few cases."""
+    lived(servers, plan)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.timeout(1200)
+@given(plans())
+@settings(MANY, max_examples=250)
+def test_on_postgresql_in_many_cases_the_destination_becomes_the_source(servers: Pair, plan: Plan) -> None:
+    """More than two hundred."""
+    lived(servers, plan)

@@ -1,13 +1,12 @@
 """A worker's ledger and a destination, both real, and a job that is attempted until it is left alone."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from threading import Lock
 from typing import Any, cast
 
-import psycopg
 import sqlalchemy as sa
 
 from jobs.contract import Answer, FailedAnswer, Json, RejectLimit, Unanswered
@@ -15,6 +14,7 @@ from jobs.sync import Sync
 from jobs.testing import BASE_URL, Request
 from tests.properties.farend import Counter, Shop
 from tests.properties.plans import Death, Plan
+from tests.properties.reaper import Died, Reaper
 from worker.calls.session import AccountApi, RunRef
 from worker.model.events import Events
 from worker.model.records import AttemptState, Run, RunState, Trigger
@@ -25,91 +25,8 @@ from worker.store.database import Database
 TABLES = ("t", "t__new", "t__seen", "_sync_tables", "_sync_cursors")
 LEDGER = ("attempts", "runs", "cursors", "rejects", "deliveries")
 JOB = "job"
-
-
-class Died(BaseException):
-    """The process was killed here."""
-
-
-class Reaper:
-    """Ends the process, or fails its databases, at a chosen moment; a dead process reaches no database any more."""
-
-    def __init__(self, *databases: Database) -> None:
-        self._death: Death | None = None
-        self._left = 0
-        self.is_dead = False
-        for database in dict.fromkeys(databases):
-            self._watch(database)
-
-    def _watch(self, database: Database) -> None:
-        dialect = database.engine.dialect
-        commit = dialect.do_commit
-
-        def watched(connection: Any) -> None:  # noqa: ANN401  the driver's own
-            self._meet("commit")
-            outcome = self._outcome()
-            if outcome == "not":
-                connection.rollback()
-            else:
-                commit(connection)
-            if outcome:
-                raise _lost(connection)
-            self._meet("committed")
-
-        dialect.do_commit = watched  # type: ignore[method-assign, assignment]
-        sa.event.listen(database.engine, "before_cursor_execute", lambda *_: self._meet("statement"))
-
-    def plan(self, death: Death | None) -> None:
-        """Says when it comes next; nobody is dead now."""
-        self._death, self._left, self.is_dead = death, death.after if death else 0, False
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Lets another attempt live meanwhile; what is planned waits for the one it is meant for."""
-        before = self._death, self._left
-        yield
-        (self._death, self._left), self.is_dead = before, False
-
-    def kill(self) -> None:
-        """Kills the process now."""
-        self.is_dead = True
-        raise Died
-
-    def check(self) -> None:
-        """Raises Died in a process that is dead."""
-        if self.is_dead:
-            raise Died
-
-    def _meet(self, moment: str) -> None:
-        self.check()
-        if self._due(moment):
-            self.kill()
-
-    def _outcome(self) -> str:
-        """Returns how a commit fails that fails now, and nothing for one that does not."""
-        for outcome in ("not", "unknown"):
-            if self._due(outcome):
-                return outcome
-        return ""
-
-    def _due(self, moment: str) -> bool:
-        if self._death is None or self._death.kind != moment:
-            return False
-        self._left -= 1
-        if self._left >= 0:
-            return False
-        self._death = None
-        return True
-
-
-def _lost(connection: Any) -> Exception:  # noqa: ANN401  the driver's own
-    driver = connection.driver_connection
-    if isinstance(driver, psycopg.Connection):
-        driver.close()
-        return psycopg.OperationalError("the connection was lost")
-    error = sqlite3.OperationalError("disk I/O error")
-    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
-    return error
+Row = dict[str, Any]
+_NUMBERS = count()
 
 
 @dataclass
@@ -157,6 +74,8 @@ class World:
     attempt: int = 0
     ended: list[tuple[RunContext, AttemptState]] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
+    fenced: bool = True
+    was_calm: bool = False  # nothing changed since the run began, which read everything that it had to
 
     def __post_init__(self) -> None:
         self.shop = Shop(self.plan.style, self.plan.late)
@@ -166,6 +85,13 @@ class World:
         self._options = self.plan.options()
         self._number = 0
         self._lock = Lock()
+        self._left: list[Row] | None = None  # what a new attempt left, which the old one must not touch
+        self._claimed = -1  # changes at the far end when the run began
+
+    @property
+    def _partial(self) -> bool:
+        """Tells whether a run may leave rows that are gone to a later one."""
+        return self.plan.mode == "mirror" and bool(self.plan.cursor)
 
     @property
     def home(self) -> Database:
@@ -193,6 +119,7 @@ class World:
         """Makes one attempt: the next one of the run under way, or the first one of a new run."""
         context = self._begin()
         self.reaper.plan(death)
+        self._left = None
         state = AttemptState.SUCCEEDED
         try:
             Sync(self._options).run(context)
@@ -204,12 +131,26 @@ class World:
         if self.reaper.is_dead:  # where it was killed in a thread of its own, another error may come first
             state = AttemptState.LOST
         self.reaper.plan(None)
+        self.fenced &= self._is_untouched()
         self._end(context, state)
         return state
 
+    def _is_untouched(self) -> bool:
+        return self._left is None or self._left == self.stored()
+
+    def stored(self) -> list[Row]:
+        """Returns the rows of the destination."""
+        with self.home.read() as connection:
+            if not sa.inspect(connection).has_table("t"):
+                return []
+            # Each time another text: PostgreSQL would answer one that it knows with the columns it knew then.
+            query = sa.text(f"SELECT * FROM t -- {next(_NUMBERS)}")
+            rows = connection.execute(query).mappings()
+            return sorted((dict(row) for row in rows), key=lambda row: (row["id"], row["_run_id"], row["rev"]))
+
     def _begin(self) -> RunContext:
         if self.run is None:
-            self._number, self.attempt = self._number + 1, 0
+            self._number, self.attempt, self._claimed = self._number + 1, 0, self.shop.number
             cause = f"manual:{self._number}"
             self.run = Run(self._number, JOB, cause, Trigger.MANUAL, RunState.QUEUED, self.shop.now, "hash")
             with self.own.write() as connection:
@@ -228,6 +169,8 @@ class World:
         if not is_mine:  # tables may have vanished under it: whatever it said, nobody listens
             self.errors.clear()
         self.ended.append((context, state if is_mine else AttemptState.LOST))
+        succeeded = is_mine and state is AttemptState.SUCCEEDED
+        self.was_calm = succeeded and self._claimed == self.shop.number and not self._partial
         if self.run and (state is AttemptState.SUCCEEDED or self.attempt >= self.plan.tries):
             self.run = None
 
@@ -265,6 +208,7 @@ class World:
             attempts.end(connection, self.run.id, self.attempt, AttemptState.LOST, self.shop.now)
         with self.reaper.held():
             self.make_attempt()
+            self._left = self.stored()
         self.wait, self.upsets = wait, upsets
 
 
