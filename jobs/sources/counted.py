@@ -5,6 +5,9 @@ for ahead counts only if it tells the same total as the page before it, else it 
 added in front between two requests in flight would otherwise be left out. What no total shows is a record that moves
 to the front while another one goes: a list in which that happens (the latest change first) is read one page after the
 other, with `parallel = false`.
+
+Where the total sinks from one page to the next, a record left, and one behind it may have moved up past the walk. A
+cursor of time then stays where it is, and the next run reads what this one may have missed.
 """
 
 from collections.abc import Iterable
@@ -37,6 +40,11 @@ class Counted(Sized):
     def carried_in(self) -> Carrier:
         """Where its parameters stand."""
         return self.carrier
+
+    @property
+    def slips(self) -> bool:
+        """Says that they do."""
+        return True
 
     def start(self) -> Position:
         """Returns the first record's offset."""

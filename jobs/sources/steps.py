@@ -75,6 +75,11 @@ class Pager(Options):
         """Where its parameters stand."""
         return "query"
 
+    @property
+    def slips(self) -> bool:
+        """Tells whether records slip past where others in front of them leave: pages are counted from the start."""
+        return False
+
     def start(self) -> Position:
         """Returns the position of the first page."""
         return ""

@@ -44,6 +44,8 @@ class Walk:
         self._sizes = Sizes(*(self._paging.sizes or (0, 0)))
         self._circles = Circles()
         self._total: int | None = None
+        self._is_shifted = False  # records left while the pages were read: others may have slipped past
+        self._is_held = False  # and the cursor did not move, therefore
         self._count = 0
         self._blank = 0
 
@@ -62,6 +64,8 @@ class Walk:
                     flights.foresee(self._paging.foreseen(seen, self._sizes.now), self._sizes.now)
                 yield self._page(seen, taken, rejects, last=at is None)
         self._tell_of_blanks()
+        if self._is_held:
+            self._tell_of_slips()
 
     def _seen(self, at: Position, flights: Flights) -> tuple[Seen, list[Refused]]:
         """Returns the page at a position, of as many records as the far end can bear."""
@@ -90,6 +94,7 @@ class Walk:
                 f"{seen.place} holds nothing ({self._paging.told(at)}), though the page before told of {self._total} "
                 "records in all; try it later."
             )
+        self._is_shifted |= total is not None and total < (self._total or 0)
         self._total = total
         return seen, decoded.rejects
 
@@ -118,11 +123,21 @@ class Walk:
         objects, others = _parted(taken)
         kept, unread = self._mark.take(objects, seen.place)
         cursor = self._mark.value(seen.document, seen.place, last=last)
+        if self._is_shifted and cursor is not None and self._paging.slips:
+            cursor = None
+            self._is_held = True
         return Page(kept, cursor, self._paging.total_of(seen), [*rejects, *others, *unread])
 
     def _tell_of_shrinking(self, before: int, at: Position, error: Exception) -> None:
         text = f"a page of {before} records failed, {self._sizes.now} are asked for instead"
         self._context.log.warning(text, page=self._paging.told(at), error=str(error))
+
+    def _tell_of_slips(self) -> None:
+        text = (
+            "records left the list while its pages were read, so that others may have slipped past: the cursor stays, "
+            "and the next run reads them again"
+        )
+        self._context.log.warning(text)
 
     def _tell_of_blanks(self) -> None:
         if self._blank:

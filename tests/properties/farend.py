@@ -165,7 +165,7 @@ class Counter:
         start -= start % size if self.habits.snaps else 0
         given = size if self.habits.snaps or self.habits.kind == "page" else min(size, self.habits.size)
         total = {"total": len(rows)} if self.habits.total else {}
-        return answer({"items": rows[start : start + given]} | total)
+        return answer({"items": rows[start : start + given], "sync": str(self.shop.number)} | total)
 
     def _behind(self, params: Mapping[str, str]) -> Answer:
         """Answers with the page behind a record, wherever that stands by now, and names the next one."""

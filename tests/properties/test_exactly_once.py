@@ -68,7 +68,7 @@ def lived(pair: Pair, plan: Plan) -> None:
 
 
 _CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
-FEW = settings(max_examples=100, derandomize=True, suppress_health_check=_CHECKS)
+FEW = settings(max_examples=80, derandomize=True, suppress_health_check=_CHECKS)
 MANY = settings(max_examples=1200, suppress_health_check=_CHECKS)
 
 
@@ -90,7 +90,7 @@ def test_on_sqlite_in_many_cases_the_destination_becomes_the_source(files: Pair,
 
 @pytest.mark.postgres
 @given(plans())
-@settings(FEW, max_examples=30)
+@settings(FEW, max_examples=20)
 def test_on_postgresql_the_destination_becomes_the_source(servers: Pair, plan: Plan) -> None:
     """A few cases."""
     lived(servers, plan)
