@@ -23,6 +23,7 @@ class Page:
     rejects: list[Refused] = field(default_factory=list)  # what was no record at all
     cursor_name: str = ""
     gone: list[Record] = field(default_factory=list)  # keys of records that the source no longer has, column to value
+    partial: bool = False  # records may have slipped past the walk that read this page
     settles: list[str] = field(default_factory=list)  # hashes of the kept rejects that `records` are, in their order
 
 
@@ -46,7 +47,7 @@ class Batch:
     @property
     def is_empty(self) -> bool:
         """Tells whether there is nothing to store."""
-        return not (self.read or self.page.gone) and self.page.cursor is None
+        return not (self.read or self.page.gone or self.page.partial) and self.page.cursor is None
 
 
 class Source(Protocol):

@@ -158,6 +158,7 @@ class Mirror(Upsert):
         super().__init__(options, context, intake)
         self._seen = Seen(options.table, options.key) if intake.complete else None
         self._unreadable = 0  # records of the pass whose key nobody knows
+        self._is_partial = False  # records may have slipped past it
 
     def open(self, connection: sa.Connection) -> None:
         """Looks at the table, and begins a pass."""
@@ -169,6 +170,7 @@ class Mirror(Upsert):
 
     def took(self, connection: sa.Connection, batch: Batch, taken: Taken) -> None:
         """Remembers the keys that came, those of rejected records too."""
+        self._is_partial |= batch.page.partial
         if self._seen is None or not (batch.page.records or batch.page.rejects):
             return
         rejected = [record for record, _ in batch.rejects]
@@ -190,6 +192,8 @@ class Mirror(Upsert):
             self.context.log.warning(
                 "nothing was taken away: records of this pass could not be read", records=self._unreadable
             )
+        elif self._is_partial:
+            self.context.log.warning("nothing was taken away: records left the list while its pages were read")
         elif self.filling.table is not None:
             self._remove(units, seen, self.filling.table)
         with units() as (unit, _):

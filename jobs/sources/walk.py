@@ -123,10 +123,11 @@ class Walk:
         objects, others = _parted(taken)
         kept, unread = self._mark.take(objects, seen.place)
         cursor = self._mark.value(seen.document, seen.place, last=last)
-        if self._is_shifted and cursor is not None and self._paging.slips:
+        partial = self._is_shifted and self._paging.slips
+        if partial and cursor is not None:
             cursor = None
             self._is_held = True
-        return Page(kept, cursor, self._paging.total_of(seen), [*rejects, *others, *unread])
+        return Page(kept, cursor, self._paging.total_of(seen), [*rejects, *others, *unread], partial=partial)
 
     def _tell_of_shrinking(self, before: int, at: Position, error: Exception) -> None:
         text = f"a page of {before} records failed, {self._sizes.now} are asked for instead"

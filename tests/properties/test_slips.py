@@ -30,3 +30,19 @@ def test_a_record_that_slips_past_is_read_by_the_next_run(
         world.shop.tick(0)
         assert world.make_attempt() is AttemptState.SUCCEEDED
         assert_equal(world)
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_record_that_slips_past_is_not_taken_for_gone(files: Pair, place: int, prefetch: int) -> None:
+    """A whole pass of a mirror that met it before: nothing is marked in the pass that missed it."""
+    plan = Plan(Habits("offset", size=2, total=True), mode="mirror", size=2, rows=6, prefetch=prefetch)
+    with emptied(files[0], files[1]):
+        world = World(*files, plan)
+        assert world.make_attempt() is AttemptState.SUCCEEDED
+        world.wait, world.upsets = 0, [(place, "delete", 0)]
+        assert world.make_attempt() is AttemptState.SUCCEEDED
+        marked = {row["id"] for row in world.stored() if row["_deleted_at"]}
+        assert not marked.intersection(world.shop.records)
+        assert world.make_attempt() is AttemptState.SUCCEEDED
+        assert_equal(world)
