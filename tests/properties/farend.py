@@ -48,6 +48,12 @@ class Shop:
         if self.records:
             self._put(self._pick(which), self.clock)
 
+    def sweep(self, which: int) -> None:
+        """Changes the first record and, seconds later, the last one: a walk between them meets one of the two."""
+        self.update(0)
+        self.tick(which)
+        self.update(len(self.records) - 1)
+
     def silent(self, which: int) -> None:
         """Changes a record and leaves its stamp as it was."""
         if self.records:

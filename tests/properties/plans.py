@@ -13,7 +13,7 @@ T = TypeVar("T")
 Upset = tuple[int, str, int]
 """So many requests after the one before, what happens at the far end or to the request, and to which record."""
 
-CHANGES = ("insert", "insert", "update", "update", "update", "update", "delete", "delete", "tick", "tick", "tick")
+CHANGES = ("insert", "insert", "update", "update", "update", "update", "delete", "delete", "sweep", "tick", "tick")
 FAILURES = ("500", "lost", "cut", "dies", "taken over")
 DEATHS = {"statement": 60, "commit": 10, "committed": 10, "not": 10, "unknown": 10}  # kind, and how late at most
 
@@ -101,7 +101,7 @@ def _habits(kind: str, cursor: str) -> st.SearchStrategy[Habits]:
     sizes = st.integers(1, 3)
     if cursor == "opaque":
         return st.builds(Habits, st.just(kind), st.just("number"), sizes)
-    hidden = st.one_of(st.just((0, 0)), st.tuples(st.integers(0, 30), st.integers(0, 40)))
+    hidden = st.one_of(st.just((0, 0)), st.tuples(st.integers(0, 15), st.integers(20, SPREAD)))
     if kind == "servicenow":
         return st.builds(Habits, st.just(kind), size=sizes, hidden=hidden, blank=st.booleans())
     order = st.just("updated") if cursor == "sorted" else st.sampled_from(["id", "updated"])
@@ -178,7 +178,7 @@ def _upsets(kind: str, cursor: str, late: int, *, total: bool) -> st.SearchStrat
     """
     kinds = [*CHANGES, *FAILURES]
     if kind in ("offset", "page") and cursor:
-        banned = ("insert", "update") if total else ("delete",)
+        banned = ("insert", "update", "sweep") if total else ("delete",)
         kinds = [one for one in kinds if one not in banned]
         late = 0 if total else late
     if late:

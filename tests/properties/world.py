@@ -51,8 +51,12 @@ class FarApi:
         request = Request("far", method, path, dict(params or {}), json, dict(headers or {}), reads=reads)
         return replace(self.ask(request), url=request.url, method=method)
 
-    def settle(self) -> None:
+    def settle(self, upto: int | None = None) -> None:
         """There is no trail."""
+
+    def carry(self, _connection: sa.Connection) -> Callable[[], None]:
+        """There is no trail."""
+        return self.settle
 
     def bind(self, _run: RunRef) -> "FarApi":
         """Serves any run."""
