@@ -317,8 +317,11 @@ class Context(Protocol):
     def read(self, database: str | None = None) -> AbstractContextManager[sa.Connection]:
         """Opens a transaction that reads on a configured database, by default the worker's own; it may last."""
 
-    def unit(self, database: str | None = None) -> AbstractContextManager[Unit]:
+    def unit(self, database: str | None = None, upto_call: int | None = None) -> AbstractContextManager[Unit]:
         """Opens one transaction on a configured database, by default the worker's own.
+
+        What it stores is never found without the rows of the calls that brought it: those of all answers so far, or of
+        the calls up to the id `upto_call`, where it rests on no later ones.
 
         Leaving it commits, unless this attempt has lost its right to write: then nothing is stored and an error
         is raised. Keep it short, a page or a few, and make no call inside it.

@@ -1,6 +1,6 @@
 """What flows through a sync: pages from a source, batches of rows to a destination."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +25,13 @@ class Page:
     gone: list[Record] = field(default_factory=list)  # keys of records that the source no longer has, column to value
     partial: bool = False  # records may have slipped past the walk that read this page
     settles: list[str] = field(default_factory=list)  # hashes of the kept rejects that `records` are, in their order
+    upto_call: int | None = None  # the highest id of the calls that it rests on; None where that is not told
+
+    @staticmethod
+    def last_call(pages: Iterable["Page"]) -> int | None:
+        """Returns the highest id of the calls that these pages rest on; None where one of them does not tell."""
+        told = [page.upto_call for page in pages]
+        return None if None in told else max((call for call in told if call is not None), default=None)
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class MemoryContext:
         return {key: self.sent[key] for key in keys if key in self.sent}
 
     @contextmanager
-    def unit(self, database: str | None = None) -> Iterator[Unit]:  # noqa: ARG002 - there is one database here
+    def unit(self, database: str | None = None, upto_call: int | None = None) -> Iterator[Unit]:  # noqa: ARG002 - there is one database here, and no trail
         """Opens one transaction; an error inside it leaves nothing behind, and `dry` but counts and new rejects."""
         with self._turn, suppress(_Undone), (self.write or self.engine.begin)() as connection:
             unit = MemoryUnit(

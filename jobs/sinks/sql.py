@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from jobs.contract import Context, Unit
-from jobs.flow import Batch, Refused
+from jobs.flow import Batch, Page, Refused
 from jobs.progress import Progress
 from jobs.sinks.bulk import Stamp
 from jobs.sinks.schema import Table, TableUnfit
@@ -59,7 +59,7 @@ class SqlDestination:
         while done < len(batches):
             together = batches[done : done + self._pages]
             done += len(together)
-            with self._unit() as (unit, stamp):
+            with self._unit(Page.last_call(batch.page for batch in together)) as (unit, stamp):
                 self._store_all(unit, together, stamp)
                 self._pages = 1 if unit.connection.dialect.name in _ALONE else _PAGES
 
@@ -74,8 +74,8 @@ class SqlDestination:
             self._way.finish(self._unit)
 
     @contextmanager
-    def _unit(self) -> Iterator[tuple[Unit, Stamp]]:
-        with self._context.unit(self._options.database) as unit:
+    def _unit(self, upto_call: int | None = None) -> Iterator[tuple[Unit, Stamp]]:
+        with self._context.unit(self._options.database, upto_call) as unit:
             if not self._opened or self._context.dry:  # a preview's last transaction left nothing behind
                 self._way.open(unit.connection)
                 self._opened = True

@@ -46,6 +46,7 @@ class Walk:
         self._total: int | None = None
         self._is_shifted = False  # records left while the pages were read: others may have slipped past
         self._is_held = False  # and the cursor did not move, therefore
+        self._last_call = 0  # the highest id of those whose answers were used: they are answered out of order
         self._count = 0
         self._blank = 0
 
@@ -112,6 +113,7 @@ class Walk:
             raise
 
     def _decoded(self, at: Position, answer: Answer) -> tuple[Seen, Decoded]:
+        self._last_call = max(self._last_call, answer.call_id)
         in_url = self._paging.carried_in == "query"
         place = answer.place if in_url else f"{answer.place} ({self._paging.told(at)})"
         decoded = self._decoder.decoded(answer, place)
@@ -127,7 +129,8 @@ class Walk:
         if partial and cursor is not None:
             cursor = None
             self._is_held = True
-        return Page(kept, cursor, self._paging.total_of(seen), [*rejects, *others, *unread], partial=partial)
+        total, refused = self._paging.total_of(seen), [*rejects, *others, *unread]
+        return Page(kept, cursor, total, refused, partial=partial, upto_call=self._last_call)
 
     def _tell_of_shrinking(self, before: int, at: Position, error: Exception) -> None:
         text = f"a page of {before} records failed, {self._sizes.now} are asked for instead"

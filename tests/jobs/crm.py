@@ -45,13 +45,13 @@ class Mortal(MemoryContext):
     is_dead: bool = False
 
     @contextmanager
-    def unit(self, database: str | None = None) -> Iterator[Unit]:
+    def unit(self, database: str | None = None, upto_call: int | None = None) -> Iterator[Unit]:
         """Opens a transaction; a dead process opens none."""
         death = "before" if self.is_dead else next(self.deaths, "fine")
         self.is_dead = death != "fine"
         if death == "before":
             raise Died
-        with super().unit(database) as unit:
+        with super().unit(database, upto_call) as unit:
             yield unit
         if self.is_dead:
             raise Died

@@ -2,6 +2,7 @@
 
 import threading
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.contract import BadAnswer, FailedAnswer, Json
+from jobs.flow import Page
 from jobs.sources.flights import Flights
 from jobs.sources.rest import RestOptions, RestSource
 from jobs.testing import MemoryContext, Reply, Request, answer
@@ -162,3 +164,20 @@ def test_nothing_in_the_middle_is_no_end() -> None:
     )
     with pytest.raises(BadAnswer, match=r"holds nothing .* told of 12 records"):
         walked(script, 0)
+
+
+def test_pages_tell_the_last_of_the_calls_they_rest_on() -> None:
+    """Where answers come out of order, a page rests on all before it: on the first one, which began last here."""
+    server = Offsets(records(16))
+
+    def script(request: Request) -> Reply:
+        return replace(server(request), call_id=100 - int(request.params["offset"]))
+
+    with MemoryContext(answers=script) as context:
+        assert [page.upto_call for page in source(3).pages(context)] == [100, 100, 100, 100]
+
+
+@pytest.mark.parametrize(("told", "upto"), [([7, 9, 8], 9), ([7, None], None), ([], None)])
+def test_pages_stored_together_rest_on_the_calls_of_all(told: list[int | None], upto: int | None) -> None:
+    """One that does not tell rests on every call so far."""
+    assert Page.last_call(Page([], upto_call=call) for call in told) == upto

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from jobs import registry
 from jobs.contract import Context, Job
+from worker.calls.session import AccountApi
 from worker.config.configuration import JobDefinition
 from worker.model.events import Event, Events
 from worker.model.moments import new_id
@@ -64,13 +65,14 @@ class Bench:
     written_off: list[int] = field(default_factory=list)
     heard: list[Event] = field(default_factory=list)
     node: int = field(default_factory=new_id)
+    accounts: dict[str, AccountApi] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Joins the parts."""
         events = Events()
         events.listen(self.heard.append)
         clock = lambda: self.now  # noqa: E731  the parts are handed a function
-        resources = Resources(self.database, {"other": self.database}, {}, clock, events)
+        resources = Resources(self.database, {"other": self.database}, self.accounts, clock, events)
         self.dispatch = Dispatch(self.book, self.writer, self.submitted.append, events, clock)
         self.executor = Executor(self.node, self.book, self.writer, resources, self.dispatch, self.written_off.append)
         self.pulse = Pulse(self.node, self.database, self.writer, self.book, self.dispatch, self.executor, clock, dict)

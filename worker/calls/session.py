@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import orjson
+import sqlalchemy as sa
 
 from jobs.contract import Answer, Json
 from worker.auth.account import Account
@@ -66,7 +66,7 @@ class BoundApi:
     def __init__(self, api: AccountApi, run: RunRef) -> None:
         self._api = api
         self._run = run
-        self._tickets: deque[Ticket[None]] = deque()  # oldest first; each stays until its row is durable
+        self._tickets: dict[Ticket[None], int] = {}  # to the lowest id of its calls; until their rows are durable
         self._lock = threading.Lock()  # over the tickets; nobody waits while holding it
 
     @property
@@ -106,21 +106,44 @@ class BoundApi:
         subject = Subject(means.name, purpose, means.account.options.tenant or None, self._run, who.told)
         return Flow(means, subject, outgoing, self._keep).answer()
 
-    def settle(self) -> None:
+    def settle(self, upto: int | None = None) -> None:
         """Waits until the rows of all answers so far are durable; raises StoreError where that takes too long.
 
-        Not inside a write transaction of the worker's own database: those rows wait for it.
+        `upto` leaves out those of calls with higher ids, which began later. Not inside a write transaction of the
+        worker's own database: those rows wait for it.
         """
-        with self._lock:
-            held = list(self._tickets)
-        for ticket in held:
+        for ticket in self._held(upto):
             self._await(ticket)
+
+    def carry(self, connection: sa.Connection) -> Callable[[], None]:
+        """Stores the rows of all answers so far in a write transaction of the worker's own database.
+
+        Call what it returns once that is committed: nobody waits for those rows any more. Only where no other
+        transaction can write at the same time, as on SQLite: it may be at work on the same rows.
+        """
+        held = self._held()
+        for ticket in held:
+            if ticket.done:
+                ticket.wait()  # raises where the row was lost
+            else:
+                ticket.run(connection)
+
+        def committed() -> None:
+            for ticket in held:
+                ticket.settle(None)
+                self._let_go(ticket)
+
+        return committed
+
+    def _held(self, upto: int | None = None) -> list[Ticket[None]]:
+        with self._lock:
+            return [ticket for ticket, first in self._tickets.items() if upto is None or first <= upto]
 
     def _keep(self, reply: Reply) -> None:
         """Keeps the reply's ticket; many calls may share one."""
         with self._lock:
-            if not self._tickets or self._tickets[-1] is not reply.ticket:
-                self._tickets.append(reply.ticket)
+            first = self._tickets.setdefault(reply.ticket, reply.call_id)
+            self._tickets[reply.ticket] = min(first, reply.call_id)
             surplus = list(self._tickets)[:-_HELD] if len(self._tickets) > _HELD else []
         for ticket in surplus:
             self._await(ticket)
@@ -128,9 +151,11 @@ class BoundApi:
     def _await(self, ticket: Ticket[None]) -> None:
         """Waits for a row, then lets its ticket go; another thread may have let it go before."""
         ticket.wait(_PATIENCE_S)
+        self._let_go(ticket)
+
+    def _let_go(self, ticket: Ticket[None]) -> None:
         with self._lock:
-            if self._tickets and self._tickets[0] is ticket:
-                self._tickets.popleft()
+            self._tickets.pop(ticket, None)
 
     def _headers(self, given: Mapping[str, str], who: Acting) -> dict[str, str]:
         """Returns the job's headers under those that say who calls, which it cannot replace."""

@@ -147,25 +147,34 @@ class RunContext:
         self._leash.check()
 
     @contextmanager
-    def unit(self, database: str | None = None) -> Iterator[RunUnit]:
+    def unit(self, database: str | None = None, upto_call: int | None = None) -> Iterator[RunUnit]:
         """Opens one transaction; where it is not on the worker's own database, the ledger's is wrapped around its end.
 
         The right to write is asked for in the ledger's transaction, which holds it until rows elsewhere are
         committed. Rejects are kept before such rows, counts and the ledger's cursors with their commit.
-        The records of the calls that brought the data are waited for first: what a call brought is never found
-        without the call's row. Raises AttemptLost where this attempt lost its right to write.
+        What a call brought is never found without the call's row: on a SQLite database of the worker's own, whose
+        transactions come one after the other, the rows of calls are stored with the unit; elsewhere they are waited
+        for first, as far as the unit rests on them. Raises AttemptLost where this attempt lost its right to write.
         """
-        for api in list(self._apis.values()):  # a source may ask for another account meanwhile
-            api.settle()
         away = self._is_elsewhere(database)
+        carries = not away and self._resources.own.dialect == "sqlite"
+        if not carries:
+            for api in self._bound():
+                api.settle(upto_call)
         with ExitStack() as ledger, self._resources.database(database if away else None).write() as connection:
             if database in self._with_cursors:
                 elsewhere.prepare(connection)
             unit = RunUnit(connection)
             yield unit
+            carried = [api.carry(connection) for api in self._bound()] if carries else []
             versions = self._store_away(unit, database, ledger) if away else self._store(unit, connection)
+        for committed in carried:
+            committed()
         self._versions |= versions
         self._add(unit.delta)
+
+    def _bound(self) -> list[BoundApi]:
+        return list(self._apis.values())  # a source may ask for another account meanwhile
 
     def _is_elsewhere(self, database: str | None) -> bool:
         return database is not None and elsewhere.is_elsewhere(self._resources.database(database), self._resources.own)

@@ -74,7 +74,7 @@ class PreviewContext(RunContext):
         self.counts.expected = self._expected = total
 
     @contextmanager
-    def unit(self, database: str | None = None) -> Iterator[RunUnit]:
+    def unit(self, database: str | None = None, upto_call: int | None = None) -> Iterator[RunUnit]:  # noqa: ARG002 - nothing is stored that could rest on calls
         """Opens one transaction that is rolled back; raises GiveUp where the database cannot do that."""
         there = self._resources.database(database)
         if there.dialect not in _TAKES_BACK:

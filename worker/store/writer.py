@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
@@ -62,13 +63,17 @@ class Ticket(Generic[T]):
         return self._operation(connection)
 
     def settle(self, result: T | None, error: BaseException | None = None) -> None:
-        """Lets every waiter go, with a result or with an error; only the first call counts."""
+        """Lets every waiter go, with a result or with an error; only the first call counts.
+
+        Whoever has committed what `run` did may say so before the writer comes to it, which then passes it over.
+        """
         if self.done:
             return
         self._result, self._error = result, error
         self.done = True
-        for gate in self._gates:
-            gate.release()
+        while self._gates:
+            with suppress(IndexError):  # another thread settles too, and opened the last one
+                self._gates.pop().release()
 
 
 class Writer:
@@ -186,6 +191,8 @@ class Writer:
 
         Raises StoreUnreachable.
         """
+        if not batch:  # all of it was committed elsewhere meanwhile
+            return
         try:
             with self._database.write() as connection:
                 results = [ticket.run(connection) for ticket in batch]

@@ -1,0 +1,105 @@
+"""What a call brought is never found without the call's row: units and the trail."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from jobs.contract import Context
+from tests.calls.asking import Asker
+from tests.runs.bench import Bench as Jobs
+from tests.runs.bench import Make, definition
+from tests.wire.farend import Bench, FarEnd, answer
+from worker.config.configuration import JobDefinition
+from worker.store import calls
+from worker.store.database import Database
+from worker.store.writer import Writer
+
+
+class Undone(Exception):
+    """A unit ends without a commit."""
+
+
+@contextmanager
+def account(database: Database, writer: Writer, make: Make) -> Iterator[Make]:
+    """Lets the benches that are made call the account `tangoe`, whose trail goes through this writer."""
+    wire = Bench(database, writer)
+    with FarEnd(answer(b"[]")) as far:
+        api = Asker(wire).api(far.url)._api
+
+        def made(job: JobDefinition, act: Callable[[Context], None]) -> Jobs:
+            bench = make(job, act=act)
+            bench.accounts["tangoe"] = api
+            return bench
+
+        yield made
+    wire.close()
+
+
+def stored(database: Database) -> set[int]:
+    """Returns the ids of the calls whose outcome is committed."""
+    with database.read() as connection:
+        return {call.id for call in calls.listing(connection) if call.status == 200}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_unit_carries_the_rows_of_its_calls(database: Database, make_bench: Make) -> None:
+    """On SQLite they are committed with the unit, without the writer; with one that is undone they are not."""
+    trail = Writer(database, print)  # not started before the end
+    seen = list[set[int]]()
+
+    def act(context: Context) -> None:
+        api = context.api("tangoe")
+        asked = {api.request("GET", "x").call_id, api.request("GET", "y").call_id}
+        with suppress(Undone), context.unit() as unit:
+            unit.count(read=1)
+            raise Undone
+        seen.append(stored(database))
+        with context.unit() as unit:
+            unit.count(read=1)
+        seen.append(stored(database) ^ asked)
+        trail.start()
+        asked.add(api.request("GET", "z").call_id)
+        trail.call(lambda _: None)
+        seen.append(stored(database) ^ asked)
+
+    with account(database, trail, make_bench) as make:
+        bench = make(definition("reader"), act=act)
+        bench.fire("reader", 0)
+        bench.execute_all()
+        assert bench.states("reader") == ["succeeded"]
+    trail.stop()
+    assert seen == [set(), set(), set()]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("tells", [True, False])
+@pytest.mark.postgres
+def test_a_unit_waits_for_the_calls_that_it_rests_on(database: Database, make_bench: Make, *, tells: bool) -> None:
+    """Elsewhere a unit waits for all calls so far, or for those up to the one that it names, and for no later one."""
+    trail = Writer(database, print)
+    trail.start()
+    release = threading.Event()
+    seen = list[tuple[bool, bool]]()
+
+    def act(context: Context) -> None:
+        api = context.api("tangoe")
+        first = api.request("GET", "x").call_id
+        trail.call(lambda _: None)
+        trail.submit(lambda _: release.wait(30.0))
+        second = api.request("GET", "y").call_id
+        for upto, waits in ((first, False), (second if tells else None, True)):
+            if waits:
+                threading.Timer(0.05, release.set).start()
+            with context.unit(None, upto) as unit:
+                unit.count(read=1)
+            seen.append((release.is_set(), second in stored(database)))
+
+    with account(database, trail, make_bench) as make:
+        bench = make(definition("reader"), act=act)
+        bench.fire("reader", 0)
+        bench.execute_all()
+        assert bench.states("reader") == ["succeeded"]
+    trail.stop()
+    assert seen == [(False, False), (True, True)]
