@@ -18,6 +18,7 @@ from worker.store.jobs import Definition, JobRow
 from worker.vault.redact import redact
 from worker.watch.crashes import hooked, summary
 from worker.watch.logs import configure, log_event
+from worker.watch.memory import bound_arenas
 from worker.watch.systemd import ServiceManager
 from worker.wiring.build import Worker, build
 from worker.wiring.checks import verify
@@ -111,6 +112,7 @@ def _signals() -> Iterator[_Asked]:
 
 def start(worker: Worker) -> None:
     """Takes over what earlier processes left, accounts for missed ticks, then lets the clock run."""
+    bound_arenas()
     ground = worker.ground
     ground.writer.call(lambda connection: nodes.register(connection, worker.node))
     worker.pulse.rescue(alone=ground.database.dialect == "sqlite")
