@@ -76,7 +76,7 @@ STEPPED = Plan(
     "servicenow",
     rows=14,
     size=2,
-    upsets=((0, "tick", 0), (2, "delete", 4)),
+    upsets=((0, "tick", 0), (4, "delete", 5)),
 )
 
 _CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
