@@ -53,7 +53,5 @@ def map_problem(columns: Collection[str] | None, types: Collection[str], *, flat
     if taken:
         return f"{'types' if columns is None else 'map'}: the column {taken[0]} is the worker's own; name it otherwise"
     if columns is not None and (types or flatten):
-        return (
-            f"{'types' if types else 'flatten'} is for jobs without map, whose columns say it themselves"
-        )
+        return f"{'types' if types else 'flatten'} is for jobs without map, whose columns say it themselves"
     return ""

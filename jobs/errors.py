@@ -43,12 +43,21 @@ class TooManyRejects(WorkerError):
     permanent = True
 
 
+class Body(bytes):
+    """An answer's body as an error keeps it: it may hold secrets, so it does not print."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    __str__ = __repr__
+
+
 class FailedAnswer(WorkerError):
     """An API answered with a status of 400 or more, and trying again at once did not help."""
 
     kind = "status"
     status: int
-    body: bytes = b""  # of the answer, as far as it may be looked into; it may hold secrets
+    body: bytes = Body()
 
 
 class Unanswered(WorkerError):

@@ -98,7 +98,7 @@ def test_trigger_shows_progress(house: House) -> None:
 
 def test_ctrl_c_ends_the_watching_not_the_run(house: House) -> None:
     """130, one sentence, no traceback; the run goes on and succeeds."""
-    house.sandbox.fault(Fault("delay", path="/mobproc", seconds=0.4, times=None))
+    house.sandbox.fault(Fault("delay", path="/mobproc", seconds=2.0, times=None))
     daemon = house.start()
     with terminal("trigger", "devices", "--wait", "--config", str(house.config)) as shown:
         shown.until("1 page")

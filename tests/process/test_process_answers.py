@@ -10,6 +10,7 @@ from worker.sandbox.faults import Fault
 pytestmark = pytest.mark.process
 
 _PAGES = "/mobproc"
+_STUBBORN = DEVICES.replace("size = 10", "size = 10, min_size = 10")  # never asks for less where an answer is bad
 _MB = 1024**2
 _BOUND = 4 * _MB + 64 * _MB  # max_body of the house's account, and what a process may grow otherwise
 _SIZE = 300_000_000
@@ -58,7 +59,7 @@ def _succeeded_since(house: House, run: Run, job: str) -> bool:
 
 def test_bad_answers_cost_a_run_and_nothing_else(house: House) -> None:
     """Kind and message say what came from where; the cursor stays, the other job goes on, the next answer is taken."""
-    house.configure(DEVICES, INCIDENTS, attempts=1, tries=1)
+    house.configure(_STUBBORN, INCIDENTS, attempts=1, tries=1)
     daemon = house.start()
     wait_for(lambda: house.cursor() == house.newest(), "a first sync")
     scale = Scale(daemon)

@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.contract import FailedAnswer, Unanswered, WorkerError
+from jobs.errors import Body
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class CallFailed(CallError, FailedAnswer):
     ) -> None:
         super().__init__(message, call_id, retry_after_s)
         self.status = status
-        self.body = body
+        self.body = Body(body)
 
 
 class CredentialError(WorkerError):
