@@ -17,7 +17,7 @@ _SIZE = 300_000_000
 
 BAD = {
     "html": ("bad_answer", "an HTML page"),
-    "malformed_json": ("bad_answer", "not JSON"),
+    "malformed_json": ("bad_answer", "JSON that is cut off"),
     "truncate": ("unanswered", "ended after"),
     "truncate_gzip": ("unanswered", "ends before its end"),
     "huge": ("body_too_large", "max_body"),
