@@ -11,7 +11,8 @@ from jobs.sinks.state import TABLES, make, take_turn
 
 FIRST = 1  # of rows that were there before their table had versions
 _OF_TABLE = TABLES.c.name == sa.bindparam("of_table")
-_MOVE = sa.update(TABLES).where(_OF_TABLE).values(version=TABLES.c.version + 1)  # built once: each unit runs both
+_MOVE = sa.update(TABLES).where(_OF_TABLE).values(version=TABLES.c.version + 1)  # built once: each unit runs them
+_MOVED = _MOVE.returning(TABLES.c.version)
 _STANDING = sa.select(TABLES.c.version).where(_OF_TABLE)
 
 
@@ -31,6 +32,8 @@ def prepare(connection: sa.Connection, name: str, table: Table | None) -> None:
 
 def move(connection: sa.Connection, name: str) -> int:
     """Returns the table's next version, for what this transaction writes; waits for others that write there."""
+    if connection.dialect.update_returning:  # one statement less for each page
+        return connection.scalar(_MOVED, {"of_table": name}) or FIRST
     connection.execute(_MOVE, {"of_table": name})
     return standing(connection, name) or FIRST
 

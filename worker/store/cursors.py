@@ -9,6 +9,18 @@ from worker.model.errors import AttemptLost
 from worker.store.dialect import insert_new
 from worker.store.tables import cursors
 
+_MOVE = (  # built once: each page of a sync runs it
+    sa.update(cursors)
+    .where(cursors.c.job == sa.bindparam("of_job"), cursors.c.name == sa.bindparam("of_name"))
+    .where(cursors.c.version == sa.bindparam("from_version"))
+    .values(
+        value=sa.bindparam("to_value"),
+        version=sa.bindparam("to_version"),
+        run_id=sa.bindparam("by_run"),
+        moved_at=sa.bindparam("at"),
+    )
+)
+
 
 def get(connection: sa.Connection, job: str, name: str = "") -> Cursor:
     """Returns a job's cursor as committed; version 0 where it never moved."""
@@ -41,12 +53,11 @@ def advance(  # noqa: PLR0913, PLR0917  the four that name the move, and who mad
     if expected_version == 0:
         start = {"job": job, "name": name, "version": 0, "value": None, "run_id": run_id, "moved_at": now}
         insert_new(connection, cursors, [start])
-    move = (
-        sa.update(cursors)
-        .where(_is(job, name), cursors.c.version == expected_version)
-        .values(value=value, version=version, run_id=run_id, moved_at=now)
-    )
-    if connection.execute(move).rowcount != 1:
+    told = {"to_value": value, "to_version": version, "by_run": run_id, "at": now}
+    if (
+        connection.execute(_MOVE, told | {"of_job": job, "of_name": name, "from_version": expected_version}).rowcount
+        != 1
+    ):
         raise AttemptLost(
             f"The cursor {name!r} of the job {job} moved on from version {expected_version} meanwhile; "
             "nothing was stored. The next run starts from where it stands now."
