@@ -62,9 +62,10 @@ def reading(
         return Reading(source, context, is_whole=True, is_full=False)
     if every_s is None and NAME not in context.params:
         return Reading(source, context, is_whole=False, is_full=False)
-    if context.cursor("", database).value is None:  # a first run, or one after a reset
+    last = context.cursor(NAME, database).value
+    if context.cursor("", database).value is None and last is None:  # a first run; its cursor has to move
         return Reading(source, context, is_whole=False, is_full=True)
-    if not is_due(context.cursor(NAME, database).value, context.window.until, every_s, context.params):
+    if not is_due(last, context.window.until, every_s, context.params):
         return Reading(source, context, is_whole=False, is_full=False)
     return _everything(source, context)
 

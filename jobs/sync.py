@@ -53,10 +53,10 @@ class Sync(Job[SyncOptions]):
         if context.params.get("rejects"):
             self._move(line, context, progress, judged=False)
             return
-        self._move(line, context, progress, judged=True)
+        came_whole = self._move(line, context, progress, judged=True)
         progress.judge(final=True)
         line.destination.finish()
-        if line.how.is_full:
+        if line.how.is_full and came_whole:
             note(context, self.options.database)
 
     def preview(self, context: Context, rows: int) -> Shown:
@@ -81,16 +81,20 @@ class Sync(Job[SyncOptions]):
             destination = SqlDestination(said.destination, context, progress, intake)
         return _Line(how, made, destination)
 
-    def _move(self, line: _Line, context: Context, progress: Progress, *, judged: bool) -> None:
+    def _move(self, line: _Line, context: Context, progress: Progress, *, judged: bool) -> bool:
+        """Stores page after page; returns whether none of them told that records may have slipped past."""
+        whole = True
         with ahead(self._pages(line, context), self.options.prefetch, line.destination.at_once) as groups:
             for group in groups:
                 for page in group:
                     progress.expect(page)
+                    whole = whole and not page.partial
                 batches = [batch for batch in map(line.batch, group) if not batch.is_empty]
                 if batches:
                     line.destination.store(batches)
                 if judged:
                     progress.judge(final=False)
+        return whole
 
     def _pages(self, line: _Line, context: Context) -> Generator[Page]:
         if context.params.get("rejects"):

@@ -68,7 +68,8 @@ def lived(pair: Pair, plan: Plan) -> None:
         assert_idle(world)
 
 
-# Two that chance makes seldom: a record changed behind the walk, then one before it; one that leaves hidden ones.
+# Three that chance makes seldom: a record changed behind the walk, then one before it; one that leaves hidden ones; a
+# whole pass in which records slip past, which is no whole pass.
 SWEPT = Plan(Habits("token", "id", 2), "time", rows=7, upsets=((1, "tick", 0), (0, "sweep", 1)))
 STEPPED = Plan(
     Habits("servicenow", hidden=(5, 36)),
@@ -79,6 +80,15 @@ STEPPED = Plan(
     upsets=((0, "tick", 0), (4, "delete", 5)),
 )
 
+SLIPPED = Plan(
+    Habits("page", "id", 1, total=True),
+    "time",
+    rows=2,
+    size=1,
+    mode="mirror",
+    upsets=((1, "delete", 0), (0, "delete", 0)),
+)
+
 _CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 FEW = settings(max_examples=80, derandomize=True, suppress_health_check=_CHECKS)
 MANY = settings(max_examples=1200, suppress_health_check=_CHECKS)
@@ -87,6 +97,7 @@ MANY = settings(max_examples=1200, suppress_health_check=_CHECKS)
 @given(plans())
 @example(SWEPT)
 @example(STEPPED)
+@example(SLIPPED)
 @FEW
 def test_on_sqlite_the_destination_becomes_the_source(files: Pair, plan: Plan) -> None:
     """Some cases."""
