@@ -189,6 +189,7 @@ def test_rows_beside_another_database(
     house.configure(_FEED.format(sandbox=house.sandbox, who=who, other=other_url, mode=mode))
     churn = Churn(house.sandbox, "items", "/basic/feed", random.Random(seed))
     other = open_database(other_url)
+    request.addfinalizer(other.close)
 
     def is_there() -> bool:
         found = _query(other, "SELECT id, revision FROM feed")
@@ -197,7 +198,6 @@ def test_rows_beside_another_database(
         return wanted == set(found) if "key" in mode else wanted <= set(found)
 
     _die_and_recover(house, "feed", churn, 2, is_there)
-    other.close()
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
