@@ -17,7 +17,7 @@ from worker.store.database import Database, open_database
 from worker.store.schema import status, upgrade
 from worker.store.tables import metadata
 
-REVISIONS = ["0001", "0002"]
+REVISIONS = ["0001", "0002", "0003"]
 
 _PROGRAM = """
 import sys
@@ -100,7 +100,7 @@ def test_unknown_revision_is_refused(database: Database) -> None:
     with database.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     for ask in (status, upgrade):
-        with pytest.raises(SchemaMismatch, match=r"9999.*up to 0002"):
+        with pytest.raises(SchemaMismatch, match=r"9999.*up to 0003"):
             ask(database)
 
 

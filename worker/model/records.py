@@ -50,9 +50,14 @@ class Reason(StrEnum):
     OVERLAP = "overlap"  # an earlier run of the job had not ended
     ACCOUNT = "account"  # the account it runs under is blocked or needs a login
     PAUSED = "paused"
+    QUARANTINED = "quarantined"  # runs of the job took processes down again and again
+    ACCOUNT_PAUSED = "account paused"
     DISABLED = "disabled"
+    BLACKOUT = "blackout"
     DOWNTIME = "downtime"  # the worker was not running, and the catch-up policy leaves these ticks out
     UPSTREAM = "upstream"  # the job it comes after did not end as asked
+    CONDITION = "condition"  # the job's condition did not hold
+    STEP = "step"  # a step before the job called it off
     NOTHING = "nothing to do"  # the job said so
     REMOVED = "removed"  # the job is no longer configured
     TIMEOUT = "timeout"
@@ -68,6 +73,8 @@ class Trigger(StrEnum):
     CATCH_UP = "catch_up"
     AFTER = "after"
     MANUAL = "manual"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
 
 
 class Health(StrEnum):
@@ -114,7 +121,7 @@ class Run:
 
     id: int
     job: str
-    cause: str  # unique per job: `tick:T`, `after:RUN`, `manual:ID`
+    cause: str  # unique per job: `tick:T`, `after:RUN`, `manual:ID`, `backfill:ID:T`, `replay:RUN:ID`
     trigger: Trigger
     state: RunState
     created_at: datetime
@@ -135,6 +142,9 @@ class Run:
     calls: int = 0
     error_kind: str | None = None
     error: str | None = None
+    mutex: str | None = None  # what it must hold to run, over jobs and nodes
+    cancel_asked_by: str | None = None
+    cancel_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +223,8 @@ class Node:
     started_at: datetime
     heartbeat_at: datetime  # by the lease clock
     stopped_at: datetime | None = None
+    configuration_hash: str | None = None  # of what it works by
+    configured_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -241,5 +253,24 @@ class Command:
     target: str
     arguments: Json = field(default_factory=dict)  # parameters by name; anybody can write to the table
     taken_by: int | None = None
+    ended_at: datetime | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """One row of `backfills`: a span of the past whose ticks become runs, a few at a time."""
+
+    id: int  # of the command that asked for it
+    job: str
+    since: datetime
+    until: datetime
+    told_until: datetime  # ticks up to here have their rows
+    by: str
+    at: datetime
+    ticks: int = 0  # that have their rows
+    params: dict[str, Json] = field(default_factory=dict)
+    at_once: int = 1  # runs of it that may be open
+    pause_s: float = 0.0  # between the starts of two
     ended_at: datetime | None = None
     outcome: str | None = None

@@ -23,6 +23,8 @@ class JobRow:
     paused_at: datetime | None = None
     last_tick: datetime | None = None
     next_tick: datetime | None = None
+    paused_why: str | None = None
+    quarantined_at: datetime | None = None
 
     @property
     def accounted(self) -> datetime:
@@ -52,7 +54,7 @@ def configure(connection: sa.Connection, rows: Sequence[JobRow], texts: Sequence
     gone = sa.update(jobs).where(jobs.c.name.not_in(names)).values(configured=False, next_tick=None)
     connection.execute(gone)
     insert_new(connection, definitions, [vars(text) for text in texts])
-    kept = ("since", "paused_by", "paused_at", "last_tick")
+    kept = ("since", "paused_by", "paused_at", "paused_why", "quarantined_at", "last_tick")
     upsert(connection, jobs, [vars(row) for row in rows], keep=kept)
 
 

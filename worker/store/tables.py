@@ -124,6 +124,8 @@ jobs = sa.Table(
     sa.Column("last_tick", Moment),  # the latest tick that has a row
     sa.Column("next_tick", Moment),
     sa.Column("since", Moment, nullable=False),  # ticks before this are none of ours
+    sa.Column("paused_why", Words),
+    sa.Column("quarantined_at", Moment),  # paused by the worker itself, after the job's runs took processes down
 )
 
 definitions = sa.Table(
@@ -160,6 +162,9 @@ runs = sa.Table(
     sa.Column("error_kind", sa.Text),
     sa.Column("error", Words),
     sa.Column("definition_hash", sa.Text, nullable=False),
+    sa.Column("mutex", sa.Text),  # held while an attempt runs, over jobs and nodes
+    sa.Column("cancel_asked_by", Words),
+    sa.Column("cancel_asked_at", Moment),
     sa.UniqueConstraint("job", "cause", name="uq_runs_job_cause"),
     sa.Index("ix_runs_job_id", "job", "id"),
     sa.Index(
@@ -168,6 +173,12 @@ runs = sa.Table(
         "id",
         sqlite_where=sa.text("state IN ('queued', 'running')"),
         postgresql_where=sa.text("state IN ('queued', 'running')"),
+    ),
+    sa.Index(
+        "ix_runs_to_cancel",
+        "id",
+        sqlite_where=sa.text("state IN ('queued', 'running') AND cancel_asked_at IS NOT NULL"),
+        postgresql_where=sa.text("state IN ('queued', 'running') AND cancel_asked_at IS NOT NULL"),
     ),
     sa.Index(  # how far a job's successes reach
         "ix_runs_covered",
@@ -308,6 +319,30 @@ commands = sa.Table(
     ),
 )
 
+backfills = sa.Table(  # the ticks of a span of the past, made runs one after the other
+    "backfills",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),  # the command that asked for it
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("since", Moment, nullable=False),
+    sa.Column("until", Moment, nullable=False),
+    sa.Column("told_until", Moment, nullable=False),  # ticks up to here have their rows
+    sa.Column("ticks", sa.Integer, nullable=False, server_default="0"),  # that have their rows
+    sa.Column("params", Document, nullable=False),
+    sa.Column("at_once", sa.Integer, nullable=False, server_default="1"),  # runs of it that may be open
+    sa.Column("pause_s", sa.Float, nullable=False, server_default="0"),  # between the starts of two
+    sa.Column("by", Words, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.Column("outcome", Words),
+    sa.Index(
+        "ix_backfills_open",
+        "id",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+)
+
 tokens = sa.Table(
     "tokens",
     metadata,
@@ -338,6 +373,7 @@ accounts = sa.Table(
     sa.Column("changed_at", Moment, nullable=False),
     sa.Column("paused_by", sa.Text),
     sa.Column("paused_at", Moment),
+    sa.Column("paused_why", Words),
 )
 
 nodes = sa.Table(
@@ -350,6 +386,8 @@ nodes = sa.Table(
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("heartbeat_at", Moment, nullable=False),  # by the lease clock
     sa.Column("stopped_at", Moment),
+    sa.Column("configuration_hash", sa.Text),  # of what it works by
+    sa.Column("configured_at", Moment),
 )
 
 keyring = sa.Table(
