@@ -22,6 +22,7 @@ class AccountState:
     changed_at: datetime
     paused_by: str | None = None
     paused_at: datetime | None = None
+    paused_why: str | None = None
 
 
 def get(connection: sa.Connection, name: str) -> AccountState | None:
