@@ -50,6 +50,14 @@ def test_what_changes_during_a_walk_comes_after_it(caller: Caller) -> None:
     assert [row["name"] for row in walk(caller, sync)[0]] == ["late"]
 
 
+def test_what_changes_ahead_of_a_walk_comes_twice(caller: Caller) -> None:
+    """In the walk, since a page shows rows as they are, and after it, since they changed after it began."""
+    caller.sandbox.after(3, "/basic/feed", lambda _: caller.sandbox.update("items", "1000049", {"name": "early"}))
+    found, sync = walk(caller)
+    assert found[49]["name"] == "early"
+    assert walk(caller, sync)[0] == [found[49]]
+
+
 def test_tokens_run_out(caller: Caller) -> None:
     """410 for an old sync token; page tokens live on unless the traps are strict; a new walk works."""
     _, sync = walk(caller)

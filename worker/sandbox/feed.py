@@ -56,7 +56,8 @@ def _asked(state: State, given: Mapping[str, object], version: int) -> Row:
     return _FIRST | {"version": version}
 
 
-def _page(state: State, table: Table, place: Row, size: int) -> Row:
+def page_of(state: State, table: Table, place: Row, size: int) -> Row:
+    """Returns the page at a place: rows as they are now, whenever the walk began."""
     since, after = int(str(place["since"])), str(place["after"])
     keys = table.keys() if since < 0 else table.changed_since(since)
     start = bisect_right(keys, after)
@@ -73,7 +74,7 @@ def _page(state: State, table: Table, place: Row, size: int) -> Row:
 async def _answer(request: web.Request, state: State, given: Mapping[str, object]) -> web.Response:
     table = state.world.table("items")
     size = min(_size(given), state.traps.feed_page or MOST)
-    body = _page(state, table, _asked(state, given, table.version), size)
+    body = page_of(state, table, _asked(state, given, table.version), size)
     rows = body["items"]
     return await paged(request, state, json_answer(body), len(rows) if isinstance(rows, list) else 0)
 
