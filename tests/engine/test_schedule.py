@@ -1,7 +1,6 @@
 """Schedules become the right instants, in every zone and over every change of clocks from 2020 to 2037."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -10,66 +9,10 @@ from cronsim import CronSim
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from worker.engine.schedule import Occurrences, Span, Within, occurrences
+from tests.engine.drawing import BERLIN, DAY, END, MINUTE, MOMENTS, START, ZONES, changes, crons, due, schedules, utc
+from worker.engine.schedule import Span, occurrences
 from worker.model.hours import read_hours
 from worker.model.schedules import After, At, Cron, Dst, Every, Manual, Monthly, Once, Schedule
-
-DAY = timedelta(days=1)
-MINUTE = timedelta(minutes=1)
-MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  hypothesis wants naive bounds
-START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2037, 12, 30, tzinfo=UTC)
-BERLIN = ZoneInfo("Europe/Berlin")
-# Both hemispheres; changes of half an hour and of two, at midnight, backwards in winter, and none at all
-ZONES = (
-    "Africa/Cairo", "Africa/Casablanca", "America/Havana", "America/New_York", "America/Nuuk", "America/Santiago",
-    "America/Scoresbysund", "Antarctica/Troll", "Asia/Beirut", "Asia/Kathmandu", "Asia/Tehran", "Atlantic/Azores",
-    "Australia/Lord_Howe", "Australia/Sydney", "Europe/Berlin", "Europe/Dublin", "Pacific/Chatham", "UTC",
-)  # fmt: skip
-
-
-def due(schedule: Schedule, zone: str = "UTC", name: str = "job") -> Occurrences:
-    """Returns the occurrences of a schedule that a clock drives."""
-    found = occurrences(schedule, ZoneInfo(zone), name)
-    assert found is not None
-    return found
-
-
-def utc(text: str) -> datetime:
-    """Returns an instant written without its zone."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-@cache
-def changes(zone: str) -> list[datetime]:
-    """Returns days on which the zone's clocks change, or one ordinary day."""
-    tz = ZoneInfo(zone)
-    days = [START + n * DAY for n in range((END - START).days)]
-    found = [day for day in days if day.astimezone(tz).utcoffset() != (day + DAY).astimezone(tz).utcoffset()]
-    return found or [START]
-
-
-def schedules() -> st.SearchStrategy[Schedule]:
-    """Draws schedules of every form that a clock drives."""
-    times = st.lists(st.times().map(lambda t: t.replace(microsecond=0)), min_size=1, max_size=3).map(tuple)
-    words = st.sampled_from(["mon", "weekday", "last fri", "1st mon", "sat-mon"])
-    every = st.floats(60, 200_000).map(lambda s: round(s, 3))
-    return st.one_of(
-        crons().map(Cron),
-        every.map(lambda s: Every(every=s, offset=s / 3)),
-        st.builds(At, at=times, days=st.lists(words, max_size=2).map(tuple)),
-        st.builds(Monthly, at=times, monthly=st.sampled_from([(1, "last"), (31,), (13, 29), ("last",)])),
-    )
-
-
-def crons() -> st.SearchStrategy[str]:
-    """Draws crons whose fields meet changes of clocks."""
-    return st.tuples(
-        st.sampled_from(["*", "*/15", "0", "30", "15,45", "0-10/5", "59", "H", "*/7"]),
-        st.sampled_from(["*", "*/2", "0", "1", "2", "3", "23", "1-3", "22-2", "0,2,3", "0-23"]),
-        st.sampled_from(["*", "*", "*", "1", "*/2", "28-31", "13"]),
-        st.sampled_from(["*", "*", "*", "mar-may", "oct-apr"]),
-        st.sampled_from(["*", "*", "sun", "mon-fri", "sat-mon", "0", "7", "5,sat"]),
-    ).map(" ".join)
 
 
 @settings(max_examples=150, deadline=None)
@@ -193,6 +136,21 @@ def test_a_daily_job_runs_once_a_day(zone: str, at: time) -> None:
     assert dates == [dates[0] + n * DAY for n in range(len(dates))]
     assert dates[0] <= START.date() + DAY
     assert dates[-1] >= END.date() - 2 * DAY
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("at", ["00:00", "00:15", "01:59:59", "02:15", "02:30", "02:59", "03:00", "23:30"])
+def test_a_daily_job_runs_once_a_day_where_clocks_are_odd(zone: str, at: str) -> None:
+    """Whichever night a zone's clocks change in, no local date from 2020 to 2037 goes without, and none has two."""
+    tz, wanted = ZoneInfo(zone), time.fromisoformat(at)
+    found = due(At(at=(wanted,)), zone)
+    shown = [instant.astimezone(tz) for instant in found.between(START, END, 10_000)]
+    dates = [local.date() - DAY if local.time() < wanted else local.date() for local in shown]
+    assert dates == [dates[0] + n * DAY for n in range(len(dates))]
+    span = found.span(START, END)
+    assert span is not None
+    assert span.count == len(dates)
 
 
 @settings(max_examples=40, deadline=None)
@@ -358,30 +316,6 @@ def test_a_job_says_what_a_change_of_clocks_does_to_it(dst: Dst, gap: list[str],
     assert found is not None
     assert found.between(utc("2026-03-28T12:00"), utc("2026-03-29T12:00"), 9) == [utc(at) for at in gap]
     assert found.between(utc("2026-10-24T12:00"), utc("2026-10-25T12:00"), 9) == [utc(at) for at in fold]
-
-
-HOURS = ["06:00-20:00", "22:00-06:00", "02:15-02:45", "00:00-12:00", "12:00-24:00", "23:59-00:01"]
-
-
-@given(schedules(), st.sampled_from(ZONES), st.sampled_from(HOURS), MOMENTS)
-def test_hours_leave_out_what_lies_outside_of_them_and_nothing_else(
-    schedule: Schedule, zone: str, hours: str, moment: datetime
-) -> None:
-    """The instants within the hours are those of the schedule that the zone's clock shows there."""
-    inner, tz = due(schedule, zone), ZoneInfo(zone)
-    allowed = read_hours(hours)
-    until = moment + 40 * DAY
-    wanted = [at for at in inner.between(moment, until, 700) if at.astimezone(tz).time() in allowed]
-    last = inner.between(moment, until, 700)[-1:] or [until]
-
-    found = Within(inner, allowed, tz).between(moment, last[0], 700)
-
-    assert found == wanted
-
-
-def test_hours_without_an_instant_end() -> None:
-    """A schedule that is never due in its hours has no next instant."""
-    assert Within(due(At(at=(time(12),))), read_hours("06:00-07:00"), ZoneInfo("UTC")).next_after(START) is None
 
 
 @pytest.mark.parametrize("words", ["6-20", "06:00", "06:00-06:00", "24:00-06:00", "06:00-25:00", 6])

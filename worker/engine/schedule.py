@@ -3,69 +3,29 @@
 Wall-clock forms keep the rule of `wallclock` over a change of clocks; `every` and `once` know no zone.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from worker.engine.occurrences import Occurrences, Span
 from worker.engine.wallclock import Rule, WallClock
+from worker.engine.within import Within
 from worker.model.cron import read_cron
 from worker.model.days import falls_on, read_days
-from worker.model.hours import DayHours
 from worker.model.options import JobOptions
 from worker.model.schedules import At, Cron, DayOfMonth, Dst, Every, Monthly, Once, Schedule
 
+__all__ = ["Occurrences", "Span", "occurrences", "of_job"]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_YEAR = timedelta(days=366)
-_TICK = timedelta(microseconds=1)
 _UNITS = {
     "day": _DAY,
     "hour": timedelta(hours=1),
     "minute": timedelta(minutes=1),
     "second": timedelta(seconds=1),
 }
-
-
-@dataclass(frozen=True)
-class Span:
-    """Several instants in a row, told by the first, the last and their number."""
-
-    first: datetime
-    last: datetime
-    count: int
-
-
-class Occurrences(ABC):
-    """The instants at which one schedule is due: UTC, strictly increasing; safe to share by threads."""
-
-    @abstractmethod
-    def next_after(self, moment: datetime) -> datetime | None:
-        """Returns the first instant strictly after `moment`; None if there is no more."""
-
-    @abstractmethod
-    def describe(self) -> str:
-        """Returns the schedule in a few words."""
-
-    def between(self, since: datetime, until: datetime, limit: int) -> list[datetime]:
-        """Returns the instants after `since` up to and with `until`, at most the first `limit` of them."""
-        found: list[datetime] = []
-        upcoming = self.next_after(since)
-        while upcoming is not None and upcoming <= until and len(found) < limit:
-            found.append(upcoming)
-            upcoming = self.next_after(upcoming)
-        return found
-
-    def span(self, since: datetime, until: datetime) -> Span | None:
-        """Returns what lies after `since` up to and with `until`, without a limit; None if nothing does."""
-        first = last = self.next_after(since)
-        if first is None or last is None or first > until:
-            return None
-        count = 1
-        while (upcoming := self.next_after(last)) is not None and upcoming <= until:
-            last, count = upcoming, count + 1
-        return Span(first, last, count)
 
 
 def occurrences(schedule: Schedule, zone: ZoneInfo, name: str, dst: Dst = "once") -> Occurrences | None:
@@ -85,7 +45,8 @@ def of_job(policy: JobOptions, zone: ZoneInfo, name: str) -> Occurrences | None:
     """Returns when a job is due, `zone` where it names none; None where no clock drives it."""
     own = policy.timezone or zone
     found = occurrences(policy.schedule, own, name, policy.dst)
-    return Within(found, policy.hours, own) if found and policy.hours else found
+    hours = policy.hours
+    return Within(found, hours.of, own, f", within {hours}") if found and hours else found
 
 
 @dataclass(frozen=True)
@@ -126,38 +87,14 @@ class _OnTheWall(Occurrences):
     def next_after(self, moment: datetime) -> datetime | None:
         return self.clock.next_after(moment)
 
+    def span(self, since: datetime, until: datetime) -> Span | None:
+        first, last = self.clock.next_after(since), self.clock.last_until(until)
+        if first is None or last is None or first > until:
+            return None
+        return Span(first, last, self.clock.count(since, until))
+
     def describe(self) -> str:
         return self.words
-
-
-@dataclass(frozen=True)
-class Within(Occurrences):
-    """Another schedule's instants, as far as they lie in these hours of the day."""
-
-    inner: Occurrences
-    hours: DayHours
-    zone: ZoneInfo
-
-    def next_after(self, moment: datetime) -> datetime | None:
-        """Returns the first instant strictly after `moment`; None if a year brings none."""
-        found = self.inner.next_after(moment)
-        last = moment + _YEAR
-        while found is not None and found.astimezone(self.zone).time() not in self.hours:
-            found = self.inner.next_after(self._opening(found) - _TICK)
-            if found is not None and found > last:
-                return None
-        return found
-
-    def _opening(self, moment: datetime) -> datetime:
-        """Returns the next beginning of the hours after a moment outside of them."""
-        local = moment.astimezone(self.zone)
-        today = datetime.combine(local.date(), self.hours.first, self.zone)
-        opening = today if today.replace(tzinfo=None) > local.replace(tzinfo=None) else today + _DAY
-        return max(opening.astimezone(UTC), moment + _TICK)
-
-    def describe(self) -> str:
-        """Returns the schedule in a few words."""
-        return f"{self.inner.describe()}, within {self.hours}"
 
 
 @lru_cache(maxsize=4096)

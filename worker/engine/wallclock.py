@@ -35,13 +35,25 @@ class Rule:
     dst: Dst = "once"
 
 
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Returns the instant at which a date begins on the zone's clock, the first one of two."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+@lru_cache(maxsize=8192)
+def is_plain(day: date, zone: ZoneInfo) -> bool:
+    """Tells whether the zone's clock runs through that date without a change."""
+    before, after = datetime.combine(day, time(), zone), datetime.combine(day + _DAY, time(fold=1), zone)
+    return before.utcoffset() == after.utcoffset()
+
+
 class WallClock:
     """Finds the instants of a rule in a zone; safe to share between threads."""
 
     def __init__(self, rule: Rule, zone: ZoneInfo) -> None:
         self._rule = rule
         self._zone = zone
-        self._past_midnight = [timedelta(hours=at.hour, minutes=at.minute, seconds=at.second) for at in rule.times]
+        self._past_midnight = {timedelta(hours=at.hour, minutes=at.minute, seconds=at.second) for at in rule.times}
         self._on = lru_cache(maxsize=8)(self._compute)  # a busy cron asks for the same date all day
         self.next_after = lru_cache(maxsize=64)(self._search)  # jobs that share a schedule ask alike
 
@@ -54,6 +66,33 @@ class WallClock:
                 return min(later, self._later(day + _DAY, moment) or later)
         return None
 
+    def last_until(self, moment: datetime) -> datetime | None:
+        """Returns the last instant up to and with `moment`, in UTC; None if the 41 years before bring none."""
+        tomorrow = moment.astimezone(self._zone).date() + _DAY
+        for day in (tomorrow - n * _DAY for n in range(_HORIZON_DAYS)):
+            if earlier := self._earlier(day, moment):
+                return max(earlier, self._earlier(day - _DAY, moment) or earlier)
+        return None
+
+    def count(self, since: datetime, until: datetime) -> int:
+        """Returns how many instants lie after `since` up to and with `until`; whole plain days are not walked."""
+        first, last = (moment.astimezone(self._zone).date() for moment in (since, until))
+        whole, others = 0, set[datetime]()  # one set: a gap at midnight lets two dates fire at one instant
+        for day in (first + n * _DAY for n in range(-1, (last - first).days + 2)):
+            if first + _DAY < day < last - _DAY and self._is_far_from_changes(day):
+                whole += len(self._past_midnight) if self._rule.falls(day) else 0
+            else:
+                others.update(at for at in self._on(day) if since < at <= until)
+        return whole + len(others)
+
+    def _is_far_from_changes(self, day: date) -> bool:
+        return all(is_plain(near, self._zone) for near in (day - _DAY, day, day + _DAY))
+
+    def _earlier(self, day: date, moment: datetime) -> datetime | None:
+        instants = self._on(day)
+        place = bisect_right(instants, moment)
+        return instants[place - 1] if place else None
+
     def _later(self, day: date, moment: datetime) -> datetime | None:
         instants = self._on(day)
         place = bisect_right(instants, moment)
@@ -63,10 +102,9 @@ class WallClock:
         """Returns the rule's instants of one date, in order."""
         if not self._rule.falls(day):
             return ()
-        midnight = datetime.combine(day, time(), self._zone)
-        if midnight.utcoffset() == datetime.combine(day + _DAY, time(fold=1), self._zone).utcoffset():
-            start = midnight.astimezone(UTC)
-            return tuple(sorted({start + past for past in self._past_midnight}))
+        if is_plain(day, self._zone):
+            start = midnight(day, self._zone)
+            return tuple(sorted(start + past for past in self._past_midnight))
         passages = _passages if self._rule.wild else _MANNERS[self._rule.dst]
         local = [datetime.combine(day, at, self._zone) for at in self._rule.times]
         return tuple(sorted({instant for at in local for instant in passages(at)}))

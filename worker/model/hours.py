@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, datetime, time
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
+
+from worker.model.portions import Portions, whole
 
 _WORDS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 
@@ -21,6 +23,14 @@ class DayHours:
         if self.first < self.end:
             return self.first <= at < self.end
         return at >= self.first or at < self.end
+
+    def of(self, day: date) -> Portions:
+        """Returns the hours of one date."""
+        midnight, end_of_day = whole(day)
+        first, end = datetime.combine(day, self.first), datetime.combine(day, self.end)
+        if self.first < self.end:
+            return ((first, end),)
+        return tuple((start, stop) for start, stop in ((midnight, end), (first, end_of_day)) if start < stop)
 
     def __str__(self) -> str:
         """Returns the words it is written in."""
