@@ -31,6 +31,7 @@ VERBS = {
     "history": Verb("history", _LOOK, "List runs, newest first."),
     "show": Verb("show", _LOOK, "Show one run whole: its attempts, calls and rejects."),
     "rejects": Verb("rejects", _LOOK, "List records that did not get through, and why."),
+    "explain": Verb("explain", _LOOK, "Say why a job ran, did not, or will not."),
     "calls": Verb("trail", _LOOK, "List authenticated calls, newest first."),
     "resources": Verb("resources", _LOOK, "List what profiles know: resources and destinations."),
     "account": Verb("accounts", _LOOK, "Accounts: whether their credentials work."),

@@ -11,7 +11,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from worker.model.wording import clock, many, span, whole
 from worker.vault.redact import redact, redact_value
+
+__all__ = ["clock", "many", "span"]  # beside its own
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -23,7 +26,6 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, metavar
 
 _EXACT = 2**53  # from here on JavaScript and jq 1.6 round integers, and a rounded id finds nothing
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_TENTHS_BELOW_S = 10.0
 _AWAY_S = 0.5
 
 
@@ -74,33 +76,9 @@ def ago(moment: datetime) -> str:
     seconds = (datetime.now(UTC) - moment).total_seconds()
     if abs(seconds) < _AWAY_S:
         return "now"
-    return f"in {_whole(-seconds)}" if seconds < 0 else f"{_whole(seconds)} ago"
-
-
-def span(seconds: float) -> str:
-    """Returns a length of time in its largest fitting unit."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f}ms"
-    return f"{seconds:.1f}s" if seconds < _TENTHS_BELOW_S else _whole(seconds)
-
-
-def _whole(seconds: float) -> str:
-    for limit, size, unit in ((120, 1, "s"), (7200, 60, "m"), (172_800, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds / 86_400:.0f}d"
-
-
-def clock(moment: datetime) -> str:
-    """Returns a moment in UTC to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return f"in {whole(-seconds)}" if seconds < 0 else f"{whole(seconds)} ago"
 
 
 def number(value: float) -> str:
     """Returns a number with thousands set apart."""
     return f"{value:,.0f}"
-
-
-def many(count: int, noun: str) -> str:
-    """Returns a count with its noun."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -65,6 +65,13 @@ def listing(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, as_
             out.print(line, soft_wrap=True)
 
 
+def paragraph(text: str, indent: int = 0, style: str = "") -> None:
+    """Prints a text as wide as the terminal, secrets masked; in a pipe as one line."""
+    room = max(_width() - indent, _READABLE)
+    for part in Text(" ".join(harmless(text).split())).wrap(out, room, overflow="fold"):
+        out.print(Text(" " * indent + part.plain.rstrip(), style=style), soft_wrap=True)
+
+
 def _width() -> int:
     """Returns the terminal's width, or COLUMNS where it is set; what reads a pipe wants a row on one line."""
     return out.width if out.is_terminal or "COLUMNS" in os.environ else _ENDLESS

@@ -11,8 +11,9 @@ from worker.model.records import Reason, Run, RunState, Trigger
 from worker.model.schedules import After
 
 
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def tick_cause(at: datetime) -> str:
+    """Returns the cause of the run that a tick becomes; a job's sort as their ticks do."""
+    return f"tick:{at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"
 
 
 def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run:
@@ -29,12 +30,12 @@ def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run
 
 def of_tick(job: JobDefinition, at: datetime, now: datetime, trigger: Trigger = Trigger.TICK) -> Run:
     """Returns the run of one tick."""
-    return replace(_run(job, trigger, f"tick:{_instant(at)}", now), tick=at)
+    return replace(_run(job, trigger, tick_cause(at), now), tick=at)
 
 
 def of_gap(job: JobDefinition, first: datetime, last: datetime, ticks: int, now: datetime) -> Run:
     """Returns the one row that tells of all the ticks of a gap."""
-    run = _run(job, Trigger.CATCH_UP, f"tick:{_instant(first)}", now)
+    run = _run(job, Trigger.CATCH_UP, tick_cause(first), now)
     until = last if ticks > 1 else None
     gap = replace(run, tick=first, tick_until=until, ticks=ticks)
     return replace(gap, state=RunState.MISSED, reason=Reason.DOWNTIME, finished_at=now)

@@ -21,6 +21,11 @@ def waiting(connection: sa.Connection, limit: int = 100) -> list[Command]:
     return [Command(**row) for row in connection.execute(query).mappings()]
 
 
+def waiting_for(connection: sa.Connection, target: str) -> list[Command]:
+    """Returns commands for one target that nobody carried out yet, oldest first."""
+    return [command for command in waiting(connection) if command.target == target]
+
+
 def end(connection: sa.Connection, command_id: int, node_id: int, now: datetime, outcome: str) -> bool:
     """Records what came of a command; False where another node was first."""
     change = (

@@ -58,6 +58,17 @@ def configure(connection: sa.Connection, rows: Sequence[JobRow], texts: Sequence
     upsert(connection, jobs, [vars(row) for row in rows], keep=kept)
 
 
+def get(connection: sa.Connection, name: str) -> JobRow | None:
+    """Returns one job, configured or not."""
+    row = connection.execute(sa.select(jobs).where(jobs.c.name == name)).mappings().first()
+    return JobRow(**row) if row else None
+
+
+def defined_at(connection: sa.Connection, definition_hash: str) -> datetime | None:
+    """Returns when a definition was first seen."""
+    return connection.scalar(sa.select(definitions.c.first_seen).where(definitions.c.hash == definition_hash))
+
+
 def listing(connection: sa.Connection) -> list[JobRow]:
     """Returns every job that is configured, by name."""
     query = sa.select(jobs).where(jobs.c.configured).order_by(jobs.c.name)

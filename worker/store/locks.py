@@ -1,6 +1,7 @@
 """Table `locks`: `job:NAME` is held by the one run of a job that has not ended."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -31,6 +32,20 @@ def holders(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
         query = sa.select(locks.c.name, locks.c.run_id).where(locks.c.name.in_(part))
         found |= {row.name: row.run_id for row in connection.execute(query)}
     return found
+
+
+@dataclass(frozen=True)
+class Held:
+    """Who holds a lock, and since when."""
+
+    run: int
+    since: datetime
+
+
+def held(connection: sa.Connection, name: str) -> Held | None:
+    """Returns who holds one lock."""
+    row = connection.execute(sa.select(locks.c.run_id, locks.c.taken_at).where(locks.c.name == name)).first()
+    return Held(*row) if row else None
 
 
 def release(connection: sa.Connection, run_id: int) -> None:

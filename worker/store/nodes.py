@@ -1,5 +1,6 @@
 """Table `nodes`: worker processes, and the heartbeats that tell the living from the dead."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -29,3 +30,9 @@ def living(connection: sa.Connection, since: datetime) -> list[Node]:
     """Returns the nodes that have not left and whose heart beat at or after `since` (lease clock)."""
     query = sa.select(nodes).where(nodes.c.stopped_at.is_(None), nodes.c.heartbeat_at >= since)
     return [Node(**row) for row in connection.execute(query.order_by(nodes.c.id)).mappings()]
+
+
+def named(connection: sa.Connection, ids: Collection[int]) -> dict[int, Node]:
+    """Returns nodes by id, dead ones too."""
+    query = sa.select(nodes).where(nodes.c.id.in_(sorted(ids)))
+    return {row["id"]: Node(**row) for row in connection.execute(query).mappings()}

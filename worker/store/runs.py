@@ -70,6 +70,17 @@ def by_cause(connection: sa.Connection, job: str, cause: str) -> Run | None:
     return _run(row) if row else None
 
 
+def near(connection: sa.Connection, job: str, first: str, last: str, *, newest: bool) -> Run | None:
+    """Returns the run with the lowest cause from `first` to `last`, or with the highest; causes of ticks sort as time.
+
+    It goes by the unique key, which needs no index on the tick.
+    """
+    order = runs.c.cause.desc() if newest else runs.c.cause.asc()
+    query = sa.select(runs).where(runs.c.job == job, runs.c.cause >= first, runs.c.cause <= last)
+    row = connection.execute(query.order_by(order).limit(1)).mappings().first()
+    return _run(row) if row else None
+
+
 def listing(
     connection: sa.Connection,
     job: str | None = None,
@@ -210,6 +221,12 @@ def waiting(connection: sa.Connection, job: str) -> int | None:
     """Returns the id of the job's queued run that has waited longest."""
     query = sa.select(runs.c.id).where(runs.c.job == job, _IS_OPEN, runs.c.state == RunState.QUEUED)
     return connection.execute(query.order_by(runs.c.id).limit(1)).scalar_one_or_none()
+
+
+def open_of(connection: sa.Connection, job: str, limit: int = 20) -> list[Run]:
+    """Returns the job's runs that have not ended, oldest first."""
+    query = sa.select(runs).where(runs.c.job == job, _IS_OPEN).order_by(runs.c.id).limit(limit)
+    return [_run(row) for row in connection.execute(query).mappings()]
 
 
 def open_jobs(connection: sa.Connection) -> list[tuple[int, str]]:
