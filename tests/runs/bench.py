@@ -17,7 +17,7 @@ from worker.model.events import Event, Events
 from worker.model.moments import new_id
 from worker.model.options import JobOptions
 from worker.model.records import Node, Run, Tick
-from worker.model.values import RetryOptions
+from worker.model.retry import JobRetryOptions
 from worker.runs.book import Book
 from worker.runs.context import Resources
 from worker.runs.dispatch import Dispatch
@@ -48,7 +48,7 @@ class Probe(Job[Nothing]):
 
 def definition(name: str, schedule: object = "* * * * *", **policy: object) -> JobDefinition:
     """Returns a job as the configuration would hand it over."""
-    retry = RetryOptions(attempts=2, backoff=10.0, max=60.0)
+    retry = JobRetryOptions(attempts=2, backoff=10.0, max=60.0)
     options = JobOptions.model_validate({"type": "probe", "schedule": schedule, "retry": retry, **policy})
     return JobDefinition(name, options, "probe", Nothing(), f"hash-{name}", "{}")
 

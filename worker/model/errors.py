@@ -25,13 +25,14 @@ WorkerError                     (jobs.contract) the root
 │   ├── LoginFailed             a person's login or logout did not come to its end
 │   ├── TokenUndecryptable      its stored token does not open with the key ring
 │   └── AuthRejected            the API rejected a fresh token
-└── AttemptLost                 this attempt lost its right to write
+├── AttemptLost                 this attempt lost its right to write
+└── TimedOut                    (an Interrupted) the attempt passed the job's timeout
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.contract import FailedAnswer, Unanswered, WorkerError
+from jobs.contract import FailedAnswer, Interrupted, Unanswered, WorkerError
 from jobs.errors import Body
 
 
@@ -234,3 +235,9 @@ class AttemptLost(WorkerError):
 
     kind = "attempt_lost"
     permanent = True
+
+
+class TimedOut(Interrupted):
+    """The attempt passed the job's timeout."""
+
+    kind = "timeout"

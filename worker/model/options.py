@@ -12,10 +12,11 @@ from pydantic import AfterValidator, Field
 from jobs.contract import Duration, RejectLimit
 from worker.model.drivers import any_database_url
 from worker.model.hours import Hours
+from worker.model.retry import JobRetryOptions
 from worker.model.schedules import Dst, Manual, Schedule
 from worker.model.secretref import SecretRef
 from worker.model.urls import database_url, proxy_url
-from worker.model.values import FilePath, Options, Rejects, RetryOptions, Zone
+from worker.model.values import FilePath, Options, Rejects, Zone
 
 
 class WorkerOptions(Options):
@@ -71,7 +72,7 @@ class PolicyOptions(Options):
     """What a job may say about its running; `[defaults]` says it for all."""
 
     timeout: Duration = 600.0
-    retry: RetryOptions = RetryOptions()
+    retry: JobRetryOptions = JobRetryOptions()
     catch_up: Literal["last", "all", "none"] = "last"
     overlap: Literal["skip", "queue"] = "skip"
     max_rejects: Rejects = RejectLimit(share=0.01)

@@ -12,13 +12,12 @@ import sqlalchemy as sa
 
 from jobs.contract import Api, Counts, Cursor, Delivery, Interrupted, Json, Kept, RejectLimit, Window
 from worker.calls.session import AccountApi, BoundApi, RunRef
-from worker.model.errors import AttemptLost
+from worker.model.errors import AttemptLost, TimedOut
 from worker.model.events import Events
 from worker.model.moments import elapsed_s
 from worker.model.records import Reject, Run
 from worker.runs import elsewhere
 from worker.runs.joblog import JobLog
-from worker.runs.outcome import TimedOut
 from worker.runs.unit import RunUnit
 from worker.store import attempts, cursors, deliveries, rejects
 from worker.store.database import Database

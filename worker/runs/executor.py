@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from jobs.registry import job_class
+from worker.model.errors import TimedOut
 from worker.model.events import Events, RunFinished, RunRetrying, RunStarted
 from worker.model.moments import elapsed_s
 from worker.model.records import AttemptState, RunState
@@ -14,7 +15,7 @@ from worker.runs.book import Book
 from worker.runs.context import Leash, Resources, RunContext
 from worker.runs.dispatch import Dispatch
 from worker.runs.ending import end
-from worker.runs.outcome import Outcome, ShuttingDown, TimedOut, judge
+from worker.runs.outcome import Outcome, ShuttingDown, judge
 from worker.runs.starting import Started, start
 from worker.store.writer import Writer
 

@@ -1,22 +1,18 @@
 """How an attempt ended, and what that means for its run (pure)."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 
 from jobs.contract import Interrupted, RetryLater, Skip, WorkerError
+from worker.model.errors import TimedOut
 from worker.model.records import AttemptState, Reason, RunState
+from worker.model.retry import JobRetryOptions
 from worker.model.values import RetryOptions
 from worker.vault.redact import redact
 
 _LONGEST_ERROR = 2000  # characters kept of an error's text
-
-
-class TimedOut(Interrupted):
-    """The attempt passed the job's timeout."""
-
-    kind = "timeout"
 
 
 class ShuttingDown(Interrupted):
@@ -42,11 +38,11 @@ class Outcome:
 
 def judge(
     error: BaseException | None,
-    failures: int,
-    retry: RetryOptions,
+    failures: Mapping[str, int],
+    retry: JobRetryOptions,
     chance: Callable[[], float] = random.random,
 ) -> Outcome:
-    """Returns the outcome of an attempt that raised `error`, after `failures` failed attempts of the same run."""
+    """Returns the outcome of an attempt that raised `error`, after failed attempts of the same run, by kind."""
     if error is None:
         return Outcome(AttemptState.SUCCEEDED)
     told = describe(error)
@@ -57,10 +53,11 @@ def judge(
     if isinstance(error, ShuttingDown):
         return Outcome(AttemptState.LOST, Reason.SHUTDOWN, told, wait_s=0.0)
     reason = Reason.TIMEOUT if isinstance(error, TimedOut) else None
-    if (isinstance(error, WorkerError) and error.permanent) or failures + 1 >= retry.attempts:
+    rule, counted = retry.of(told[0]), retry.counted(told[0], failures)
+    if (isinstance(error, WorkerError) and error.permanent) or counted + 1 >= rule.attempts:
         return Outcome(AttemptState.FAILED, reason, told)
     asked = error.retry_after_s if isinstance(error, WorkerError) else None
-    return Outcome(AttemptState.FAILED, reason, told, wait_s=max(asked or 0.0, backoff_s(failures, retry, chance)))
+    return Outcome(AttemptState.FAILED, reason, told, wait_s=max(asked or 0.0, backoff_s(counted, rule, chance)))
 
 
 def backoff_s(failures: int, retry: RetryOptions, chance: Callable[[], float] = random.random) -> float:

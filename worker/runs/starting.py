@@ -1,5 +1,6 @@
 """The transaction that starts an attempt: it takes the job's lock and becomes the run's only writer."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,7 @@ class Started:
     """An attempt that may begin its work; `run.attempt` is its number."""
 
     run: Run
-    failures: int  # failed attempts of this run before it
+    failures: Counter[str]  # failed attempts of this run before it, by kind of error
 
 
 def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now: datetime) -> Started | None:
@@ -51,5 +52,5 @@ def _is_ours(attempt: Attempt, node_id: int, now: datetime) -> bool:
 
 
 def _begun(run: Run, before: list[Attempt]) -> Started:
-    failed = [one for one in before if one.state is AttemptState.FAILED and one.number < run.attempt]
-    return Started(run, len(failed))
+    failed = (one for one in before if one.state is AttemptState.FAILED and one.number < run.attempt)
+    return Started(run, Counter(one.error_kind or "" for one in failed))
