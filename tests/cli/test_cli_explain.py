@@ -61,7 +61,8 @@ def test_a_time_that_is_none_is_refused(worker: Verb) -> None:
     """With what was expected."""
     said = worker("explain", "devices", "--at", "yesterday")
     assert said.code == 2
-    assert "expected a date and a time such as 2026-11-23T02:30, found yesterday" in " ".join(said.err.split())
+    assert "expected a date and a time such as 2026-11-23T02:30" in said.err
+    assert "found yesterday" in said.err
 
 
 def test_one_run_is_explained(worker: Verb) -> None:
@@ -77,7 +78,7 @@ def test_an_unknown_job_is_refused(worker: Verb) -> None:
     """With the names there are."""
     said = worker("explain", "device")
     assert said.code == 2
-    assert "devices, employees, orders" in said.err
+    assert "no job device is configured; there are: devices," in said.err
 
 
 def test_jobs_without_a_clock_are_explained(worker: Verb) -> None:

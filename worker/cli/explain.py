@@ -31,7 +31,7 @@ _AT_HELP = "Only the tick at or nearest to this time, such as 2026-11-23T02:30: 
     "`worker explain 250696888751087767`"
 )
 def explain(
-    job: Annotated[str, typer.Argument(metavar="JOB|RUN", help="A job's name, or the id of one run.")],
+    job: Annotated[str, typer.Argument(help="A job's name, or the id of one run.")],
     at: Annotated[str | None, typer.Option(metavar="T", help=_AT_HELP)] = None,
     config: ConfigPath = DEFAULT_CONFIG,
     *,
