@@ -5,9 +5,7 @@ from datetime import timedelta
 from itertools import chain
 
 from tests.runs.bench import START, Make, definition, disabled
-from worker.engine.schedule import occurrences
 from worker.model.events import RunSkipped
-from worker.model.options import JobOptions
 from worker.model.records import Health, Reason, RunState
 from worker.store import accounts
 
@@ -147,57 +145,3 @@ def test_a_disabled_job_that_follows_another_says_so(make_bench: Make) -> None:
     bench.execute_all()
 
     assert bench.last("reports").reason is Reason.DISABLED
-
-
-def _miss(bench: object, minutes: int, policy: JobOptions) -> None:
-    bench.now = START + timedelta(minutes=minutes)  # type: ignore[attr-defined]
-    zone = __import__("zoneinfo").ZoneInfo("UTC")
-    due = occurrences(policy.schedule, zone, "orders")
-    assert due is not None
-    bench.dispatch.catch_up({"orders": due}, bench.now)  # type: ignore[attr-defined]
-
-
-def test_after_downtime_the_last_tick_runs_and_the_others_are_told_in_one_row(make_bench: Make) -> None:
-    """catch_up = "last": one run, one row for the gap."""
-    job = definition("orders", catch_up="last")
-    bench = make_bench(job)
-
-    _miss(bench, 10, job.policy)
-
-    gap, run = bench.runs("orders")
-    assert (gap.state, gap.reason, gap.ticks) == (RunState.MISSED, Reason.DOWNTIME, 9)
-    assert (gap.tick, gap.tick_until) == (START + timedelta(minutes=1), START + timedelta(minutes=9))
-    assert (run.state, run.tick) == (RunState.QUEUED, START + timedelta(minutes=10))
-
-
-def test_after_downtime_all_ticks_run_where_asked(make_bench: Make) -> None:
-    """catch_up = "all": each tick a run, none skipped for overlap."""
-    job = definition("orders", catch_up="all")
-    bench = make_bench(job)
-
-    _miss(bench, 4, job.policy)
-    bench.execute_all()
-
-    assert bench.states("orders") == ["succeeded"] * 4
-
-
-def test_after_downtime_no_tick_runs_where_asked(make_bench: Make) -> None:
-    """catch_up = "none": one row tells of all ticks that were missed."""
-    job = definition("orders", catch_up="none")
-    bench = make_bench(job)
-
-    _miss(bench, 4, job.policy)
-
-    (gap,) = bench.runs("orders")
-    assert (gap.state, gap.ticks) == (RunState.MISSED, 4)
-
-
-def test_downtime_is_accounted_for_once(make_bench: Make) -> None:
-    """A second start, or a second node, finds nothing left to make up for."""
-    job = definition("orders")
-    bench = make_bench(job)
-    _miss(bench, 5, job.policy)
-
-    _miss(bench.twin(), 5, job.policy)
-
-    assert sum(run.ticks for run in bench.runs("orders")) == 5

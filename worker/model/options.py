@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from jobs.contract import Duration, RejectLimit
+from worker.model.catchup import CatchUp, CatchUpOptions
 from worker.model.drivers import any_database_url
 from worker.model.hours import Hours
 from worker.model.retry import JobRetryOptions
@@ -73,7 +74,7 @@ class PolicyOptions(Options):
 
     timeout: Duration = 600.0
     retry: JobRetryOptions = JobRetryOptions()
-    catch_up: Literal["last", "all", "none"] = "last"
+    catch_up: CatchUp = CatchUpOptions(policy="last")
     overlap: Literal["skip", "queue"] = "skip"
     max_rejects: Rejects = RejectLimit(share=0.01)
 

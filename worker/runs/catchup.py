@@ -1,0 +1,63 @@
+"""What becomes of the ticks of a downtime: those that are made up for, and one row for all others (pure).
+
+Each question about a span is answered by counting, never by a walk from its beginning: a year of seconds is as quick as
+an hour.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from worker.config.configuration import JobDefinition
+from worker.engine.schedule import Occurrences
+from worker.model.catchup import CatchUpOptions
+from worker.model.records import Run, Trigger
+from worker.runs.candidates import of_gap, of_tick
+
+_INSTANT = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+
+
+def of_downtime(job: JobDefinition, since: datetime, until: datetime, occurrences: Occurrences) -> Iterator[Run]:
+    """Yields one row for the ticks after `since` that are left out, then a run for each that is made up for."""
+    made_up = _made_up(job.policy.catch_up, since, until, occurrences)
+    left_out = occurrences.span(since, made_up[0] - _INSTANT if made_up else until)
+    if left_out is not None:
+        yield of_gap(job, left_out.first, left_out.last, left_out.count, until)
+    for tick in made_up:
+        yield of_tick(job, tick, until, Trigger.CATCH_UP)
+
+
+def _made_up(options: CatchUpOptions, since: datetime, until: datetime, occurrences: Occurrences) -> list[datetime]:
+    if options.policy == "none":
+        return []
+    if options.window is not None:
+        since = max(since, until - timedelta(seconds=options.window))
+    return latest(occurrences, since, until, 1 if options.policy == "last" else options.max)
+
+
+def latest(occurrences: Occurrences, since: datetime, until: datetime, limit: int) -> list[datetime]:
+    """Returns the instants after `since` up to and with `until`, at most the last `limit` of them."""
+    width = _SECOND
+    while until - width > since and _count(occurrences, until - width, until) < limit:
+        width *= 2
+    early = max(since, until - width)
+    if _count(occurrences, early, until) > limit:
+        early = _beginning(occurrences, early, until, limit)
+    return occurrences.between(early, until, limit)
+
+
+def _beginning(occurrences: Occurrences, early: datetime, until: datetime, limit: int) -> datetime:
+    """Returns a moment after which lie `limit` instants and no more; more of them lie after `early`."""
+    late = until
+    while late - early > _INSTANT:
+        middle = early + (late - early) // 2
+        count = _count(occurrences, middle, until)
+        if count == limit:
+            return middle
+        early, late = (middle, late) if count > limit else (early, middle)
+    return late
+
+
+def _count(occurrences: Occurrences, since: datetime, until: datetime) -> int:
+    span = occurrences.span(since, until)
+    return span.count if span else 0
