@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.add_column("accounts", sa.Column("paused_why", sa.Text))
     op.add_column("nodes", sa.Column("configuration_hash", sa.Text))
     op.add_column("nodes", sa.Column("configured_at", moment))
+    op.add_column("nodes", sa.Column("lease_s", sa.Float, nullable=False, server_default="30"))
     _backfills()
 
 

@@ -47,6 +47,7 @@ _CONFIG = """\
 [worker]
 name = "house"
 drain_timeout = "{drain}"
+lease = "{lease}"
 
 [database]
 url = "{database}"
@@ -159,10 +160,10 @@ class House:
         """The configuration file."""
         return self.folder / "config.toml"
 
-    def configure(self, *jobs: str, drain: str = "10s", attempts: int = 3, tries: int = 2) -> None:
-        """Writes the configuration: jobs, how long a stop waits, attempts of a run, tries of a call."""
+    def configure(self, *jobs: str, drain: str = "10s", lease: str = "30s", attempts: int = 3, tries: int = 2) -> None:
+        """Writes the configuration: jobs, how long a stop waits, the lease, attempts of a run, tries of a call."""
         far_end = {"sandbox": self.sandbox, "who": self.sandbox.options.credentials}
-        text = _CONFIG.format(database=self.url, drain=drain, attempts=attempts, tries=tries, **far_end)
+        text = _CONFIG.format(database=self.url, drain=drain, lease=lease, attempts=attempts, tries=tries, **far_end)
         self.config.write_text(text + "".join(jobs))
 
     def secret(self, name: str, value: str) -> Path:

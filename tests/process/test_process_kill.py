@@ -8,13 +8,13 @@ import pytest
 from tests.process.house import DEVICES, Daemon, House, wait_for
 from tests.process.ledger import assert_every_second_once
 from worker.model.records import AttemptState, Purpose, Run, RunState
-from worker.runs.pulse import BEAT_S, LEASE_S
 from worker.sandbox.faults import Fault
 
 pytestmark = pytest.mark.process
 
 _TOKEN, _PAGES = "/as/token.oauth2", "/mobproc"
 _FOREVER_S = 60.0
+_LEASE_S, _LATE_S = 30.0, 5.0
 
 
 def _asked(path: str, times: int) -> Callable[[House], object]:
@@ -123,7 +123,7 @@ def test_on_postgresql_no_run_runs_beyond_one_lease(postgres_house: House) -> No
     """Left alone, the next daemon takes over when the dead one's lease has ended."""
     died = _killed(postgres_house, MOMENTS[3])
     daemon = postgres_house.start()
-    wait_for(lambda: daemon.told("run.rescued", run=died.id), "a rescue", LEASE_S + 3 * BEAT_S)
+    wait_for(lambda: daemon.told("run.rescued", run=died.id), "a rescue", _LEASE_S + _LATE_S)
     wait_for(lambda: died.id in [run.id for run in postgres_house.runs("devices", RunState.SUCCEEDED)], "its end")
     wait_for(lambda: postgres_house.cursor() == postgres_house.newest(), "a run whose window covers the changes")
     daemon.stop()

@@ -1,6 +1,5 @@
 """The verb that tells a supervisor whether a daemon works: for a container's HEALTHCHECK, and for people."""
 
-from datetime import timedelta
 from typing import Any
 
 import typer
@@ -8,7 +7,6 @@ import typer
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, opened
 from worker.cli.output import JsonFlag, err, print_json, room, span
 from worker.cli.tables import Column, listing
-from worker.runs.pulse import LEASE_S
 from worker.store import nodes
 
 app = room()
@@ -22,13 +20,13 @@ _COLUMNS = [
 
 @app.command(epilog="Example: `worker health --config /etc/worker/config.toml || echo down`")
 def health(config: ConfigPath = DEFAULT_CONFIG, *, as_json: JsonFlag = False) -> None:
-    """Tell whether a daemon works on this database: its heart beat within the last 30 seconds. Exits 1 where none does.
+    """Tell whether a daemon works on this database: its heart beat within its lease. Exits 1 where none does.
 
     The JSON has `alive` and `nodes` (id, name, pid, silent_s: seconds since the last heartbeat).
     """
     with opened(config) as (_, database), database.read() as connection:
         now = database.lease_now(connection)
-        living = nodes.living(connection, now - timedelta(seconds=LEASE_S))
+        living = nodes.living(connection, now)
     rows: list[dict[str, Any]] = [
         {
             "id": node.id,

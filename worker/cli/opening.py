@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,6 @@ import typer
 
 from worker.config.load import Configuration, load
 from worker.model.errors import SchemaMismatch, StoreUnreachable
-from worker.runs.pulse import LEASE_S
 from worker.store import nodes, schema
 from worker.store.database import Database
 from worker.wiring.databases import open_own
@@ -60,8 +58,7 @@ def _is_current(database: Database) -> None:
 
 def is_daemon_alive(database: Database, connection: sa.Connection) -> bool:
     """Tells whether some daemon's heart beat lately; `connection` is one of this database's."""
-    since = database.lease_now(connection) - timedelta(seconds=LEASE_S)
-    return bool(nodes.living(connection, since))
+    return bool(nodes.living(connection, database.lease_now(connection)))
 
 
 def operator() -> str:

@@ -13,6 +13,7 @@ from jobs.contract import Duration, RejectLimit
 from worker.model.catchup import CatchUp, CatchUpOptions
 from worker.model.drivers import any_database_url
 from worker.model.hours import Hours
+from worker.model.records import LONGEST_LEASE_S
 from worker.model.retry import JobRetryOptions
 from worker.model.schedules import Dst, Manual, Schedule
 from worker.model.secretref import SecretRef
@@ -27,6 +28,13 @@ class WorkerOptions(Options):
     timezone: Zone = Field(default=ZoneInfo("UTC"), description="Zone of schedules that name none.")
     concurrency: int = Field(default=8, ge=1, le=500, description="Runs at once on this node.")
     drain_timeout: Duration = Field(default=30.0, description="How long a stop waits for what runs.")
+    lease: Duration = Field(
+        default=30.0,
+        ge=2.0,
+        le=LONGEST_LEASE_S,
+        description="How long this worker may be silent before others take it for dead and its runs over; its "
+        "heart beats eight times in it.",
+    )
 
 
 class DatabaseOptions(Options):

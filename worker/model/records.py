@@ -14,6 +14,8 @@ from enum import StrEnum
 
 from jobs.contract import Counts, Json
 
+LONGEST_LEASE_S = 3600.0
+
 
 class RunState(StrEnum):
     """Where a run stands."""
@@ -225,6 +227,7 @@ class Node:
     stopped_at: datetime | None = None
     configuration_hash: str | None = None  # of what it works by
     configured_at: datetime | None = None
+    lease_s: float = 30.0  # silent for so long it is dead
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -17,8 +17,7 @@ from worker.store import attempts, calls, jobs, nodes, runs, tokens
 from worker.store.database import Database
 from worker.store.writer import Writer
 
-BEAT_S = 5.0
-LEASE_S = 30.0  # a node that was silent for so long is dead
+BEATS = 8  # of a node's heart in one lease: what is dead is taken over within a lease and an eighth
 _OVERDUE_GRACE_S = 30.0  # how long an attempt may go on after its timeout before it loses its right to write
 _LOST_AT_MOST = 3  # a run that took so many nodes down with it fails
 
@@ -76,8 +75,7 @@ class Pulse:
         ]
 
     def _alive(self, connection: sa.Connection) -> set[int]:
-        since = self.database.lease_now(connection) - timedelta(seconds=LEASE_S)
-        return {self.node_id, *(node.id for node in nodes.living(connection, since))}
+        return {self.node_id, *(node.id for node in nodes.living(connection, self.database.lease_now(connection)))}
 
     def _verdict(self, connection: sa.Connection, attempt: Attempt) -> Outcome:
         error = ("node_died", "the process that ran this attempt died")

@@ -1,11 +1,11 @@
 """Table `nodes`: worker processes, and the heartbeats that tell the living from the dead."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.model.records import Node
+from worker.model.records import LONGEST_LEASE_S, Node
 from worker.store.dialect import insert_new
 from worker.store.tables import nodes
 
@@ -26,10 +26,12 @@ def stop(connection: sa.Connection, node_id: int, now: datetime) -> None:
     connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(stopped_at=now))
 
 
-def living(connection: sa.Connection, since: datetime) -> list[Node]:
-    """Returns the nodes that have not left and whose heart beat at or after `since` (lease clock)."""
+def living(connection: sa.Connection, lease_now: datetime) -> list[Node]:
+    """Returns the nodes that have not left and whose heart beat within their lease (lease clock)."""
+    since = lease_now - timedelta(seconds=LONGEST_LEASE_S)
     query = sa.select(nodes).where(nodes.c.stopped_at.is_(None), nodes.c.heartbeat_at >= since)
-    return [Node(**row) for row in connection.execute(query.order_by(nodes.c.id)).mappings()]
+    found = (Node(**row) for row in connection.execute(query.order_by(nodes.c.id)).mappings())
+    return [node for node in found if node.heartbeat_at + timedelta(seconds=node.lease_s) >= lease_now]
 
 
 def named(connection: sa.Connection, ids: Collection[int]) -> dict[int, Node]:

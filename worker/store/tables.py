@@ -388,6 +388,7 @@ nodes = sa.Table(
     sa.Column("stopped_at", Moment),
     sa.Column("configuration_hash", sa.Text),  # of what it works by
     sa.Column("configured_at", Moment),
+    sa.Column("lease_s", sa.Float, nullable=False, server_default="30"),  # silent for so long it is dead
 )
 
 keyring = sa.Table(

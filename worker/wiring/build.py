@@ -22,7 +22,7 @@ from worker.runs.dispatch import Dispatch
 from worker.runs.executor import Executor
 from worker.runs.inbox import POLL_S, Inbox
 from worker.runs.progress import TELL_S, Progress
-from worker.runs.pulse import BEAT_S, Pulse
+from worker.runs.pulse import BEATS, Pulse
 from worker.store.database import Database
 from worker.store.leaseclock import boot_id
 from worker.store.other import Others
@@ -117,7 +117,7 @@ def _join(
             Periodic("account watch", WATCH_S, steward.watch, tell.part_failed),
             Periodic("account sweep", SWEEP_S, steward.sweep, tell.part_failed),
             Periodic("progress", TELL_S, Progress(executor.underway, events).once, tell.part_failed),
-            Periodic("pulse", BEAT_S, pulse.once, tell.part_failed),
+            Periodic("pulse", node.lease_s / BEATS, pulse.once, tell.part_failed),
         ),
         schedules=schedules,
     )
@@ -145,4 +145,5 @@ def _node(configuration: Configuration, database: Database) -> Node:
     with database.write() as connection:
         beat = database.lease_now(connection)
     name = configuration.worker.name or socket.gethostname()
-    return Node(new_id(), name, os.getpid(), boot_id(), utc_now(), beat)
+    lease_s = configuration.worker.lease
+    return Node(new_id(), name, os.getpid(), boot_id(), utc_now(), beat, lease_s=lease_s)
