@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -23,7 +23,6 @@ from worker.model.records import (
 )
 from worker.model.schedules import After
 from worker.runs.candidates import tick_cause
-from worker.runs.pulse import LEASE_S
 from worker.store import accounts, attempts, calls, commands, jobs, locks, nodes, runs, tokens
 from worker.store.accounts import AccountState
 from worker.store.database import Database
@@ -135,8 +134,7 @@ def _other(connection: sa.Connection, run: Run) -> Run | None:
 
 
 def _cluster(database: Database, connection: sa.Connection, told: Iterable[Run]) -> Cluster:
-    since = database.lease_now(connection) - timedelta(seconds=LEASE_S)
-    living = {node.id: node for node in nodes.living(connection, since)}
+    living = {node.id: node for node in nodes.living(connection, database.lease_now(connection))}
     running = attempts.running(connection)
     spoken_of = {one.node_id for run in told for one in attempts.of_run(connection, run.id)}
     busy = {node: sum(one.node_id == node for one in running) for node in living}
