@@ -32,6 +32,7 @@ SCHEDULE: TypeAdapter[Any] = TypeAdapter(Schedule)
         ({"once": datetime(2026, 12, 1, 2, tzinfo=UTC)}, Once(once=datetime(2026, 12, 1, 2, tzinfo=UTC))),
         ({"after": "a"}, After(after=("a",))),
         ({"after": ["a", "b"], "when": "finished"}, After(after=("a", "b"), when="finished")),
+        ({"after": "a", "delay": "10m"}, After(after=("a",), delay=600.0)),
     ],
 )
 def test_each_form_is_read(written: object, read: object) -> None:
@@ -92,6 +93,7 @@ def test_each_form_is_read(written: object, read: object) -> None:
         ({"once": 1796090400}, ("once",), "and a zone"),
         ({"after": []}, ("after",), "expected 1 value or more"),
         ({"after": [5]}, ("after", 0), "valid string"),
+        ({"after": "a", "delay": "31d"}, ("delay",), "expected at most 30d"),
         ({"after": "a", "when": "done"}, ("when",), "'succeeded', 'failed' or 'finished'"),
     ],
 )

@@ -9,6 +9,7 @@ from worker.cli.tables import Column, listing
 from worker.config.load import Configuration
 from worker.engine.schedule import Occurrences, of_job
 from worker.model.moments import utc_now
+from worker.model.schedules import After
 from worker.store import views
 
 app = room()
@@ -66,8 +67,8 @@ def describe_schedule(configuration: Configuration, name: str) -> str:
     due = _occurrences(configuration, name)
     if due is not None:
         return due.describe()
-    parents = getattr(configuration.jobs[name].policy.schedule, "after", ())
-    return f"after {', '.join(parents)}" if parents else "by hand"
+    schedule = configuration.jobs[name].policy.schedule
+    return schedule.describe() if isinstance(schedule, After) else "by hand"
 
 
 def next_tick(configuration: Configuration, name: str) -> datetime | None:

@@ -13,6 +13,7 @@ from worker.engine.wallclock import Rule, WallClock
 from worker.engine.within import Within
 from worker.model.cron import read_cron
 from worker.model.days import falls_on, read_days
+from worker.model.lengths import in_words
 from worker.model.options import JobOptions
 from worker.model.schedules import At, Cron, DayOfMonth, Dst, Every, Monthly, Once, Schedule
 
@@ -20,12 +21,6 @@ __all__ = ["Occurrences", "Span", "occurrences", "of_job"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_UNITS = {
-    "day": _DAY,
-    "hour": timedelta(hours=1),
-    "minute": timedelta(minutes=1),
-    "second": timedelta(seconds=1),
-}
 
 
 def occurrences(schedule: Schedule, zone: ZoneInfo, name: str, dst: Dst = "once") -> Occurrences | None:
@@ -64,8 +59,8 @@ class _Every(Occurrences):
         return Span(first, last, (last - first) // self.every + 1) if first <= until else None
 
     def describe(self) -> str:
-        shift = f", {_words(self.offset)} past" if self.offset else ""
-        return f"every {_words(self.every).removeprefix('1 ')}{shift}"
+        shift = f", {in_words(self.offset)} past" if self.offset else ""
+        return f"every {in_words(self.every).removeprefix('1 ')}{shift}"
 
 
 @dataclass(frozen=True)
@@ -128,10 +123,3 @@ def _in_month(day: date, days: tuple[DayOfMonth, ...]) -> bool:
 def _times(times: tuple[time, ...], zone: ZoneInfo) -> str:
     shown = (f"{at:%H:%M:%S}" if at.second else f"{at:%H:%M}" for at in times)
     return f"at {', '.join(shown)} {zone}"
-
-
-def _words(length: timedelta) -> str:
-    """Returns `15 minutes`, `1 hour` or `1.5 seconds`: in the largest unit that divides the length."""
-    name, unit = next((pair for pair in _UNITS.items() if not length % pair[1]), ("second", _UNITS["second"]))
-    count = length / unit
-    return f"{count:g} {name}" if count == 1 else f"{count:g} {name}s"

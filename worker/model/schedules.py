@@ -5,7 +5,7 @@
     { at = ["02:30"], days = ["mon", "last fri"] }     At
     { monthly = [1, "last"], at = "02:30" }            Monthly
     { once = 2026-12-01T02:00:00Z }                    Once
-    { after = ["job"], when = "succeeded" }            After
+    { after = ["job"], when = "succeeded", delay = "10m" }   After
     "manual"                                           Manual
 
 Cron, At and Monthly are wall-clock times in the job's zone. A time that a change of clocks leaves out fires
@@ -17,7 +17,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -37,11 +37,13 @@ from pydantic_core import CoreSchema, core_schema
 from jobs.contract import Duration, Reference
 from worker.model.cron import read_cron
 from worker.model.days import read_days
+from worker.model.lengths import in_words
 
 JobRef = Annotated[str, Reference("jobs")]
 
 _SHORTEST_S = 1.0
 _LONGEST_S = 366 * 86400.0
+_LONGEST_DELAY_S = 30 * 86400.0
 _LONGEST_MONTH = 31
 
 
@@ -190,10 +192,24 @@ class Once(_Form):
 
 
 class After(_Form):
-    """When a run of one of these jobs has ended so."""
+    """When a run of one of these jobs has ended so, `delay` seconds later."""
 
     after: Annotated[tuple[JobRef, ...], OneOrMany()]
     when: Literal["succeeded", "failed", "finished"] = "succeeded"
+    delay: Duration = 0.0
+
+    @field_validator("delay")
+    @classmethod
+    def _is_no_schedule(cls, delay: float) -> float:
+        if delay > _LONGEST_DELAY_S:
+            raise ValueError("expected at most 30d")
+        return delay
+
+    def describe(self) -> str:
+        """Returns the schedule in a few words."""
+        later = f"{in_words(timedelta(seconds=self.delay))} " if self.delay else ""
+        ended = f" {self.when}" if self.when != "succeeded" else ""
+        return f"{later}after {', '.join(self.after)}{ended}"
 
 
 class Manual(RootModel[Literal["manual"]]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from jobs.contract import Json
 from worker.config.configuration import JobDefinition
@@ -45,10 +45,11 @@ def of_parent(job: JobDefinition, parent: Run, state: RunState, now: datetime) -
     """Returns the run that follows a parent's end; skipped where the parent did not end as asked."""
     run = _run(job, Trigger.AFTER, f"after:{parent.id}", now)
     schedule = job.policy.schedule
-    wanted = schedule.when if isinstance(schedule, After) else "finished"
-    if wanted in ("finished", state):
+    if not isinstance(schedule, After):
         return run
-    return skipped(run, Reason.UPSTREAM, now)
+    if schedule.when not in ("finished", state):
+        return skipped(run, Reason.UPSTREAM, now)
+    return replace(run, not_before=now + timedelta(seconds=schedule.delay)) if schedule.delay else run
 
 
 def of_request(job: JobDefinition, request: int, now: datetime, params: Mapping[str, Json]) -> Run:

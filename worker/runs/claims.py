@@ -65,7 +65,7 @@ def _judge_all(book: Book, news: Iterable[Run], situation: Situation, now: datet
     for run in news:
         reason = _why_not(book, run, situation, begun) if run.state is RunState.QUEUED else None
         judged.append(skipped(run, reason, now) if reason else run)
-        if judged[-1].state is RunState.QUEUED:
+        if judged[-1].state is RunState.QUEUED and not run.not_before:
             begun.add(run.job)
     return judged
 
@@ -82,7 +82,7 @@ def _why_not(book: Book, run: Run, situation: Situation, begun: set[str]) -> Rea
     if job.accounts & situation.unusable:
         return Reason.ACCOUNT
     busy = locks.job_lock(run.job) in situation.holders or run.job in begun
-    if busy and job.policy.overlap == "skip" and run.trigger not in _QUEUES_ALWAYS:
+    if busy and _skips(book, run):
         return Reason.OVERLAP
     return None
 
@@ -107,7 +107,7 @@ def _told_again(connection: sa.Connection, run: Run) -> bool:
 
 def _lock(connection: sa.Connection, book: Book, recorded: Sequence[Run], now: datetime) -> list[Run]:
     """Takes the free job locks; a run that lost its lock to another node in this instant is skipped or waits."""
-    queued = [run for run in recorded if run.state is RunState.QUEUED]
+    queued = [run for run in recorded if run.state is RunState.QUEUED and not run.not_before]
     if not queued:
         return list(recorded)
     holders = locks.take(connection, [(locks.job_lock(run.job), run.id) for run in queued], now)
@@ -118,5 +118,8 @@ def _lock(connection: sa.Connection, book: Book, recorded: Sequence[Run], now: d
 
 
 def _skips(book: Book, run: Run) -> bool:
+    """Tells whether a run gives way to one that has its job's lock; one that comes later need not meet it."""
     job = book.get(run.job)
-    return job is not None and job.policy.overlap == "skip" and run.trigger not in _QUEUES_ALWAYS
+    if job is None or job.policy.overlap != "skip":
+        return False
+    return run.trigger not in _QUEUES_ALWAYS and run.not_before is None

@@ -50,8 +50,10 @@ class Dispatch:
         self.settle(self.writer.call(account))
 
     def settle(self, recorded: Sequence[Run]) -> None:
-        """Submits the runs that wait and tells of those that never happen."""
+        """Submits the runs that may start now and tells of those that never happen."""
         for run in recorded:
+            if run.state is RunState.QUEUED and run.not_before:
+                continue  # the inbox submits it when its time has come
             if run.state is RunState.QUEUED:
                 self.submit(run.id)
             elif run.state.ended:

@@ -50,7 +50,7 @@ def close(connection: sa.Connection, book: Book, run: Run, state: RunState, now:
 
 def _hand_on(connection: sa.Connection, job: str, now: datetime) -> int | None:
     """Gives the job's lock to its run that has waited longest, so that a newer tick cannot overtake it."""
-    waiting = runs.waiting(connection, job)
+    waiting = runs.waiting(connection, job, now)
     if waiting is not None:
         locks.take(connection, [(locks.job_lock(job), waiting)], now)
     return waiting

@@ -28,7 +28,7 @@ def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now:
     own attempt and returns it.
     """
     run = runs.free(connection, run_id)
-    if run is None or run.state.ended:
+    if run is None or run.state.ended or (run.not_before and run.not_before > now):
         return None
     before = attempts.of_run(connection, run_id)
     if run.state is RunState.RUNNING:

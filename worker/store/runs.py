@@ -217,9 +217,10 @@ def extend_skip(connection: sa.Connection, run: Run) -> bool:
     return True
 
 
-def waiting(connection: sa.Connection, job: str) -> int | None:
-    """Returns the id of the job's queued run that has waited longest."""
+def waiting(connection: sa.Connection, job: str, now: datetime) -> int | None:
+    """Returns the id of the job's queued run that has waited longest, of those whose time has come."""
     query = sa.select(runs.c.id).where(runs.c.job == job, _IS_OPEN, runs.c.state == RunState.QUEUED)
+    query = query.where(sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= now))
     return connection.execute(query.order_by(runs.c.id).limit(1)).scalar_one_or_none()
 
 
