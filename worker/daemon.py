@@ -18,7 +18,7 @@ from worker.store.jobs import Definition, JobRow
 from worker.vault.redact import redact
 from worker.watch.crashes import hooked, summary
 from worker.watch.logs import configure, log_event
-from worker.watch.memory import bound_arenas
+from worker.watch.memory import bound_arenas, settle_heap
 from worker.watch.systemd import ServiceManager
 from worker.wiring.build import Worker, build
 from worker.wiring.checks import verify
@@ -127,6 +127,7 @@ def start(worker: Worker) -> None:
     for service in worker.services:
         service.start()
     worker.clock.start()
+    settle_heap()
     ground.events.emit(_ready(worker))
 
 

@@ -1,5 +1,7 @@
 """A table of a SQL database as the destination of a sync: which transactions there are, and what stands in each."""
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from jobs.sinks.ways import Intake, way
 __all__ = ["Guard", "Intake", "SqlDestination", "SqlOptions"]
 
 _PAGES = 20  # in one transaction, where they lie ready
-_ALONE = {"sqlite"}  # its write lock is held for one page
+_LONGEST_S = {"sqlite": 0.02}  # after that a transaction takes no further page: its lock keeps all other writers out
 
 
 class SqlDestination:
@@ -38,7 +40,6 @@ class SqlDestination:
         self._now = now or _utc_now
         self._way = way(options, context, intake)
         self._opened = False
-        self._pages = 1  # in one transaction; more once the database is known
 
     @property
     def table(self) -> Table | None:
@@ -55,18 +56,20 @@ class SqlDestination:
 
     def store(self, batches: Sequence[Batch]) -> None:
         """Stores batches with their counts, rejects and cursor; raises TableUnfit and TooManyGone."""
-        done = 0
-        while done < len(batches):
-            together = batches[done : done + self._pages]
-            done += len(together)
-            with self._unit(Page.last_call(batch.page for batch in together)) as (unit, stamp):
-                self._store_all(unit, together, stamp)
-                self._pages = 1 if unit.connection.dialect.name in _ALONE else _PAGES
+        left = list(batches)
+        while left:
+            with self._unit(Page.last_call(batch.page for batch in left)) as (unit, stamp):
+                del left[: self._store_some(unit, left, stamp)]
 
-    def _store_all(self, unit: Unit, batches: Sequence[Batch], stamp: Stamp) -> None:
-        for batch in batches:
+    def _store_some(self, unit: Unit, batches: Sequence[Batch], stamp: Stamp) -> int:
+        """Stores as many batches as one transaction takes, and returns their number."""
+        ends_at = time.monotonic() + _LONGEST_S.get(unit.connection.dialect.name, math.inf)
+        for number, batch in enumerate(batches, start=1):
             if self._store(unit, batch, stamp):
                 stamp = self._stamp(unit.connection)
+            if time.monotonic() > ends_at:
+                return number
+        return len(batches)
 
     def finish(self) -> None:
         """Swaps tables or takes away what is gone, as the mode has it; a preview has nothing to end."""

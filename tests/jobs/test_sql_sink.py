@@ -1,5 +1,6 @@
 """The SQL sink's contract, on SQLite and PostgreSQL."""
 
+import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from jobs.sinks import schema
 from jobs.sinks.schema import TableUnfit, reflect
 from jobs.sinks.sql import SqlOptions
 from jobs.testing import MemoryContext
-from tests.jobs.filling import NOW, store
+from tests.jobs.filling import NOW, batch, destination, store
 from worker.store.database import Database
 
 ROWS = st.lists(
@@ -354,3 +355,19 @@ def test_upsert_needs_a_key() -> None:
         SqlOptions.model_validate({"table": "t"})
     assert SqlOptions.model_validate({"table": "t", "key": "id"}).key == ("id",)
     assert SqlOptions.model_validate({"table": "t", "mode": "append"}).key == ()
+
+
+@pytest.mark.parametrize(("step_s", "on_sqlite"), [(0.0, 1), (0.015, 2), (1.0, 3)])
+def test_a_transaction_takes_pages_while_it_is_young(
+    context: MemoryContext, database: Database, monkeypatch: pytest.MonkeyPatch, step_s: float, on_sqlite: int
+) -> None:
+    """SQLite's lock is not held for long: a page more joins only a transaction younger than 20 ms; elsewhere all do."""
+    passed = itertools.count()
+    monkeypatch.setattr("jobs.sinks.sql.time.monotonic", lambda: next(passed) * step_s)
+    target = destination(context)
+
+    target.store([batch([{"id": number}]) for number in range(3)])
+
+    versions = {row["_version"] for row in execute(context, "SELECT _version FROM t")}
+    assert len(versions) == (on_sqlite if database.dialect == "sqlite" else 1)
+    assert context.counts.written == 3

@@ -1,4 +1,4 @@
-"""The bound on the C library's arenas."""
+"""The bound on the C library's arenas, and the collector that leaves alone what stays."""
 
 import platform
 import subprocess
@@ -54,3 +54,13 @@ def test_another_library_is_left_alone(library: object, monkeypatch: pytest.Monk
     """Musl has no mallopt, and some systems no such library."""
     monkeypatch.setattr(memory, "_library", lambda: library)
     assert not memory.bound_arenas()
+
+
+def test_what_a_start_has_built_is_left_alone_by_the_collector() -> None:
+    """It is frozen, and what comes afterwards is collected when much of it is there; in a process of its own."""
+    program = (
+        "import gc; from worker.watch.memory import settle_heap; settle_heap(); "
+        "print(gc.get_freeze_count() > 1000, gc.get_threshold()[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert done.stdout.split() == ["True", "50000"]
