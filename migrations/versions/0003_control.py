@@ -14,6 +14,7 @@ moment = sa.Text().with_variant(sa.DateTime(timezone=True), "postgresql")
 document = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
 
 _TO_CANCEL = "state IN ('queued', 'running') AND cancel_asked_at IS NOT NULL"
+_WAITS = "state = 'queued' AND mutex IS NOT NULL"
 
 
 def upgrade() -> None:
@@ -23,6 +24,8 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("cancel_asked_at", moment))
     where = sa.text(_TO_CANCEL)
     op.create_index("ix_runs_to_cancel", "runs", ["id"], sqlite_where=where, postgresql_where=where)
+    where = sa.text(_WAITS)
+    op.create_index("ix_runs_mutex", "runs", ["mutex", "priority", "id"], sqlite_where=where, postgresql_where=where)
     op.add_column("jobs", sa.Column("paused_why", sa.Text))
     op.add_column("jobs", sa.Column("quarantined_at", moment))
     op.add_column("accounts", sa.Column("paused_why", sa.Text))

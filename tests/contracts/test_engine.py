@@ -85,6 +85,20 @@ def test_no_more_at_once_than_its_size(engine: Engine, work: Work) -> None:
     assert sorted(work.began[:2]) == [1, 2]
 
 
+def test_of_those_that_wait_the_highest_begins_first_then_the_oldest(engine: Engine, work: Work) -> None:
+    """What a person asked for does not stand behind a night's catch-up."""
+    for run_id in (1, 2):
+        engine.submit(run_id)
+    work.wait_for(lambda: len(work.began) == 2)
+    for run_id, priority in ((3, 0), (4, -5), (5, 10), (6, 0), (7, 10)):
+        engine.submit(run_id, priority)
+    engine.submit(4, 100)
+    work.gate.set()
+    work.wait_for(lambda: len(work.ended) == 7)
+    order = work.began[2:]
+    assert [{*order[:2]}, {*order[2:4]}, order[4]] == [{5, 7}, {3, 6}, 4]
+
+
 def test_a_repeat_changes_nothing(engine: Engine, work: Work) -> None:
     """A run that waits or is executed is not taken a second time."""
     for run_id in (1, 2, 3):

@@ -14,6 +14,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 QUESTIONS: dict[str, tuple[Callable[[sa.Connection], object], str]] = {
     "what is due": (lambda connection: runs.due(connection, NOON), "ix_runs_open"),
     "who waits": (lambda connection: runs.waiting(connection, "orders", NOON), "ix_runs_open (job=?)"),
+    "who waits for a mutex": (
+        lambda connection: runs.next_of_mutex(connection, "erp", NOON),
+        "ix_runs_mutex (mutex=?)",
+    ),
+    "what is to be cancelled": (runs.to_cancel, "ix_runs_to_cancel"),
     "what is open": (runs.open_jobs, "ix_runs_open"),
     "what is covered": (lambda connection: runs.begin(connection, 1, 1, NOON, "hash"), "ix_runs_covered (job=?)"),
     "what runs": (attempts.running, "ix_attempts_running"),

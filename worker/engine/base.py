@@ -17,8 +17,11 @@ class Engine(Protocol):
     def start(self) -> None:
         """Begins to execute what is submitted."""
 
-    def submit(self, run_id: int) -> None:
-        """Hands over a queued run; a repeat while the run waits or is executed changes nothing."""
+    def submit(self, run_id: int, priority: int = 0) -> None:
+        """Hands over a queued run; a repeat while the run waits or is executed changes nothing.
+
+        Of those that wait the one with the highest priority is begun first, then the one submitted first.
+        """
 
     def write_off(self, run_id: int) -> None:
         """Counts a run as ended whose execution does not come back: it may be submitted again, its place is free."""

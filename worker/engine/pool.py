@@ -1,9 +1,11 @@
-"""The local engine: threads of this process that take run ids from one queue."""
+"""The local engine: threads of this process that take run ids from one heap, highest priority first."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 from queue import SimpleQueue
 
 from worker.engine.base import Engine
@@ -12,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class LocalPool(Engine):
-    """Executes runs in `size` threads, in the order they were submitted.
+    """Executes runs in `size` threads, in the order of their priority and then of their submission.
 
     `execute` is called with a run's id; what it raises is told to `on_error` with that id, and the thread
     goes on. The threads are daemons: a run that does not end delays neither `stop` beyond its time-out nor
@@ -24,9 +26,11 @@ class LocalPool(Engine):
     ) -> None:
         self._execute = execute
         self._on_error = on_error
-        self._queue: SimpleQueue[int | None] = SimpleQueue()  # None: the thread that takes it ends
+        self._places: SimpleQueue[bool] = SimpleQueue()  # one True for each run that waits; False ends a thread
         self._lock = threading.Lock()
-        self._waiting: dict[int, None] = {}  # a set that keeps the order
+        self._heap: list[tuple[int, int, int]] = []  # priority negated, number of submission, run
+        self._numbers = count()
+        self._waiting: set[int] = set()
         self._running: dict[int, threading.Thread] = {}
         self._stopping = False
         self._threads = [self._thread(f"run-{number}") for number in range(size)]
@@ -46,7 +50,7 @@ class LocalPool(Engine):
         for thread in self._threads:
             thread.start()
 
-    def submit(self, run_id: int) -> None:
+    def submit(self, run_id: int, priority: int = 0) -> None:
         """Queues a run, unless it waits already or is being executed; after `stop` it is only kept in `left`.
 
         To have a run executed again, submit it after `execute` returned.
@@ -54,9 +58,9 @@ class LocalPool(Engine):
         with self._lock:
             if run_id in self._waiting or run_id in self._running:
                 return
-            self._waiting[run_id] = None
-            if not self._stopping:
-                self._queue.put(run_id)
+            self._waiting.add(run_id)
+            heappush(self._heap, (-priority, next(self._numbers), run_id))
+        self._places.put(True)
 
     def write_off(self, run_id: int) -> None:
         """Counts a run as ended whose thread does not come back, and puts a new thread in that one's place."""
@@ -73,7 +77,7 @@ class LocalPool(Engine):
         with self._lock:
             self._stopping = True
         for _ in self._threads:
-            self._queue.put(None)
+            self._places.put(False)
         deadline = time.monotonic() + timeout_s
         started = [thread for thread in self._threads if thread.ident is not None]
         for thread in started:
@@ -83,25 +87,29 @@ class LocalPool(Engine):
     def left(self) -> list[int]:
         """Returns the ids that were submitted and never begun, in order."""
         with self._lock:
-            return list(self._waiting)
+            return [run_id for _, _, run_id in sorted(self._heap)]
 
     def _thread(self, name: str) -> threading.Thread:
         return threading.Thread(target=self._work, name=name, daemon=True)
 
     def _work(self) -> None:
-        while (run_id := self._queue.get()) is not None:
-            if self._begin(run_id):
-                self._run(run_id)
-                if not self._end(run_id):
-                    return
+        while self._places.get():
+            run_id = self._begin()
+            if run_id is None:
+                return
+            self._run(run_id)
+            if not self._end(run_id):
+                return
 
-    def _begin(self, run_id: int) -> bool:
+    def _begin(self) -> int | None:
+        """Takes the run that is next; None once nothing more is to begin."""
         with self._lock:
             if self._stopping:
-                return False
-            del self._waiting[run_id]
+                return None
+            _, _, run_id = heappop(self._heap)
+            self._waiting.remove(run_id)
             self._running[run_id] = threading.current_thread()
-            return True
+            return run_id
 
     def _end(self, run_id: int) -> bool:
         """Notes that a run ended; False where it had been written off, and this thread with it."""

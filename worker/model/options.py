@@ -84,6 +84,12 @@ class PolicyOptions(Options):
     retry: JobRetryOptions = JobRetryOptions()
     catch_up: CatchUp = CatchUpOptions(policy="last")
     overlap: Literal["skip", "queue"] = "skip"
+    mutex: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Runs that name the same one run one at a time."
+    )
+    priority: int = Field(
+        default=0, ge=-100, le=100, description="Of what waits, the highest runs first; requests of a person: 10 more."
+    )
     max_rejects: Rejects = RejectLimit(share=0.01)
 
 

@@ -10,6 +10,8 @@ from worker.model.moments import new_id
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.model.schedules import After
 
+_FOR_A_PERSON = 10  # added to the priority of what a person asked for
+
 
 def tick_cause(at: datetime) -> str:
     """Returns the cause of the run that a tick becomes; a job's sort as their ticks do."""
@@ -25,6 +27,8 @@ def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run
         state=RunState.QUEUED,
         created_at=now,
         definition_hash=job.hash,
+        priority=job.policy.priority,
+        mutex=job.policy.mutex,
     )
 
 
@@ -54,7 +58,8 @@ def of_parent(job: JobDefinition, parent: Run, state: RunState, now: datetime) -
 
 def of_request(job: JobDefinition, request: int, now: datetime, params: Mapping[str, Json]) -> Run:
     """Returns the run a person asked for."""
-    return replace(_run(job, Trigger.MANUAL, f"manual:{request}", now), params=dict(params), priority=10)
+    run = _run(job, Trigger.MANUAL, f"manual:{request}", now)
+    return replace(run, params=dict(params), priority=run.priority + _FOR_A_PERSON)
 
 
 def skipped(run: Run, reason: Reason, now: datetime) -> Run:

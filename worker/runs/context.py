@@ -49,6 +49,7 @@ class Leash:
         self._ends_at = elapsed_s() + timeout_s
         self._timeout_s = timeout_s
         self._why: Interrupted | None = None
+        self._asked_at = float("inf")
         self._lock = threading.Lock()
 
     def remaining_s(self) -> float:
@@ -58,14 +59,23 @@ class Leash:
     def interrupt(self, why: Interrupted) -> None:
         """Makes the next check raise `why`; the first interruption stands."""
         with self._lock:
-            self._why = self._why or why
+            if self._why is None:
+                self._why, self._asked_at = why, elapsed_s()
+
+    def why(self) -> Interrupted | None:
+        """Returns why the attempt must end; None while it may go on."""
+        if self._why is None and self.remaining_s() <= 0:
+            return TimedOut(f"the run passed its timeout of {self._timeout_s:g} s; raise the job's `timeout`")
+        return self._why
+
+    def overdue_s(self) -> float:
+        """Returns for how many seconds the attempt has had to end; below zero while it may go on."""
+        return elapsed_s() - min(self._ends_at, self._asked_at)
 
     def check(self) -> None:
         """Raises Interrupted once the attempt must end."""
-        if self._why is not None:
-            raise self._why
-        if self.remaining_s() <= 0:
-            raise TimedOut(f"the run passed its timeout of {self._timeout_s:g} s; raise the job's `timeout`")
+        if (why := self.why()) is not None:
+            raise why
 
 
 class RunContext:

@@ -13,6 +13,7 @@ from worker.runs.book import Book
 from worker.runs.candidates import of_tick
 from worker.runs.catchup import of_downtime
 from worker.runs.claims import record
+from worker.runs.ending import Ended
 from worker.store import jobs
 from worker.store.writer import Writer
 
@@ -23,7 +24,7 @@ class Dispatch:
 
     book: Callable[[], Book]
     writer: Writer
-    submit: Callable[[int], None]
+    submit: Callable[[int, int], None]  # a run's id and its priority
     events: Events
     now: Callable[[], datetime]
 
@@ -55,7 +56,13 @@ class Dispatch:
             if run.state is RunState.QUEUED and run.not_before:
                 continue  # the inbox submits it when its time has come
             if run.state is RunState.QUEUED:
-                self.submit(run.id)
+                self.submit(run.id, run.priority)
             elif run.state.ended:
                 reason = run.reason or "unknown"
                 self.events.emit(RunSkipped(run.job, run.id, run.state, reason, run.ticks))
+
+    def pass_on(self, ended: Ended) -> None:
+        """Submits and tells what the end of a run set free."""
+        for waiting in ended.handed:
+            self.submit(waiting.id, waiting.priority)
+        self.settle(ended.recorded)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from jobs.contract import Interrupted
 from jobs.registry import job_class
-from worker.model.errors import TimedOut
 from worker.model.events import Events, RunFinished, RunRetrying, RunStarted
 from worker.model.moments import elapsed_s
-from worker.model.records import AttemptState, RunState
+from worker.model.records import AttemptState, Reason, RunState
 from worker.runs.book import Book
 from worker.runs.context import Leash, Resources, RunContext
 from worker.runs.dispatch import Dispatch
@@ -63,19 +63,20 @@ class Executor:
         with self._lock:
             return list(self._underway.values())
 
-    def interrupt(self, why: ShuttingDown) -> None:
-        """Asks every attempt underway to end at its next check."""
+    def interrupt(self, why: Interrupted, run_id: int | None = None) -> None:
+        """Asks the attempts of one run that are underway here, or all of them, to end at their next check."""
         for underway in self.underway():
-            underway.leash.interrupt(why)
+            if run_id in (None, underway.started.run.id):
+                underway.leash.interrupt(why)
 
     def abandon_overdue(self, grace_s: float) -> None:
-        """Takes the right to write from attempts that did not heed their timeout, and ends them as timed out.
+        """Takes the right to write from attempts that heeded neither timeout nor cancellation, and ends them so.
 
         Their threads may never come back: the engine has to do without them.
         """
         for underway in self.underway():
-            if underway.leash.remaining_s() < -grace_s:
-                self.finish(underway, self._judge(underway.started, TimedOut("the run did not end at its timeout")))
+            if underway.leash.overdue_s() > grace_s:
+                self.finish(underway, self._judge(underway.started, underway.leash.why()))
                 self._write_off(underway.started.run.id)
 
     def abandon_all(self, why: ShuttingDown, patience_s: float | None = None) -> None:
@@ -94,10 +95,8 @@ class Executor:
         with self._lock:  # not before: what could not be recorded is ended as overdue
             self._underway.pop((run.id, run.attempt), None)
         if ended.mine:
-            self._report(underway, outcome)
-        if ended.handed is not None:
-            self._dispatch.submit(ended.handed)
-        self._dispatch.settle(ended.recorded)
+            self._report(underway, outcome, ended.state)
+        self._dispatch.pass_on(ended)
 
     def _start(self, run_id: int) -> Started | None:
         book, now = self._book(), self._resources.now()
@@ -125,15 +124,16 @@ class Executor:
     def _judge(self, started: Started, error: BaseException | None) -> Outcome:
         return judge(error, started.failures, self._book().jobs[started.run.job].policy.retry)
 
-    def _report(self, underway: Underway, outcome: Outcome) -> None:
+    def _report(self, underway: Underway, outcome: Outcome, ended: RunState) -> None:
         run = underway.started.run
         message = outcome.error[1] if outcome.error else None
-        if outcome.wait_s is not None and outcome.attempt is not AttemptState.LOST:
-            wait_s = round(outcome.wait_s, 3)
+        if ended is RunState.QUEUED and outcome.attempt is not AttemptState.LOST:
+            wait_s = round(outcome.wait_s or 0.0, 3)
             self._events.emit(RunRetrying(run.job, run.id, run.attempt, wait_s, message or ""))
             return
-        state = outcome.attempt if outcome.run is RunState.QUEUED else outcome.run
+        state = outcome.attempt if ended is RunState.QUEUED else ended
         took_s = round(elapsed_s() - underway.began_s, 3)
         counts = underway.context.counts
         done = (counts.read, counts.written, counts.rejected)
-        self._events.emit(RunFinished(run.job, run.id, run.attempt, state, took_s, *done, outcome.reason, message))
+        reason = Reason.OPERATOR if ended is RunState.CANCELLED else outcome.reason
+        self._events.emit(RunFinished(run.job, run.id, run.attempt, state, took_s, *done, reason, message))

@@ -41,8 +41,8 @@ class Inbox:
         with self.database.read() as connection:
             waiting = commands.waiting(connection)
             due = runs.due(connection, self.now())
-        for run_id in due:
-            self.dispatch.submit(run_id)
+        for run in due:
+            self.dispatch.submit(run.id, run.priority)
         for command in waiting:
             self._carry_out(command)
 

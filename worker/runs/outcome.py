@@ -21,6 +21,12 @@ class ShuttingDown(Interrupted):
     kind = "shutdown"
 
 
+class Cancelled(Interrupted):
+    """An operator asked that the run end."""
+
+    kind = "cancelled"
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What is written about an attempt; `wait_s` is set where the run waits for another one."""
@@ -46,18 +52,27 @@ def judge(
     if error is None:
         return Outcome(AttemptState.SUCCEEDED)
     told = describe(error)
-    if isinstance(error, Skip):
-        return Outcome(AttemptState.SKIPPED, Reason.NOTHING, told)
-    if isinstance(error, RetryLater):
-        return Outcome(AttemptState.DEFERRED, error=told, wait_s=error.retry_after_s)
-    if isinstance(error, ShuttingDown):
-        return Outcome(AttemptState.LOST, Reason.SHUTDOWN, told, wait_s=0.0)
+    if (word := _word(error, told)) is not None:
+        return word
     reason = Reason.TIMEOUT if isinstance(error, TimedOut) else None
     rule, counted = retry.of(told[0]), retry.counted(told[0], failures)
     if (isinstance(error, WorkerError) and error.permanent) or counted + 1 >= rule.attempts:
         return Outcome(AttemptState.FAILED, reason, told)
     asked = error.retry_after_s if isinstance(error, WorkerError) else None
     return Outcome(AttemptState.FAILED, reason, told, wait_s=max(asked or 0.0, backoff_s(counted, rule, chance)))
+
+
+def _word(error: BaseException, told: tuple[str, str]) -> Outcome | None:
+    """Returns the outcome that somebody asked for: the job, the daemon, an operator; None where it is a failure."""
+    if isinstance(error, Skip):
+        return Outcome(AttemptState.SKIPPED, Reason.NOTHING, told)
+    if isinstance(error, RetryLater):
+        return Outcome(AttemptState.DEFERRED, error=told, wait_s=error.retry_after_s)
+    if isinstance(error, ShuttingDown):
+        return Outcome(AttemptState.LOST, Reason.SHUTDOWN, told, wait_s=0.0)
+    if isinstance(error, Cancelled):
+        return Outcome(AttemptState.CANCELLED, Reason.OPERATOR, told)
+    return None
 
 
 def backoff_s(failures: int, retry: RetryOptions, chance: Callable[[], float] = random.random) -> float:

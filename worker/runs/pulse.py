@@ -11,27 +11,24 @@ from worker.model.records import Attempt, AttemptState, Reason, Run
 from worker.runs.book import Book
 from worker.runs.dispatch import Dispatch
 from worker.runs.ending import Ended, end
-from worker.runs.executor import Executor
 from worker.runs.outcome import Outcome
-from worker.store import attempts, calls, jobs, nodes, runs, tokens
+from worker.store import attempts, calls, jobs, locks, nodes, runs, tokens
 from worker.store.database import Database
 from worker.store.writer import Writer
 
 BEATS = 8  # of a node's heart in one lease: what is dead is taken over within a lease and an eighth
-_OVERDUE_GRACE_S = 30.0  # how long an attempt may go on after its timeout before it loses its right to write
 _LOST_AT_MOST = 3  # a run that took so many nodes down with it fails
 
 
 @dataclass(frozen=True)
 class Pulse:
-    """Beats, rescues, and ends what is overdue; `once` is one pass."""
+    """Beats and rescues; `once` is one pass."""
 
     node_id: int
     database: Database
     writer: Writer
     book: Callable[[], Book]
     dispatch: Dispatch
-    executor: Executor
     now: Callable[[], datetime]
     next_ticks: Callable[[], Mapping[str, datetime | None]]
 
@@ -39,7 +36,6 @@ class Pulse:
         """Makes one pass; raises StoreError where the database cannot be reached."""
         self.writer.call(self._beat)
         self.rescue()
-        self.executor.abandon_overdue(_OVERDUE_GRACE_S)
 
     def _beat(self, connection: sa.Connection) -> None:
         nodes.beat(connection, self.node_id, self.database.lease_now(connection))
@@ -56,7 +52,7 @@ class Pulse:
         found = [one for one in orphans if one[2].mine]  # the others were rescued by another node just then
         for run, node, ended in found:
             self.dispatch.events.emit(RunRescued(run.job, run.id, run.attempt, node))
-            self.dispatch.settle(ended.recorded)
+            self.dispatch.pass_on(ended)
         return len(found)
 
     def _rescue(
@@ -66,6 +62,7 @@ class Pulse:
         if alone:
             tokens.end_leases(connection)
         calls.abandon(connection, alive)
+        locks.release_ended(connection)
         orphans = [one for one in attempts.running(connection) if one.node_id not in alive]
         ended = [(runs.get(connection, one.run_id), one) for one in orphans]
         return [

@@ -1,4 +1,4 @@
-"""The transaction that starts an attempt: it takes the job's lock and becomes the run's only writer."""
+"""The transaction that starts an attempt: it takes the locks of job and mutex and becomes the run's only writer."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -37,14 +37,24 @@ def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now:
     if job is None:
         close(connection, book, run, RunState.SKIPPED, now, Outcome(AttemptState.SKIPPED, Reason.REMOVED))
         return None
-    lock = locks.job_lock(run.job)
-    if locks.take(connection, [(lock, run_id)], now)[lock] != run_id:
+    if not _holds(connection, run, now):
         return None
     number = run.attempt + 1
     attempts.begin(connection, run_id, number, node_id, now)
     runs.begin(connection, run_id, number, now, job.hash)
     begun = runs.get(connection, run_id)
     return _begun(begun, before) if begun else None
+
+
+def _holds(connection: sa.Connection, run: Run, now: datetime) -> bool:
+    """Takes the locks the run needs; where one is another run's it waits, and keeps its job's lock alone."""
+    wanted = locks.of_run(run)
+    holders = locks.take(connection, [(name, run.id) for name in wanted], now)
+    if all(holders.get(name) == run.id for name in wanted):
+        return True
+    if wanted[1:]:
+        locks.release(connection, run.id, wanted[1:])
+    return False
 
 
 def _is_ours(attempt: Attempt, node_id: int, now: datetime) -> bool:

@@ -1,4 +1,7 @@
-"""Table `locks`: `job:NAME` is held by the one run of a job that has not ended."""
+"""Table `locks`: `job:NAME` is held by a job's one run from its claim to its end, `mutex:NAME` by one attempt.
+
+A mutex that is passed on belongs to the run that waited for it, before its attempt begins.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +9,24 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from worker.model.records import Run
 from worker.store.dialect import in_parts, insert_new
-from worker.store.tables import locks
+from worker.store.tables import locks, runs
 
 
 def job_lock(job: str) -> str:
     """Returns the name of the lock that keeps a job's runs from overlapping."""
     return f"job:{job}"
+
+
+def mutex_lock(mutex: str) -> str:
+    """Returns the name of the lock that keeps runs of different jobs from overlapping."""
+    return f"mutex:{mutex}"
+
+
+def of_run(run: Run) -> list[str]:
+    """Returns the locks that a run has to hold while an attempt of it runs, in the order they are taken in."""
+    return [job_lock(run.job), *([mutex_lock(run.mutex)] if run.mutex is not None else [])]
 
 
 def take(connection: sa.Connection, wanted: Sequence[tuple[str, int]], now: datetime) -> dict[str, int]:
@@ -48,6 +62,14 @@ def held(connection: sa.Connection, name: str) -> Held | None:
     return Held(*row) if row else None
 
 
-def release(connection: sa.Connection, run_id: int) -> None:
-    """Gives back every lock a run holds."""
-    connection.execute(sa.delete(locks).where(locks.c.run_id == run_id))
+def release(connection: sa.Connection, run_id: int, names: Sequence[str] = ()) -> None:
+    """Gives back the locks of `names` that a run holds; without names every one."""
+    change = sa.delete(locks).where(locks.c.run_id == run_id)
+    connection.execute(change.where(locks.c.name.in_(names)) if names else change)
+
+
+def release_ended(connection: sa.Connection) -> None:
+    """Gives back every lock of a run that has ended, or whose row is gone; nobody else would."""
+    is_open = runs.c.state.in_(sa.bindparam("open", ["queued", "running"], expanding=True, literal_execute=True))
+    holds = sa.select(runs.c.id).where(runs.c.id == locks.c.run_id, is_open).exists()
+    connection.execute(sa.delete(locks).where(~holds))

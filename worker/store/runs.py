@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -11,13 +11,21 @@ from jobs.contract import Counts
 from worker.model.moments import new_id
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.store.dialect import in_parts, insert_new
-from worker.store.tables import attempts, calls, locks, runs
+from worker.store.tables import Moment, attempts, calls, locks, runs
 
 _COUNTS = tuple(item.name for item in fields(Counts))
 _OPEN = (RunState.QUEUED, RunState.RUNNING)
 # Spelled out in the statement: where a state is a parameter, SQLite takes no index that holds some rows only.
 _IS_OPEN = runs.c.state.in_(sa.bindparam("open", [*map(str, _OPEN)], expanding=True, literal_execute=True))
+_IS_QUEUED = runs.c.state == sa.literal(RunState.QUEUED, literal_execute=True)
 _SUCCEEDED = runs.c.state == sa.literal(RunState.SUCCEEDED, literal_execute=True)
+
+
+class Waiting(NamedTuple):
+    """A run that the engine is to be handed: who has waited longest goes first, within a priority."""
+
+    id: int
+    priority: int
 
 
 def _row(run: Run) -> dict[str, Any]:
@@ -53,6 +61,12 @@ def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
 def get(connection: sa.Connection, run_id: int) -> Run | None:
     """Returns one run."""
     row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+    return _run(row) if row else None
+
+
+def locked(connection: sa.Connection, run_id: int) -> Run | None:
+    """Returns one run, locked until the transaction ends."""
+    row = connection.execute(sa.select(runs).where(runs.c.id == run_id).with_for_update()).mappings().first()
     return _run(row) if row else None
 
 
@@ -99,25 +113,37 @@ def listing(
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
-def due(connection: sa.Connection, now: datetime, limit: int = 1000) -> list[int]:
-    """Returns the ids of queued runs that may start now: their time has come and no other run holds their job."""
-    held_by_other = (
-        sa.select(locks.c.name)
-        .where(locks.c.name == sa.literal("job:") + runs.c.job, locks.c.run_id != runs.c.id)
-        .exists()
-    )
-    query = (
-        sa.select(runs.c.id)
-        .where(
-            _IS_OPEN,
-            runs.c.state == RunState.QUEUED,
-            sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= now),
-            ~held_by_other,
-        )
-        .order_by(runs.c.priority.desc(), runs.c.id)
-        .limit(limit)
-    )
-    return list(connection.scalars(query))
+def _held_by_other(kind: str, name: sa.ColumnElement[str | None]) -> sa.ColumnElement[bool]:
+    """Tells whether another run holds the lock that a row of `runs` needs."""
+    held = sa.select(locks.c.name).where(locks.c.name == sa.literal(f"{kind}:") + name, locks.c.run_id != runs.c.id)
+    return held.exists()
+
+
+_TIME_HAS_COME = sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= sa.bindparam("now", type_=Moment()))
+_DUE = (
+    sa.select(runs.c.id, runs.c.priority)
+    .where(_IS_OPEN, _IS_QUEUED, _TIME_HAS_COME)
+    .where(~_held_by_other("job", runs.c.job), ~_held_by_other("mutex", runs.c.mutex))
+    .order_by(runs.c.priority.desc(), runs.c.id)
+    .limit(sa.bindparam("most"))
+)
+_NEXT_OF_MUTEX = (
+    sa.select(runs.c.id, runs.c.priority)
+    .where(_IS_QUEUED, runs.c.mutex == sa.bindparam("mutex"), _TIME_HAS_COME, ~_held_by_other("job", runs.c.job))
+    .order_by(runs.c.priority.desc(), runs.c.id)
+    .limit(1)
+)
+
+
+def due(connection: sa.Connection, now: datetime, limit: int = 1000) -> list[Waiting]:
+    """Returns the queued runs that may start now: their time has come, no other run holds their job or mutex."""
+    return [Waiting(*row) for row in connection.execute(_DUE, {"now": now, "most": limit})]
+
+
+def next_of_mutex(connection: sa.Connection, mutex: str, now: datetime) -> Waiting | None:
+    """Returns the run that a mutex is passed on to: of those that could run, the highest, then the oldest."""
+    row = connection.execute(_NEXT_OF_MUTEX, {"mutex": mutex, "now": now}).first()
+    return Waiting(*row) if row else None
 
 
 def covered(connection: sa.Connection, job: str) -> datetime | None:
@@ -156,13 +182,26 @@ def requeue(
     not_before: datetime | None,
     reason: Reason | None = None,
 ) -> bool:
-    """Puts a running run back into the queue for its next attempt."""
+    """Puts a running run back into the queue for its next attempt; False where it was asked to end."""
     change = (
         sa.update(runs)
         .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING, runs.c.attempt == number)
+        .where(runs.c.cancel_asked_at.is_(None))
         .values(state=RunState.QUEUED, not_before=not_before, reason=reason)
     )
     return connection.execute(change).rowcount == 1
+
+
+def ask_cancel(connection: sa.Connection, run_id: int, by: str, now: datetime) -> None:
+    """Notes on an open run who asked first that it be cancelled, and when."""
+    change = sa.update(runs).where(runs.c.id == run_id, _IS_OPEN, runs.c.cancel_asked_at.is_(None))
+    connection.execute(change.values(cancel_asked_by=by, cancel_asked_at=now))
+
+
+def to_cancel(connection: sa.Connection) -> dict[int, str]:
+    """Returns who asked that each open run be cancelled, by the runs' ids."""
+    query = sa.select(runs.c.id, runs.c.cancel_asked_by).where(_IS_OPEN, runs.c.cancel_asked_at.is_not(None))
+    return {row.id: row.cancel_asked_by or "" for row in connection.execute(query)}
 
 
 def finish(
@@ -217,11 +256,11 @@ def extend_skip(connection: sa.Connection, run: Run) -> bool:
     return True
 
 
-def waiting(connection: sa.Connection, job: str, now: datetime) -> int | None:
-    """Returns the id of the job's queued run that has waited longest, of those whose time has come."""
-    query = sa.select(runs.c.id).where(runs.c.job == job, _IS_OPEN, runs.c.state == RunState.QUEUED)
-    query = query.where(sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= now))
-    return connection.execute(query.order_by(runs.c.id).limit(1)).scalar_one_or_none()
+def waiting(connection: sa.Connection, job: str, now: datetime) -> Waiting | None:
+    """Returns the job's queued run that has waited longest, of those whose time has come."""
+    query = sa.select(runs.c.id, runs.c.priority).where(runs.c.job == job, _IS_OPEN, _IS_QUEUED, _TIME_HAS_COME)
+    row = connection.execute(query.order_by(runs.c.id).limit(1), {"now": now}).first()
+    return Waiting(*row) if row else None
 
 
 def open_of(connection: sa.Connection, job: str, limit: int = 20) -> list[Run]:

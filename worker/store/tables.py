@@ -180,6 +180,14 @@ runs = sa.Table(
         sqlite_where=sa.text("state IN ('queued', 'running') AND cancel_asked_at IS NOT NULL"),
         postgresql_where=sa.text("state IN ('queued', 'running') AND cancel_asked_at IS NOT NULL"),
     ),
+    sa.Index(  # who waits for a mutex, first come first
+        "ix_runs_mutex",
+        "mutex",
+        "priority",
+        "id",
+        sqlite_where=sa.text("state = 'queued' AND mutex IS NOT NULL"),
+        postgresql_where=sa.text("state = 'queued' AND mutex IS NOT NULL"),
+    ),
     sa.Index(  # how far a job's successes reach
         "ix_runs_covered",
         "job",

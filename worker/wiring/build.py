@@ -17,6 +17,7 @@ from worker.model.events import Events
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Node
 from worker.runs.book import Book
+from worker.runs.cancelling import CANCEL_POLL_S, Cancellations
 from worker.runs.context import Resources
 from worker.runs.dispatch import Dispatch
 from worker.runs.executor import Executor
@@ -98,7 +99,7 @@ def _join(
     executor = Executor(node.id, book, writer, resources, dispatch, pool.write_off)
     clock = Clock(dispatch.fire, partial(_make_up, dispatch, schedules), tell.clock_failed)
     upcoming = partial(_next_ticks, clock, schedules)
-    pulse = Pulse(node.id, database, writer, book, dispatch, executor, utc_now, upcoming)
+    pulse = Pulse(node.id, database, writer, book, dispatch, utc_now, upcoming)
     steward = Steward({name: parts.credential for name, parts in accounts.items()}, database, events)
     inbox = Inbox(node.id, database, writer, book, dispatch, utc_now)
     return Worker(
@@ -116,6 +117,7 @@ def _join(
             Periodic("inbox", POLL_S, inbox.once, tell.part_failed),
             Periodic("account watch", WATCH_S, steward.watch, tell.part_failed),
             Periodic("account sweep", SWEEP_S, steward.sweep, tell.part_failed),
+            Periodic("cancellations", CANCEL_POLL_S, Cancellations(database, executor).once, tell.part_failed),
             Periodic("progress", TELL_S, Progress(executor.underway, events).once, tell.part_failed),
             Periodic("pulse", node.lease_s / BEATS, pulse.once, tell.part_failed),
         ),
