@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Server
+from tests.process.feeds import Served, noted
 from tests.process.house import House
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.server import Sandbox
@@ -42,3 +43,9 @@ def either_house(request: pytest.FixtureRequest) -> House:
     name = "house" if request.param == "sqlite" else "postgres_house"
     built: House = request.getfixturevalue(name)
     return built
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Served:
+    """What the feed of the far end answered."""
+    return noted(monkeypatch)

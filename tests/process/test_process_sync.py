@@ -4,7 +4,6 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from threading import Event
 from typing import Any
 
@@ -12,13 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Server
+from tests.process.feeds import FEED, Served
 from tests.process.house import House, wait_for
 from worker.model.records import RunState
-from worker.sandbox import feed
 from worker.sandbox.calllog import CallRecord
 from worker.sandbox.server import Sandbox
-from worker.sandbox.state import State
-from worker.sandbox.table import Row, Table
 from worker.store.database import Database, open_database
 
 pytestmark = pytest.mark.process
@@ -34,29 +31,6 @@ account = "servicenow"
 resource = "table/incident"
 paging = { size = 6 }
 deletions = { resource = "deleted/incident" }
-"""
-
-_FEED = """
-[accounts.items]
-base_url = "{sandbox.url}/basic"
-grant = "basic"
-username = "{who.basic_username}"
-password = {{ file = "secrets/items" }}
-
-[databases.other]
-url = "{other}"
-
-[jobs.feed]
-type = "sync"
-schedule = {{ every = "1s" }}
-destination = {{ database = "other", table = "feed", {mode} }}
-
-[jobs.feed.source]
-account = "items"
-path = "/feed"
-records = "items"
-paging = {{ kind = "token", next = "next_page_token", size = 6, size_param = "page_size" }}
-cursor = {{ kind = "opaque", param = "sync_token", next = "next_sync_token" }}
 """
 
 _IMPORT = """
@@ -107,53 +81,6 @@ class Churn:
             self.sandbox.delete(self.resource, self.chance.choice(ids))
         else:
             self.sandbox.update(self.resource, self.chance.choice(ids))
-
-
-@dataclass
-class Walk:
-    """One walk over the feed, as it was answered: from which version to which, and its items by page."""
-
-    since: int
-    version: int
-    pages: dict[str, list[Row]] = field(default_factory=dict)  # a page that was asked for twice counts once
-    whole: bool = False
-
-
-@dataclass
-class Served:
-    """What the feed answered; the token that a walk began with tells which walk before it was stored."""
-
-    walks: list[Walk] = field(default_factory=list)
-
-    def note(self, place: Row, body: Row) -> None:
-        """Notes one page."""
-        if place["after"] == "":
-            self.walks.append(Walk(int(str(place["since"])), int(str(place["version"]))))
-        walk = self.walks[-1]
-        walk.pages[str(place["after"])] = list(body["items"])  # type: ignore[call-overload]
-        walk.whole = "next_sync_token" in body
-
-    def stored(self) -> Counter[tuple[object, object]]:
-        """Returns the states in walks whose last token was begun from later: all these, and nothing else, count."""
-        found = Counter[tuple[object, object]]()
-        for walk, following in pairwise(self.walks):
-            if walk.whole and walk.since < walk.version == following.since:
-                found.update((row["id"], row["revision"]) for page in walk.pages.values() for row in page)
-        return found
-
-
-@pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Served:
-    """Notes each page of the feed."""
-    noted, page = Served(), feed.page_of
-
-    def noting(state: State, table: Table, place: Row, size: int) -> Row:
-        body = page(state, table, place, size)
-        noted.note(place, body)
-        return body
-
-    monkeypatch.setattr(feed, "page_of", noting)
-    return noted
 
 
 def _die_and_recover(house: House, job: str, churn: Churn, deaths: int, is_there: Callable[[], bool]) -> None:
@@ -238,7 +165,7 @@ def test_rows_beside_another_database(
     """
     who = house.sandbox.options.credentials
     house.secret("items", who.basic_password)
-    house.configure(_FEED.format(sandbox=house.sandbox, who=who, other=other_url, mode=mode))
+    house.configure(FEED.format(sandbox=house.sandbox, who=who, other=other_url, mode=mode))
     churn = Churn(house.sandbox, "items", "/basic/feed", random.Random(seed))
     other = open_database(other_url)
     request.addfinalizer(other.close)
