@@ -16,7 +16,15 @@ from tests.runs.bench import START, Bench, Make, definition
 from worker.config.configuration import Configuration, JobDefinition
 from worker.engine.schedule import occurrences, of_job
 from worker.model.moments import new_id
-from worker.model.options import DatabaseOptions, LogOptions, NetworkOptions, PolicyOptions, VaultOptions, WorkerOptions
+from worker.model.options import (
+    DatabaseOptions,
+    LogOptions,
+    NetworkOptions,
+    PolicyOptions,
+    RetentionOptions,
+    VaultOptions,
+    WorkerOptions,
+)
 from worker.model.reasons import MEANINGS
 from worker.model.records import (
     Attempt,
@@ -60,6 +68,7 @@ def configuration(*definitions: JobDefinition) -> Configuration:
         vault=VaultOptions(keys=SecretRef(file=Path("worker.keys"))),
         log=LogOptions(),
         network=NetworkOptions(),
+        retention=RetentionOptions(),
         defaults=PolicyOptions(),
         accounts={},
         databases={},

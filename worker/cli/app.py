@@ -41,7 +41,7 @@ VERBS = {
     "check": Verb("setup", _SET_UP, "Check the configuration, its references and its secrets."),
     "schema": Verb("setup", _SET_UP, "Print the JSON Schema of the configuration, for editors."),
     "keys": Verb("keys", _SET_UP, "The key ring that seals stored tokens."),
-    "db": Verb("database", _SET_UP, "The worker's database: its schema and state."),
+    "db": Verb("database", _SET_UP, "The worker's database: its schema, history and copies."),
     "demo": Verb("demo", _TRY, "Run the main job against a sandbox, and check the result."),
     "sandbox": Verb("far_end", _TRY, "Serve two APIs on loopback, to try a configuration against."),
 }

@@ -17,6 +17,7 @@ from worker.model.options import (
     LogOptions,
     NetworkOptions,
     PolicyOptions,
+    RetentionOptions,
     VaultOptions,
     WorkerOptions,
 )
@@ -44,6 +45,7 @@ class Configuration:
     vault: VaultOptions
     log: LogOptions
     network: NetworkOptions
+    retention: RetentionOptions
     defaults: PolicyOptions
     accounts: Mapping[str, AccountOptions]
     databases: Mapping[str, DatabaseOptions]

@@ -285,6 +285,19 @@ class CommandTaken(Event):
 
 
 @dataclass(frozen=True)
+class HistoryPruned(Event):
+    """History that is older than the retention was deleted."""
+
+    name = "history.pruned"
+    runs: int
+    attempts: int
+    calls: int
+    rejects: int
+    commands: int  # backfills included
+    nodes: int
+
+
+@dataclass(frozen=True)
 class WorkerFailed(Event):
     """Part of the worker failed in a way no job explains; it goes on."""
 

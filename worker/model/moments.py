@@ -20,6 +20,11 @@ def elapsed_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def id_at(moment: datetime) -> int:
+    """Returns what every id made before a moment is below, and every id made later is not."""
+    return (int(moment.timestamp() * 1000) - _EPOCH_MS) << _SEQUENCE_BITS
+
+
 class IdMaker:
     """Makes 63-bit ids that grow with time, unique here and, by a random start each millisecond, elsewhere."""
 

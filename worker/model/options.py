@@ -77,6 +77,17 @@ class NetworkOptions(Options):
     ca_bundle: FilePath = Field(default=None, description="Absent or empty: the system's certificates.")
 
 
+class RetentionOptions(Options):
+    """How long history is kept. A job's newest run, its last success and what has not ended always are."""
+
+    runs: Duration = Field(
+        default=180 * 86400.0, description="Runs with their attempts; operators' commands and nodes that left, too."
+    )
+    runs_per_job: int = Field(default=10_000, ge=1, description="Of these at most so many of one job, the newest.")
+    calls: Duration = Field(default=30 * 86400.0, description="The trail of calls.")
+    rejects: Duration = Field(default=90 * 86400.0, description="Rejected records, since a run last met them.")
+
+
 class PolicyOptions(Options):
     """What a job may say about its running; `[defaults]` says it for all."""
 
@@ -119,4 +130,5 @@ class Sections(Options):
     vault: VaultOptions
     log: LogOptions = LogOptions()
     network: NetworkOptions = NetworkOptions()
+    retention: RetentionOptions = RetentionOptions()
     defaults: PolicyOptions = PolicyOptions()

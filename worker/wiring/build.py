@@ -23,6 +23,7 @@ from worker.runs.dispatch import Dispatch
 from worker.runs.executor import Executor
 from worker.runs.inbox import POLL_S, Inbox
 from worker.runs.progress import TELL_S, Progress
+from worker.runs.pruning import PRUNE_S, Pruner, told
 from worker.runs.pulse import BEATS, Pulse
 from worker.store.database import Database
 from worker.store.leaseclock import boot_id
@@ -101,6 +102,7 @@ def _join(
     upcoming = partial(_next_ticks, clock, schedules)
     pulse = Pulse(node.id, database, writer, book, dispatch, utc_now, upcoming)
     steward = Steward({name: parts.credential for name, parts in accounts.items()}, database, events)
+    pruner = Pruner(database, writer.call, lambda: configuration.retention, utc_now)
     inbox = Inbox(node.id, database, writer, book, dispatch, utc_now)
     return Worker(
         configuration=configuration,
@@ -119,6 +121,7 @@ def _join(
             Periodic("account sweep", SWEEP_S, steward.sweep, tell.part_failed),
             Periodic("cancellations", CANCEL_POLL_S, Cancellations(database, executor).once, tell.part_failed),
             Periodic("progress", TELL_S, Progress(executor.underway, events).once, tell.part_failed),
+            Periodic("retention", PRUNE_S, partial(told, pruner, events), tell.part_failed),
             Periodic("pulse", node.lease_s / BEATS, pulse.once, tell.part_failed),
         ),
         schedules=schedules,
