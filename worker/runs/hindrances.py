@@ -124,7 +124,7 @@ def _running(one: RunFacts, facts: Facts) -> Iterator[Point]:
     if attempt.node_id not in facts.cluster.living:
         remedy = "the next daemon attempts it again by itself; start `worker run`"
         if facts.cluster.living:
-            remedy = "it is attempted again by itself within 35 s of the node's last heartbeat"
+            remedy = "another node attempts it again by itself within seconds"
         yield Point("overlap", f"{text}; it may write no more", remedy, one.run.id)
     elif facts.job.policy.overlap == "queue":
         yield Point("overlap", f"{text}; ticks wait for its end", f"`worker cancel {one.run.id}` ends it", one.run.id)

@@ -34,7 +34,7 @@ def _fate(facts: Facts, points: Sequence[Point]) -> tuple[str, int | None]:
         gone = skips.kind in ("disabled", "removed", "unknown")
         return f"{'will not be' if gone else 'will be skipped'} while that lasts: {skips.kind}", skips.run
     if "no daemon" in kinds and facts.job:
-        return f'is made up for at the next start, as catch_up = "{facts.job.policy.catch_up}" says', None
+        return f'is made up for at the next start, as catch_up = "{facts.job.policy.catch_up.policy}" says', None
     if (held := kinds.get("overlap")) and facts.job and facts.job.policy.overlap == "skip":
         return f"will be skipped if run {held.run} has not ended by then", held.run
     return "will run", None
@@ -122,7 +122,7 @@ def _not_yet(facts: Facts, row: JobRow, tick: datetime) -> Point:
         return Point("pruned", f"The row of the tick of {clock(tick)} is no longer kept", "see [retention]")
     if facts.cluster.living and facts.now - tick < _PROMPT:
         return Point("due", f"The tick of {clock(tick)} falls due at this moment")
-    catch_up = facts.job.policy.catch_up if facts.job else "last"
+    catch_up = facts.job.policy.catch_up.policy if facts.job else "last"
     text = f"No daemon has accounted for the tick of {clock(tick)} yet: the next start does"
     remedy = None if facts.cluster.living else "start `worker run`"
     return Point("no daemon", f'{text} (catch_up = "{catch_up}")', remedy)
