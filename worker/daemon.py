@@ -120,6 +120,7 @@ def start(worker: Worker) -> None:
         parts.credential.start()
     now = utc_now()
     _configure_jobs(worker)
+    worker.inbox.once()  # who paused a job meanwhile does not want its missed ticks made up for
     worker.dispatch.catch_up(worker.schedules, now)
     for name, schedule in worker.schedules.items():
         worker.clock.set(name, schedule, now)

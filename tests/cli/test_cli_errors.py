@@ -55,6 +55,7 @@ def test_an_empty_ledger_is_no_error(worker: Verb, verb: list[str], words: str) 
     [
         (["history", "nope"], "no job nope is configured; there are: devices, employees, orders"),
         (["trigger", "nope"], "no job nope is configured; there are: devices, employees, orders"),
+        (["trigger", "device"], "no job device is configured; did you mean devices?"),
         (["calls", "--account", "nope"], "no account nope is configured; there are: tangoe"),
         (["trigger", "devices", "--param", "x"], "expected key=value, found 'x'"),
         (["trigger"], "Missing argument"),

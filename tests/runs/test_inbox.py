@@ -1,24 +1,17 @@
 """Commands of other processes, carried out once and answered."""
 
 import pytest
+import sqlalchemy as sa
 
 from jobs.contract import Context
-from tests.runs.bench import Bench, Make, definition
+from tests.runs.bench import Make, definition
+from tests.runs.operating import outcome, post
 from worker.model.moments import new_id
 from worker.model.records import Command, RunState, Trigger
+from worker.runs import verbs
+from worker.runs.candidates import of_request
+from worker.runs.desk import Act, Desk, Done
 from worker.store import commands
-
-
-def _post(bench: Bench, verb: str, target: str, **arguments: object) -> int:
-    command = Command(new_id(), bench.now, "somebody", verb, target, arguments)
-    bench.writer.call(lambda connection: commands.post(connection, command))
-    return command.id
-
-
-def _outcome(bench: Bench, request: int) -> str | None:
-    with bench.database.read() as connection:
-        command = commands.get(connection, request)
-    return command.outcome if command else None
 
 
 def test_a_triggered_job_runs_with_its_parameters(make_bench: Make) -> None:
@@ -26,20 +19,20 @@ def test_a_triggered_job_runs_with_its_parameters(make_bench: Make) -> None:
     seen: list[object] = []
     bench = make_bench(definition("orders", "manual"), act=lambda context: seen.append(dict(context.params)))
 
-    request = _post(bench, "trigger", "orders", region="eu")
+    request = post(bench, "trigger", "orders", region="eu")
     bench.inbox.once()
     bench.execute_all()
 
     run = bench.last("orders")
     assert (run.trigger, run.cause, run.state) == (Trigger.MANUAL, f"manual:{request}", RunState.SUCCEEDED)
     assert seen == [{"region": "eu"}]
-    assert _outcome(bench, request) == "done"
+    assert outcome(bench, request) == "done"
 
 
 def test_two_nodes_carry_a_command_out_once(make_bench: Make) -> None:
     """The second one finds it ended."""
     bench = make_bench(definition("orders", "manual"))
-    _post(bench, "trigger", "orders")
+    post(bench, "trigger", "orders")
 
     bench.inbox.once()
     bench.twin().inbox.once()
@@ -51,10 +44,10 @@ def test_a_request_for_an_unknown_job_is_refused_in_words(make_bench: Make) -> N
     """The outcome names the job; nothing else happens."""
     bench = make_bench(definition("orders"))
 
-    request = _post(bench, "trigger", "odrers")
+    request = post(bench, "trigger", "odrers")
     bench.inbox.once()
 
-    assert _outcome(bench, request) == "refused: no job odrers is configured"
+    assert outcome(bench, request) == "refused: no job odrers is configured"
     assert bench.runs() == []
 
 
@@ -70,7 +63,7 @@ def test_a_request_that_makes_no_sense_is_refused_and_holds_up_nothing(make_benc
     bench.inbox.once()
 
     assert bench.submitted == [bench.last("orders").id]
-    assert str(_outcome(bench, command.id)).startswith("refused: expected parameters by name, found")
+    assert str(outcome(bench, command.id)).startswith("refused: expected parameters by name, found")
 
 
 def test_a_manual_run_waits_for_the_run_underway_instead_of_being_skipped(make_bench: Make) -> None:
@@ -79,7 +72,7 @@ def test_a_manual_run_waits_for_the_run_underway_instead_of_being_skipped(make_b
 
     def act(_context: Context) -> None:
         if not requested:
-            requested.append(_post(bench, "trigger", "orders"))
+            requested.append(post(bench, "trigger", "orders"))
             bench.inbox.once()
 
     bench = make_bench(definition("orders"), act=act)
@@ -87,3 +80,31 @@ def test_a_manual_run_waits_for_the_run_underway_instead_of_being_skipped(make_b
     bench.execute_all()
 
     assert bench.states("orders") == ["succeeded", "succeeded"]
+
+
+def test_a_verb_that_fails_holds_up_nothing(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outcome tells what it met, nothing of it stands, and the command behind it has its turn."""
+    bench = make_bench(definition("orders", "manual"))
+
+    def broken(desk: Desk) -> Act:
+        def act(connection: sa.Connection) -> Done:
+            desk.recording(of_request(desk.job, desk.command.id, desk.now, {}))(connection)
+            raise ZeroDivisionError("by zero")
+
+        return act
+
+    monkeypatch.setattr(verbs, "VERBS", {**verbs.VERBS, "break": broken})
+    first, second = post(bench, "break", "orders"), post(bench, "trigger", "orders")
+    bench.inbox.once()
+
+    assert outcome(bench, first) == "failed: ZeroDivisionError: by zero"
+    assert outcome(bench, second) == "done"
+    assert [run.cause for run in bench.runs("orders")] == [f"manual:{second}"]
+
+
+def test_an_unknown_verb_is_refused(make_bench: Make) -> None:
+    """Whoever writes to the table by hand is told."""
+    bench = make_bench(definition("orders"))
+    request = post(bench, "explode", "orders")
+    bench.inbox.once()
+    assert outcome(bench, request) == "refused: unknown verb explode"

@@ -9,13 +9,15 @@ from rich.text import Text
 from worker.auth.windows import health_of
 from worker.cli.account_care import reset, validate
 from worker.cli.account_login import login, logout
+from worker.cli.jobs import held_back
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.output import JsonFlag, ago, clock, harmless, out, print_json, room
 from worker.cli.tables import STYLES, Column, listing
 from worker.model.account import AccountOptions
 from worker.model.moments import utc_now
 from worker.model.records import Health, TokenRow
-from worker.store import tokens
+from worker.store import accounts, tokens
+from worker.store.accounts import AccountState
 
 app = room("Accounts: who the jobs run as, and whether their credentials work.")
 
@@ -30,6 +32,7 @@ _COLUMNS = [
     Column("profile", rank=7),
     Column("grant", rank=6),
     Column("note", "what to know", long=True),
+    Column("held", "held back", long=True, style="yellow"),
 ]
 
 
@@ -51,14 +54,21 @@ def list_accounts(config: ConfigPath = DEFAULT_CONFIG, *, as_json: JsonFlag = Fa
     """List accounts: health, token generation, when the token lapses, what to do where something is wrong.
 
     The JSON has account, profile, grant, base_url, health, generation, expires_at, refresh_expires_at, refreshed_at,
-    failures, next_attempt_at and note.
+    failures, next_attempt_at, note, paused_by, paused_at, paused_why and held (who paused it, when and why).
     """
     with opened(config) as (configuration, database), database.read() as connection:
         rows = {row.account: row for row in tokens.listing(connection)}
+        states = {state.name: state for state in accounts.listing(connection)}
     listed = [
-        _row(configuration.accounts[name], rows.get(name, TokenRow(name))) for name in sorted(configuration.accounts)
+        _row(configuration.accounts[name], rows.get(name, TokenRow(name))) | _paused(states.get(name))
+        for name in sorted(configuration.accounts)
     ]
     listing(listed, _COLUMNS, as_json=as_json, empty="No account is configured.")
+
+
+def _paused(state: AccountState | None) -> dict[str, Any]:
+    by, at, why = (state.paused_by, state.paused_at, state.paused_why) if state else (None, None, None)
+    return {"paused_by": by, "paused_at": at, "paused_why": why, "held": held_back(by, at, why)}
 
 
 def _row(options: AccountOptions, token: TokenRow) -> dict[str, Any]:

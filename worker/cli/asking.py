@@ -1,5 +1,6 @@
 """Requests to the daemon through the database: posted, told of, watched to their end."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import orjson
@@ -38,16 +39,16 @@ def _value(text: str) -> Json:
         return text
 
 
-def post(database: Database, verb: str, job: str, params: dict[str, Json]) -> int:
+def post(database: Database, verb: str, target: str, arguments: Mapping[str, Json]) -> int:
     """Leaves a request where the daemon finds it; returns its id."""
-    command = Command(new_id(), utc_now(), operator(), verb, job, params)
+    command = Command(new_id(), utc_now(), operator(), verb, target, dict(arguments))
     with database.write() as connection:
         commands.post(connection, command)
     return command.id
 
 
 def say_posted(database: Database, job: str, request: int, *, as_json: bool) -> None:
-    """Tells that a request was left, and warns where no daemon works."""
+    """Tells that a run was asked for, and warns where no daemon works."""
     with database.read() as connection:
         alive = is_daemon_alive(database, connection)
     if as_json:
@@ -58,9 +59,9 @@ def say_posted(database: Database, job: str, request: int, *, as_json: bool) -> 
         warn("no daemon works on this database; the run begins when `worker run` is started")
 
 
-def watched(database: Database, job: str, request: int, *, as_json: bool) -> None:
+def watched(watch: Watch, *, as_json: bool) -> None:
     """Watches a request's run to its end and tells what became of it; raises WorkerError unless it succeeded."""
-    _say_ended(_watched(Watch(database, job, request)), as_json=as_json)
+    _say_ended(_watched(watch), as_json=as_json)
 
 
 def _watched(watch: Watch) -> Run:

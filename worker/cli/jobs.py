@@ -10,6 +10,7 @@ from worker.config.load import Configuration
 from worker.engine.schedule import Occurrences, of_job
 from worker.model.moments import utc_now
 from worker.model.schedules import After
+from worker.store import jobs as table
 from worker.store import views
 
 app = room()
@@ -23,6 +24,7 @@ _COLUMNS = [
     Column("last_success_at", "succeeded", ago),
     Column("consecutive_failures", "fails", right=True, rank=2),
     Column("trouble", long=True, style="red"),
+    Column("held", "held back", long=True, style="yellow"),
 ]
 
 
@@ -30,12 +32,14 @@ _COLUMNS = [
 def jobs(config: ConfigPath = DEFAULT_CONFIG, *, as_json: JsonFlag = False) -> None:
     """List the jobs: schedule, next tick, last run, last success, and the last error where it has not passed.
 
-    The JSON has the columns of the view `job_health` (docs/database.md), and `schedule`, `status`, `trouble`.
+    The JSON has the columns of the view `job_health` (docs/database.md), and `schedule`, `status`, `trouble`,
+    `paused_at`, `paused_why`, `quarantined_at` and `held` (who paused it, when and why).
     """
     with opened(config) as (configuration, database), database.read() as connection:
         health = {row["job"]: row for row in views.job_health(connection)}
+        held = {row.name: _held(row) for row in table.listing(connection)}
         alive = is_daemon_alive(database, connection)
-    rows = [_row(configuration, name, health.get(name, {})) for name in sorted(configuration.jobs)]
+    rows = [_row(configuration, name, health.get(name, {}) | held.get(name, {})) for name in sorted(configuration.jobs)]
     listing(rows, _COLUMNS, as_json=as_json, empty="No job is configured; add one to jobs.d/.")
     if not alive:
         warn("no daemon works on this database: no job runs until `worker run` is started")
@@ -50,13 +54,31 @@ def _row(configuration: Configuration, name: str, health: dict[str, Any]) -> dic
         "schedule": describe_schedule(configuration, name),
         "trouble": health.get("last_error") if failing else None,
     }
-    due = enabled and not health.get("paused")
+    due = enabled and not health.get("held")
     return {**health, **row, "next_tick": next_tick(configuration, name) if due else None}
+
+
+def _held(row: table.JobRow) -> dict[str, Any]:
+    """Returns who or what holds a job back."""
+    told = held_back(row.paused_by, row.paused_at, row.paused_why)
+    if row.quarantined_at is not None:
+        told = told or f"in quarantine since {ago(row.quarantined_at)}: its runs took the process down; `worker resume`"
+    facts = {"paused_at": row.paused_at, "paused_why": row.paused_why, "quarantined_at": row.quarantined_at}
+    return {**facts, "held": told}
+
+
+def held_back(by: str | None, at: datetime | None, why: str | None) -> str | None:
+    """Returns who paused something, when and why; None where it is not paused."""
+    if at is None:
+        return None
+    return f"paused by {by or 'somebody'} {ago(at)}" + (f": {why}" if why else "")
 
 
 def _status(health: dict[str, Any], *, enabled: bool) -> str:
     if not enabled:
         return "disabled"
+    if health.get("quarantined_at"):
+        return "quarantined"
     if health.get("paused"):
         return "paused"
     return str(health.get("last_state") or "never ran")

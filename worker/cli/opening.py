@@ -1,5 +1,6 @@
 """What most verbs begin with: the configuration's path, and the database as it stands."""
 
+import difflib
 import getpass
 import os
 import socket
@@ -22,6 +23,8 @@ ConfigPath = Annotated[
     typer.Option("--config", "-c", envvar="WORKER_CONFIG", metavar="FILE", help="The configuration file."),
 ]
 DEFAULT_CONFIG = Path("config.toml")
+_TOLD = 20  # names in an error
+_ALIKE = 0.7  # of 1: from here on a name may be another one mistyped
 
 
 @contextmanager
@@ -72,6 +75,17 @@ def operator() -> str:
 
 def known(name: str, names: Iterable[str], what: str) -> str:
     """Returns the name of a job or account; raises BadParameter, exit 2, where the configuration has no such one."""
-    if name in (there := sorted(names)):
+    there = sorted(names)
+    if name in there:
         return name
-    raise typer.BadParameter(f"no {what} {name} is configured; there are: {', '.join(there) or 'none'}")
+    near = difflib.get_close_matches(name, there, n=1, cutoff=_ALIKE)
+    raise typer.BadParameter(
+        f"no {what} {name} is configured; did you mean {near[0]}?"
+        if near
+        else f"no {what} {name} is configured; there are: {_some(there)}"
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return f"{', '.join(names[:_TOLD])}{more}" if names else "none"

@@ -26,6 +26,7 @@ STYLES = {
     "stale": "yellow",
     "degraded": "yellow",
     "paused": "yellow",
+    "quarantined": "red",
     "disabled": "dim",
     "failed": "red",
     "lost": "red",

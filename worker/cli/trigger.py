@@ -7,6 +7,7 @@ import typer
 from worker.cli.asking import Params, parameters, post, say_posted, watched
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.output import JsonFlag, room
+from worker.cli.watching import Watch
 
 app = room()
 
@@ -30,6 +31,6 @@ def trigger(
     with opened(config) as (configuration, database):
         request = post(database, "trigger", known(job, configuration.jobs, "job"), parameters(param or []))
         if wait:
-            watched(database, job, request, as_json=as_json)
+            watched(Watch(database, job, request), as_json=as_json)
         else:
             say_posted(database, job, request, as_json=as_json)

@@ -43,11 +43,12 @@ class View:
 
 @dataclass(frozen=True)
 class Watch:
-    """Follows the run that a request becomes."""
+    """Follows the run that a request becomes; `cause` is the run's, by default that of a request for a job."""
 
     database: Database
     job: str
     request: int
+    cause: str = ""
 
     def until_ended(self) -> Run:
         """Returns the run once it ended; raises WorkerError where the daemon refused the request."""
@@ -75,7 +76,7 @@ class Watch:
     def _look(self) -> View:
         with self.database.read() as connection:
             command = commands.get(connection, self.request)
-            run = runs.by_cause(connection, self.job, f"manual:{self.request}")
+            run = runs.by_cause(connection, self.job, self.cause or f"manual:{self.request}")
             tried = attempts.of_run(connection, run.id) if run else []
             alive = is_daemon_alive(self.database, connection)
         if command is not None and command.outcome not in (None, "done"):

@@ -62,6 +62,13 @@ def of_request(job: JobDefinition, request: int, now: datetime, params: Mapping[
     return replace(run, params=dict(params), priority=run.priority + _FOR_A_PERSON)
 
 
+def of_replay(job: JobDefinition, run: Run, request: int, now: datetime) -> Run:
+    """Returns the run that does once more what an earlier one did: its parameters and its window."""
+    again = _run(job, Trigger.REPLAY, f"replay:{run.id}:{request}", now)
+    again = replace(again, params=dict(run.params), priority=run.priority)
+    return replace(again, window_since=run.window_since, window_until=run.window_until)
+
+
 def skipped(run: Run, reason: Reason, now: datetime) -> Run:
     """Returns the run as one that never happens."""
     return replace(run, state=RunState.SKIPPED, reason=reason, finished_at=now)

@@ -11,7 +11,8 @@ from worker.runs.book import Book
 from worker.runs.candidates import skipped
 from worker.store import accounts, jobs, locks, runs
 
-_QUEUES_ALWAYS = (Trigger.MANUAL, Trigger.CATCH_UP)  # a person, or a policy, asked for exactly these
+_BY_HAND = (Trigger.MANUAL, Trigger.REPLAY, Trigger.BACKFILL)  # of jobs that are paused or disabled too
+_QUEUES_ALWAYS = (*_BY_HAND, Trigger.CATCH_UP)  # a person, or a policy, asked for exactly these
 _SKEW = timedelta(minutes=5)  # clocks of nodes differ by less
 
 
@@ -43,9 +44,12 @@ def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now
 
 
 def _accounted(run: Run, situation: Situation, now: datetime) -> bool:
-    """Tells whether a tick has its row; a last tick in the future is a clock's that was set back, and says nothing."""
+    """Tells whether a tick has its row; a last tick in the future is a clock's that was set back, and says nothing.
+
+    A backfill's tick has one of its own, beside that of the schedule.
+    """
     row = situation.jobs.get(run.job)
-    if run.tick is None or row is None or row.last_tick is None:
+    if run.trigger is Trigger.BACKFILL or run.tick is None or row is None or row.last_tick is None:
         return False
     return run.tick <= row.last_tick <= now + _SKEW
 
@@ -54,7 +58,7 @@ def _latest_ticks(news: Iterable[Run]) -> dict[str, datetime]:
     latest: dict[str, datetime] = {}
     for run in news:
         tick = run.tick_until or run.tick
-        if tick is not None:
+        if tick is not None and run.trigger is not Trigger.BACKFILL:
             latest[run.job] = max(tick, latest.get(run.job, tick))
     return latest
 
@@ -74,7 +78,7 @@ def _why_not(book: Book, run: Run, situation: Situation, begun: set[str]) -> Rea
     job, row = book.get(run.job), situation.jobs.get(run.job)
     if job is None:
         return Reason.REMOVED
-    if run.trigger is not Trigger.MANUAL:
+    if run.trigger not in _BY_HAND:
         if not job.policy.enabled:
             return Reason.DISABLED
         if row is not None and row.paused_at is not None:

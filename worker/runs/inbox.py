@@ -6,19 +6,20 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from jobs.contract import Json
+from worker.model.errors import StoreError
 from worker.model.events import CommandTaken
-from worker.model.records import Command, Run
+from worker.model.records import Command
 from worker.runs.book import Book
-from worker.runs.candidates import of_request
-from worker.runs.claims import record
+from worker.runs.desk import Act, Desk, Done, Refused
 from worker.runs.dispatch import Dispatch
+from worker.runs.outcome import describe
+from worker.runs.verbs import plan
 from worker.store import commands, runs
 from worker.store.database import Database
 from worker.store.writer import Writer
+from worker.vault.redact import redact
 
 POLL_S = 0.5
-_ASKING = ("trigger", "replay")  # for a run now
 
 
 @dataclass(frozen=True)
@@ -47,29 +48,27 @@ class Inbox:
             self._carry_out(command)
 
     def _carry_out(self, command: Command) -> None:
-        book, now = self.book(), self.now()
-
-        def carry_out(connection: sa.Connection) -> tuple[str, list[Run]] | None:
-            outcome, candidates = _plan(command, book, now)
-            if not commands.end(connection, command.id, self.node_id, now, outcome):
-                return None
-            return outcome, record(connection, book, candidates, now)
-
-        done = self.writer.call(carry_out)
+        """Carries a command out in one transaction with its outcome, unless another node was first."""
+        now = self.now()
+        try:
+            done = self._record(command, plan(Desk(command, self.book(), now)), now)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a verb meets must not hold up the commands behind it
+            told = f"refused: {error}" if isinstance(error, Refused) else f"failed: {describe(error)[1]}"
+            done = self._record(command, lambda _: Done(told), now)
         if done is not None:
-            outcome, recorded = done
-            self.dispatch.events.emit(CommandTaken(command.verb, command.target, command.by, outcome))
-            self.dispatch.settle(recorded)
+            self.dispatch.events.emit(CommandTaken(command.verb, command.target, command.by, redact(done.outcome)))
+            self.dispatch.settle(done.recorded)
 
+    def _record(self, command: Command, act: Act, now: datetime) -> Done | None:
+        """Returns what came of a command; None where another node has it."""
 
-def _plan(command: Command, book: Book, now: datetime) -> tuple[str, list[Run]]:
-    """Returns what came of a command, and the runs it asks for."""
-    if command.verb not in _ASKING:
-        return f"refused: unknown verb {command.verb}", []
-    job = book.get(command.target)
-    if job is None:
-        return f"refused: no job {command.target} is configured", []
-    arguments: Json = command.arguments  # as it stands: anybody can write to the table
-    if not isinstance(arguments, dict):
-        return f"refused: expected parameters by name, found {arguments!r:.200}", []
-    return "done", [of_request(job, command.id, now, arguments)]
+        def carry_out(connection: sa.Connection) -> Done | None:
+            if not commands.take(connection, command.id, self.node_id, now):
+                return None
+            done = act(connection)
+            commands.answer(connection, command.id, redact(done.outcome))
+            return done
+
+        return self.writer.call(carry_out)

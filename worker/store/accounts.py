@@ -50,6 +50,19 @@ def reset(connection: sa.Connection, name: str, now: datetime) -> Health:
     return row.health
 
 
+def pause(connection: sa.Connection, name: str, by: str, why: str | None, now: datetime) -> bool:
+    """Pauses an account; False where it was paused: who did that and why stands."""
+    insert_new(connection, accounts, [{"name": name, "health": Health.UNKNOWN.value, "changed_at": now}])
+    change = sa.update(accounts).where(accounts.c.name == name, accounts.c.paused_at.is_(None))
+    return connection.execute(change.values(paused_by=by, paused_at=now, paused_why=why)).rowcount == 1
+
+
+def resume(connection: sa.Connection, name: str) -> bool:
+    """Lets an account go on; False where it was not paused."""
+    change = sa.update(accounts).where(accounts.c.name == name, accounts.c.paused_at.is_not(None))
+    return connection.execute(change.values(paused_by=None, paused_at=None, paused_why=None)).rowcount == 1
+
+
 def listing(connection: sa.Connection) -> list[AccountState]:
     """Returns every account that ever asked for a token, by name."""
     return [_state(row) for row in connection.execute(sa.select(accounts).order_by(accounts.c.name)).mappings()]

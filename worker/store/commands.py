@@ -26,17 +26,26 @@ def waiting_for(connection: sa.Connection, target: str) -> list[Command]:
     return [command for command in waiting(connection) if command.target == target]
 
 
-def end(connection: sa.Connection, command_id: int, node_id: int, now: datetime, outcome: str) -> bool:
-    """Records what came of a command; False where another node was first."""
-    change = (
-        sa.update(commands)
-        .where(commands.c.id == command_id, commands.c.ended_at.is_(None))
-        .values(taken_by=node_id, ended_at=now, outcome=outcome)
-    )
-    return connection.execute(change).rowcount == 1
+def take(connection: sa.Connection, command_id: int, node_id: int, now: datetime) -> bool:
+    """Makes a command this transaction's own; False where another node was first. `answer` belongs to it."""
+    change = sa.update(commands).where(commands.c.id == command_id, commands.c.ended_at.is_(None))
+    return connection.execute(change.values(taken_by=node_id, ended_at=now)).rowcount == 1
+
+
+def answer(connection: sa.Connection, command_id: int, outcome: str) -> None:
+    """Records what came of a command, in the transaction that took it."""
+    connection.execute(sa.update(commands).where(commands.c.id == command_id).values(outcome=outcome))
 
 
 def get(connection: sa.Connection, command_id: int) -> Command | None:
     """Returns one command."""
     row = connection.execute(sa.select(commands).where(commands.c.id == command_id)).mappings().first()
     return Command(**row) if row else None
+
+
+def listing(connection: sa.Connection, target: str | None = None, limit: int = 50) -> list[Command]:
+    """Returns commands, newest first, for one target or for all."""
+    query = sa.select(commands).order_by(commands.c.id.desc()).limit(limit)
+    if target is not None:
+        query = query.where(commands.c.target == target)
+    return [Command(**row) for row in connection.execute(query).mappings()]

@@ -101,3 +101,23 @@ def announce(connection: sa.Connection, ticks: Mapping[str, datetime | None]) ->
     for name in sorted(told.keys() & ticks.keys()):
         if told[name] != ticks[name]:
             connection.execute(sa.update(jobs).where(jobs.c.name == name).values(next_tick=ticks[name]))
+
+
+def pause(connection: sa.Connection, names: Sequence[str], by: str, why: str | None, now: datetime) -> list[str]:
+    """Pauses jobs and returns those that were not paused; of the others, who paused them and why stands."""
+    idle = [name for name, row in locked(connection, names).items() if row.paused_at is None]
+    _pausing(connection, idle, {"paused_by": by, "paused_at": now, "paused_why": why})
+    return idle
+
+
+def resume(connection: sa.Connection, names: Sequence[str]) -> list[str]:
+    """Lets jobs go on and returns those that were paused or in quarantine."""
+    found = locked(connection, names)
+    held = [name for name, row in found.items() if row.paused_at is not None or row.quarantined_at is not None]
+    _pausing(connection, held, {"paused_by": None, "paused_at": None, "paused_why": None, "quarantined_at": None})
+    return held
+
+
+def _pausing(connection: sa.Connection, names: Sequence[str], values: Mapping[str, object]) -> None:
+    for part in in_parts(names):
+        connection.execute(sa.update(jobs).where(jobs.c.name.in_(part)).values(values))

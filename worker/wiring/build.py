@@ -50,6 +50,7 @@ class Worker:
     pool: LocalPool
     clock: Clock
     pulse: Pulse
+    inbox: Inbox
     services: tuple[Periodic, ...]  # the inbox first, the pulse last
     schedules: dict[str, Occurrences]
 
@@ -115,6 +116,7 @@ def _join(
         pool=pool,
         clock=clock,
         pulse=pulse,
+        inbox=inbox,
         services=(
             Periodic("inbox", POLL_S, inbox.once, tell.part_failed),
             Periodic("account watch", WATCH_S, steward.watch, tell.part_failed),

@@ -1,0 +1,130 @@
+"""The verbs by which operators steer: what they leave in the table, what they say, and the record of it."""
+
+import pytest
+
+from tests.cli.conftest import Verb
+from tests.cli.seeding import GOOD, seed
+from worker.cli import orders
+from worker.model.moments import utc_now
+from worker.model.records import Command, Node
+from worker.store import accounts, commands, jobs, nodes
+from worker.store.database import Database
+
+_USAGE, _FAILED = 2, 1
+
+
+@pytest.fixture(autouse=True)
+def seeded(database: Database) -> None:
+    """The installation's ledger, filled."""
+    seed(database)
+
+
+def left(database: Database) -> list[Command]:
+    """Returns the commands, oldest first."""
+    with database.read() as connection:
+        return commands.listing(connection)[::-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "verb", "target", "arguments"),
+    [
+        (["pause", "orders", "--why", "ERP is moved"], "pause", "orders", {"why": "ERP is moved"}),
+        (["pause", "d*"], "pause", "d*", {}),
+        (["pause", "--all"], "pause", "*", {}),
+        (["pause", "--account", "tangoe"], "pause account", "tangoe", {}),
+        (["resume", "orders", "--run-now"], "resume", "orders", {"run_now": True}),
+        (["resume", "--account", "tangoe"], "resume account", "tangoe", {}),
+        (["replay", str(GOOD)], "replay", str(GOOD), {}),
+        (["replay", "orders", "--rejects"], "replay", "orders", {"rejects": True}),
+    ],
+)
+def test_a_verb_leaves_a_command(
+    worker: Verb, database: Database, words: list[str], verb: str, target: str, arguments: dict[str, object]
+) -> None:
+    """With who asked; without a daemon it says that the request waits, and ends well."""
+    said = worker(*words)
+    assert (said.code, "no daemon works on this database" in said.err) == (0, True)
+    (command,) = left(database)
+    assert (command.verb, command.target, command.arguments) == (verb, target, arguments)
+    assert "@" in command.by
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["pause"], _USAGE, "name either a job, or --account NAME, or --all"),
+        (["pause", "orders", "--all"], _USAGE, "name either a job"),
+        (["pause", "order"], _USAGE, "did you mean orders?"),
+        (["pause", "x-*"], _USAGE, "no job x-* is configured"),
+        (["pause", "--account", "tango"], _USAGE, "did you mean tangoe?"),
+        (["resume", "--account", "tangoe", "--run-now"], _USAGE, "--run-now goes with jobs"),
+        (["replay", "orders"], _USAGE, "orders is a job: say which of its runs, or --rejects"),
+        (["replay", "17"], _FAILED, "there is no run 17"),
+    ],
+)
+def test_what_makes_no_sense_leaves_none(
+    worker: Verb, database: Database, words: list[str], code: int, told: str
+) -> None:
+    """It says what was expected."""
+    said = worker(*words, columns=200)
+    assert said.code == code
+    assert told in said.err
+    assert left(database) == []
+
+
+def test_with_a_daemon_the_outcome_is_told(worker: Verb, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was refused ends with 1, on a terminal and as JSON."""
+    with database.write() as connection:
+        beat = database.lease_now(connection)
+        nodes.register(connection, Node(1, "n", 1, "boot", utc_now(), beat))
+    outcomes = iter(["done", "refused: not now", "done: nothing to do", "refused: not now"])
+
+    ask = orders.Order._settled
+
+    def answered(order: orders.Order, *, wait: bool) -> Command | None:
+        with database.write() as connection:
+            commands.take(connection, order.request, 1, utc_now())
+            commands.answer(connection, order.request, next(outcomes))
+        return ask(order, wait=wait)
+
+    monkeypatch.setattr(orders.Order, "_settled", answered)
+    assert worker("pause", "orders").out == "pause orders: done\n"
+    said = worker("pause", "orders")
+    assert (said.code, said.out, said.err) == (_FAILED, "", "error: refused: not now\n")
+    assert worker("pause", "orders", "--json").json["outcome"] == "done: nothing to do"
+    assert worker("pause", "orders", "--json").code == _FAILED
+
+
+def test_the_record_of_commands(worker: Verb, database: Database) -> None:
+    """When, who, what and what came of it, newest first; secrets are masked."""
+    worker("trigger", "orders", "--param", "region=eu", "--param", "password=swordfish")
+    worker("pause", "devices")
+    with database.write() as connection:
+        commands.take(connection, left(database)[0].id, 1, utc_now())
+        commands.answer(connection, left(database)[0].id, "done")
+    said = worker("commands")
+    head, pause, trigger = said.out.splitlines()
+    assert head.split() == ["when", "by", "verb", "target", "arguments", "request", "outcome"]
+    assert "waits for a daemon" in pause
+    assert "region=eu" in trigger
+    assert trigger.endswith("done")
+    assert "swordfish" not in said.out + worker("commands", "--json").out
+    assert [one["verb"] for one in worker("commands", "--json").json] == ["pause", "trigger"]
+    assert [one["verb"] for one in worker("commands", "orders", "--json").json] == ["trigger"]
+    assert worker("commands", "nobody").out == "No such command.\n"
+
+
+def test_listings_tell_what_is_held_back(worker: Verb, database: Database) -> None:
+    """Who paused it, when and why; a paused job has no next tick."""
+    now = utc_now()
+    with database.write() as connection:
+        jobs.pause(connection, ["devices"], "jane@host", "ERP is moved", now)
+        jobs._pausing(connection, ["orders"], {"quarantined_at": now})
+        accounts.pause(connection, "tangoe", "jane@host", None, now)
+    said = worker("jobs", columns=100).out
+    assert "paused by jane@host now: ERP is moved" in said
+    rows = {row["job"]: row for row in worker("jobs", "--json").json}
+    assert (rows["devices"]["status"], rows["devices"]["next_tick"]) == ("paused", None)
+    assert rows["orders"]["status"] == "quarantined"
+    assert "paused by jane@host" in worker("account", "list", columns=100).out
+    assert worker("account", "list", "--json").json[0]["paused_by"] == "jane@host"

@@ -1,0 +1,24 @@
+"""What operators can ask for: each verb of the table `commands`, and what carries it out."""
+
+from collections.abc import Mapping
+
+from worker.runs.desk import Act, Desk, Refused, Verb
+from worker.runs.verbs_pause import pause, pause_account, resume, resume_account
+from worker.runs.verbs_run import replay, trigger
+
+VERBS: Mapping[str, Verb] = {
+    "trigger": trigger,
+    "replay": replay,
+    "pause": pause,
+    "resume": resume,
+    "pause account": pause_account,
+    "resume account": resume_account,
+}
+
+
+def plan(desk: Desk) -> Act:
+    """Returns what a command does; raises Refused."""
+    verb = VERBS.get(desk.command.verb)
+    if verb is None:
+        raise Refused(f"unknown verb {desk.command.verb:.200}")
+    return verb(desk)
