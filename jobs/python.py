@@ -43,8 +43,12 @@ class Python(Job[PythonOptions]):
 
     def run(self, context: Context) -> None:
         """Calls the function; raises GiveUp where it cannot be found or its parameters do not fit."""
+        self.call(context, context.params)
+
+    def call(self, context: Context, params: Mapping[str, Json]) -> None:
+        """Calls the function with its own parameters and, over them, these."""
         function = _found(self.options.call)
-        function(context, **_arguments(function, self.options.call, {**self.options.params, **context.params}))
+        function(context, **_arguments(function, self.options.call, {**self.options.params, **params}))
 
 
 def _found(call: str) -> Callable[..., object]:

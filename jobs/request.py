@@ -95,12 +95,21 @@ class Request(Job[RequestOptions]):
 
     options_model: ClassVar[type[RequestOptions]] = RequestOptions
 
+    def __init__(self, options: RequestOptions, step: str = "") -> None:
+        super().__init__(options)
+        self._step = step  # its name, where it is one beside a job's own work: then it counts nothing
+
     def run(self, context: Context) -> None:
-        """Calls; raises BadAnswer where the answer is not what was expected, InDoubt, and what the call raises."""
+        """Calls; raises BadAnswer where the answer is not what was expected, InDoubt, and what the call raises.
+
+        A step that may not be sent twice, and was answered in an earlier attempt of the run, is done.
+        """
         answer = self._ask(context) if self.options.is_repeatable else self._ask_once(context)
-        self._judge(answer)
-        with context.unit() as unit:
-            unit.count(read=1, pages=1)
+        if answer is not None:
+            self._judge(answer)
+        if not self._step:
+            with context.unit() as unit:
+                unit.count(read=1, pages=1)
 
     def preview(self, context: Context, rows: int) -> Shown:  # noqa: ARG002 - there is one request
         """Returns the would-be request; one that only reads is sent, and its answer judged as in a run."""
@@ -122,7 +131,11 @@ class Request(Job[RequestOptions]):
 
     def _asked(self, context: Context) -> "_Asked":
         options, values = self.options, _values(context)
-        key = {options.idempotency_header: f"{context.job}-{context.run_id}"} if options.idempotency_header else {}
+        key = (
+            {options.idempotency_header: f"{context.job}-{context.run_id}{self._suffix}"}
+            if options.idempotency_header
+            else {}
+        )
         try:
             return _Asked(
                 path_filled(options.path, values),
@@ -150,8 +163,11 @@ class Request(Job[RequestOptions]):
                 raise
             return Answer(error.status, {"content-type": ""}, error.body, options.path, method=options.method)
 
-    def _ask_once(self, context: Context) -> Answer:
-        known = context.deliveries([_key(context)]).get(_key(context))
+    def _ask_once(self, context: Context) -> Answer | None:
+        key = self._key(context)
+        known = context.deliveries([key]).get(key)
+        if self._step and known is not None and known.state == "delivered":
+            return None
         if known is not None and known.state != "refused":
             raise self._doubt()
         self._mark(context, "sending")
@@ -168,8 +184,8 @@ class Request(Job[RequestOptions]):
 
     def _mark(self, context: Context, state: DeliveryState) -> None:
         with context.unit() as unit:
-            unit.deliver([Delivery(_key(context), "", state)])
-            unit.count(written=1 if state == "delivered" else 0)
+            unit.deliver([Delivery(self._key(context), "", state)])
+            unit.count(written=1 if state == "delivered" and not self._step else 0)
 
     def _doubt(self) -> InDoubt:
         options = self.options
@@ -195,9 +211,12 @@ class Request(Job[RequestOptions]):
         """Returns the error; a request that may not be sent twice is not tried again for its answer."""
         return BadAnswer(text) if self.options.is_repeatable else GiveUp(text)
 
+    @property
+    def _suffix(self) -> str:
+        return f"-{self._step}" if self._step else ""
 
-def _key(context: Context) -> str:
-    return f"run:{context.run_id}"
+    def _key(self, context: Context) -> str:
+        return f"run:{context.run_id}{self._suffix}"
 
 
 def _values(context: Context) -> dict[str, Json]:

@@ -223,6 +223,47 @@ def test_a_changed_line_is_the_line_told(
     assert message in problem.message
 
 
+@pytest.mark.parametrize(
+    ("policy", "line", "key", "message"),
+    [
+        ("condition = { slq = 'x' }", 13, "condition.slq", 'did you mean "sql"?'),
+        ("condition = 'now'", 13, "condition", "expected a condition: a table with one of sql, expression; found no"),
+        ("condition = { sql = 'x', expression = 'x' }", 13, "condition", "found sql and expression"),
+        ("condition = { expression = 'now.' }", 13, "condition.expression", "expected a JMESPath"),
+        ("condition = { sql = 'x = :y' }", 13, "condition", "nothing is known to fill :y"),
+        ("condition = { expression = 'x', database = 'w' }", 13, "condition.database", 'unknown database "w"'),
+        ("steps_before = { python = 'main' }", 13, "steps_before[0].python", "expected module:function"),
+        ("steps_before = { sql = 'x', on = 'always' }", 13, "steps_before[0].on", 'unknown key "on"'),
+        ("steps_after = [\n{ sql = 'x', on = 'alwys' }]", 14, "steps_after[0].on", 'did you mean "always"?'),
+        ("steps_after = [\n{ sql = 'x', skip_if = 'rows' }]", 14, "steps_after[0].skip_if", 'unknown key "skip_if"'),
+        ("steps_after = { request = { path = '/x' } }", 13, "steps_after[0].request", "account is missing"),
+        (
+            "steps_after = { request = { account = 'epr', path = '/x' } }",
+            13,
+            "steps_after[0].request.account",
+            'did you mean "erp"?',
+        ),
+    ],
+)
+def test_a_fault_in_a_condition_or_step_is_told_at_its_place(
+    problems: Problems, good: str, policy: str, line: int, key: str, message: str
+) -> None:
+    """Of the form that was meant alone."""
+    found = problems(good.replace("[jobs.orders]\n", f"[jobs.orders]\n{policy}\n"))
+    told = [(problem.line, problem.key) for problem in found]
+    assert (line - 2, f"jobs.orders.{key}") in told
+    assert any(message in problem.message for problem in found)
+
+
+def test_the_account_of_a_step_is_one_of_the_jobs(loaded: Load, good: str) -> None:
+    """So that the job is skipped where that account is blocked."""
+    account = 'grant = "api_key"\napi_key = { env = "X" }\n'
+    other = f'[accounts.other]\nbase_url = "https://other.example.com"\n{account}'
+    step = "steps_before = { request = { account = 'other', path = '/ping' } }\n"
+    text = good.replace("[jobs.orders]\n", f"[jobs.orders]\n{step}") + other
+    assert loaded(text).jobs["orders"].accounts == {"erp", "other"}
+
+
 def test_the_password_grant_has_to_be_accepted(problems: Problems, good: str) -> None:
     """The grant that RFC 9700 forbids is refused with both ways out."""
     text = good.replace(

@@ -71,7 +71,7 @@ def define(draft: Draft, name: str, text: str) -> JobDefinition | None:
 
 
 def _accounts(job: Table, options_model: type[BaseModel], path: KeyPath) -> frozenset[str]:
-    named = walk(job, kinds_of(options_model), path)
+    named = walk(job, kinds_of(JobOptions | options_model), path)
     return frozenset(
         value
         for _, value, allowed in named

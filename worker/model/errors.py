@@ -26,13 +26,17 @@ WorkerError                     (jobs.contract) the root
 │   ├── TokenUndecryptable      its stored token does not open with the key ring
 │   └── AuthRejected            the API rejected a fresh token
 ├── AttemptLost                 this attempt lost its right to write
-└── TimedOut                    (an Interrupted) the attempt passed the job's timeout
+├── ConditionFailed             a job's condition could not be told
+├── StepFailed                  a step before or after a job's work failed
+├── TimedOut                    (an Interrupted) the attempt passed the job's timeout
+├── ConditionUnmet              (a Skip) a job's condition does not hold
+└── CalledOff                   (a Skip) a step before the work called the run off
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.contract import FailedAnswer, Interrupted, Unanswered, WorkerError
+from jobs.contract import FailedAnswer, Interrupted, Skip, Unanswered, WorkerError
 from jobs.errors import Body
 
 
@@ -237,7 +241,31 @@ class AttemptLost(WorkerError):
     permanent = True
 
 
+class ConditionFailed(WorkerError):
+    """A job's condition could not be told: its statement or expression fails."""
+
+    kind = "condition_failed"
+
+
+class StepFailed(WorkerError):
+    """A step before or after a job's work failed."""
+
+    kind = "step_failed"
+
+
 class TimedOut(Interrupted):
     """The attempt passed the job's timeout."""
 
     kind = "timeout"
+
+
+class ConditionUnmet(Skip):
+    """A job's condition does not hold."""
+
+    kind = "condition"
+
+
+class CalledOff(Skip):
+    """A step before the work called the run off."""
+
+    kind = "step"

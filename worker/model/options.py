@@ -15,8 +15,9 @@ from worker.model.drivers import any_database_url
 from worker.model.hours import Hours
 from worker.model.records import LONGEST_LEASE_S
 from worker.model.retry import JobRetryOptions
-from worker.model.schedules import Dst, Manual, Schedule
+from worker.model.schedules import Dst, Manual, OneOrMany, Schedule
 from worker.model.secretref import SecretRef
+from worker.model.steps import Condition, StepAfter, StepBefore
 from worker.model.urls import database_url, proxy_url
 from worker.model.values import FilePath, Options, Rejects, Zone
 
@@ -117,6 +118,13 @@ class JobOptions(PolicyOptions):
     )
     hours: Hours | None = Field(default=None, description="Hours of the day in which the schedule is due.")
     enabled: bool = True
+    condition: Condition | None = Field(default=None, description="What must hold, else the run is skipped.")
+    steps_before: Annotated[tuple[StepBefore, ...], OneOrMany(least=0)] = Field(
+        default=(), description="Done before the work; each may call the run off."
+    )
+    steps_after: Annotated[tuple[StepAfter, ...], OneOrMany(least=0)] = Field(
+        default=(), description="Done after the work, before the run ends."
+    )
 
 
 OWN_DATABASE = "sqlite:///worker.db"

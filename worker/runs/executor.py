@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import structlog
 
 from jobs.contract import Interrupted
-from jobs.registry import job_class
 from worker.model.events import Events, RunFinished, RunRetrying, RunStarted
 from worker.model.moments import elapsed_s
 from worker.model.records import AttemptState, Reason, RunState
@@ -17,6 +16,7 @@ from worker.runs.dispatch import Dispatch
 from worker.runs.ending import end
 from worker.runs.outcome import Outcome, ShuttingDown, judge
 from worker.runs.starting import Started, start
+from worker.runs.steps import work
 from worker.store.writer import Writer
 
 
@@ -116,7 +116,7 @@ class Executor:
     def _perform(self, underway: Underway) -> BaseException | None:
         definition = self._book().jobs[underway.started.run.job]
         try:
-            job_class(definition.type)(definition.options).run(underway.context)
+            work(definition, underway.started.run, underway.context, self._resources)
         except BaseException as error:  # noqa: BLE001  whatever a job raises, its run must end with a row
             return error
         return None

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from http.client import HTTPException
 
 from jobs.contract import Interrupted, RetryLater, Skip, WorkerError
-from worker.model.errors import TimedOut
+from worker.model.errors import CalledOff, ConditionUnmet, TimedOut
 from worker.model.records import AttemptState, Reason, RunState
 from worker.model.retry import JobRetryOptions
 from worker.model.values import RetryOptions
 from worker.vault.redact import redact
 
 _LONGEST_ERROR = 2000  # characters kept of an error's text
+_REASONS: dict[type, Reason] = {ConditionUnmet: Reason.CONDITION, CalledOff: Reason.STEP}  # other skips: the job's own
 
 
 class ShuttingDown(Interrupted):
@@ -65,7 +66,7 @@ def judge(
 def _word(error: BaseException, told: tuple[str, str]) -> Outcome | None:
     """Returns the outcome that somebody asked for: the job, the daemon, an operator; None where it is a failure."""
     if isinstance(error, Skip):
-        return Outcome(AttemptState.SKIPPED, Reason.NOTHING, told)
+        return Outcome(AttemptState.SKIPPED, _REASONS.get(type(error), Reason.NOTHING), told)
     if isinstance(error, RetryLater):
         return Outcome(AttemptState.DEFERRED, error=told, wait_s=error.retry_after_s)
     if isinstance(error, ShuttingDown):

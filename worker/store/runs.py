@@ -146,6 +146,20 @@ def next_of_mutex(connection: sa.Connection, mutex: str, now: datetime) -> Waiti
     return Waiting(*row) if row else None
 
 
+def ended_before(connection: sa.Connection, run: Run) -> Run | None:
+    """Returns the run of the same job before this one that has ended, whatever became of it."""
+    query = sa.select(runs).where(runs.c.job == run.job, runs.c.id < run.id, runs.c.state.not_in(_OPEN))
+    row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).mappings().first()
+    return _run(row) if row else None
+
+
+def last_success(connection: sa.Connection, job: str) -> Run | None:
+    """Returns the run of a job that covered the latest time, of those that succeeded."""
+    query = sa.select(runs).where(runs.c.job == job, _SUCCEEDED, runs.c.window_until.is_not(None))
+    row = connection.execute(query.order_by(runs.c.window_until.desc()).limit(1)).mappings().first()
+    return _run(row) if row else None
+
+
 def covered(connection: sa.Connection, job: str) -> datetime | None:
     """Returns up to when runs of a job have covered the time; None before the first that succeeded."""
     return connection.scalar(_covered(job))
