@@ -49,7 +49,7 @@ def test_the_example_loads() -> None:
 def test_the_example_shows_every_option(model: str, key: str) -> None:
     """Each key of sections, accounts and the policy of jobs stands in the example, be it in a comment."""
     text = EXAMPLE.read_text()
-    assert re.search(rf"(?m)(^|[\s{{#.]){re.escape(key)} = |^\[([\w.-]+\.)?{re.escape(key)}(\.[\w.-]+)?\]", text)
+    assert re.search(rf"(?m)(^|[\s{{#.]){re.escape(key)} = |^\[+([\w.-]+\.)?{re.escape(key)}(\.[\w.-]+)?\]", text)
 
 
 def test_the_example_shows_every_type_of_job() -> None:

@@ -232,15 +232,15 @@ def test_a_changed_line_is_the_line_told(
         ("condition = { expression = 'now.' }", 13, "condition.expression", "expected a JMESPath"),
         ("condition = { sql = 'x = :y' }", 13, "condition", "nothing is known to fill :y"),
         ("condition = { expression = 'x', database = 'w' }", 13, "condition.database", 'unknown database "w"'),
-        ("steps_before = { python = 'main' }", 13, "steps_before[0].python", "expected module:function"),
-        ("steps_before = { sql = 'x', on = 'always' }", 13, "steps_before[0].on", 'unknown key "on"'),
+        ("steps_before = { python = 'main' }", 13, "steps_before.python", "expected module:function"),
+        ("steps_before = { sql = 'x', on = 'always' }", 13, "steps_before.on", 'unknown key "on"'),
         ("steps_after = [\n{ sql = 'x', on = 'alwys' }]", 14, "steps_after[0].on", 'did you mean "always"?'),
         ("steps_after = [\n{ sql = 'x', skip_if = 'rows' }]", 14, "steps_after[0].skip_if", 'unknown key "skip_if"'),
-        ("steps_after = { request = { path = '/x' } }", 13, "steps_after[0].request", "account is missing"),
+        ("steps_after = { request = { path = '/x' } }", 13, "steps_after.request", "account is missing"),
         (
             "steps_after = { request = { account = 'epr', path = '/x' } }",
             13,
-            "steps_after[0].request.account",
+            "steps_after.request.account",
             'did you mean "erp"?',
         ),
     ],
@@ -251,8 +251,8 @@ def test_a_fault_in_a_condition_or_step_is_told_at_its_place(
     """Of the form that was meant alone."""
     found = problems(good.replace("[jobs.orders]\n", f"[jobs.orders]\n{policy}\n"))
     told = [(problem.line, problem.key) for problem in found]
-    assert (line - 2, f"jobs.orders.{key}") in told
-    assert any(message in problem.message for problem in found)
+    assert told == [(line - 2, f"jobs.orders.{key}")]
+    assert message in found[0].message
 
 
 def test_the_account_of_a_step_is_one_of_the_jobs(loaded: Load, good: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from jobs.contract import Context, GiveUp, RetryLater, Skip
-from tests.runs.bench import Bench, Make, definition
+from tests.runs.bench import START, Bench, Make, definition
 from tests.runs.test_context_calls import account
 from worker.config.configuration import JobDefinition
 from worker.model.events import JobWarned
@@ -144,16 +144,19 @@ def test_statements_of_a_step_are_one_transaction(make_bench: Make) -> None:
 
 def test_statements_of_an_attempt_that_lost_its_right_are_not_stored(make_bench: Make) -> None:
     """A step after the work is fenced like the work's own units."""
-    benches: list[Bench] = []
-    bench = make_bench(
-        job(after={"sql": "delete from things"}, timeout=60.0), act=lambda _: benches[0].executor.abandon_overdue(-90.0)
-    )
-    benches.append(bench)
+    database: list[Database] = []
+
+    def lose(context: Context) -> None:
+        with database[0].write() as connection:
+            attempts.end(connection, context.run_id, context.attempt, AttemptState.LOST, START)
+
+    bench = make_bench(job(after={"sql": "delete from things"}), act=lose)
+    database.append(bench.database)
     _things(bench, 1)
 
     _run(bench)
 
-    assert _attempt(bench).error_kind == "timeout"
+    assert _attempt(bench).state is AttemptState.LOST
     assert _count(bench) == 1
 
 

@@ -25,7 +25,7 @@ def inspect(draft: Draft, path: KeyPath, kinds: Kinds, above: Mapping[KeyPath, K
     A single value where only lists are meant is put into a list. `above` holds the kinds of the tables around.
     """
     around = dict(above)
-    _list_singles(draft.at(path), kinds)
+    _list_singles(draft, path, kinds)
     for place, value, allowed in walk(draft.at(path), kinds, path):
         around[place] = allowed
         if isinstance(value, dict) and is_closed(allowed):
@@ -48,13 +48,16 @@ def _judge_scalar(draft: Draft, place: KeyPath, value: Toml, allowed: Kinds) -> 
         draft.blame(place, f"expected {wanted}{quoted}, found {found(value, place)}")
 
 
-def _list_singles(value: Toml, kinds: Kinds) -> None:
+def _list_singles(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
+    value = draft.at(path)
     parts: Toml = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in list(parts):
         allowed = child(kinds, key)
         if allowed and all(kind.is_list for kind in allowed) and not isinstance(part, list):
             value[key] = [part]
-        _list_singles(value[key], allowed)
+            if isinstance(part, dict):
+                draft.move((*path, key), (*path, key, 0))
+        _list_singles(draft, (*path, key), allowed)
 
 
 def _unknown(key: str, table: KeyPath, around: Mapping[KeyPath, Kinds]) -> str:

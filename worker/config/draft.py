@@ -72,6 +72,11 @@ class Draft:
         table[str(path[-1])] = value
         self.places[path] = place
 
+    def move(self, source: KeyPath, target: KeyPath) -> None:
+        """Notes that what stood below `source` stands below `target` now; each value keeps its place in its file."""
+        inside = {path: place for path, place in self.places.items() if path[: len(source)] == source}
+        self.places |= {(*target, *path[len(source) :]): place for path, place in inside.items()}
+
     def fill(self, target: KeyPath, source: KeyPath, write: Callable[[Toml], Toml] = deepcopy) -> None:
         """Puts what the source table holds, as `write` copies it, beneath the target's own keys.
 
