@@ -74,7 +74,8 @@ class Flow:
         about = self._subject.about(self._last_call, token.generation)
         try:
             with self._means.keeper.carrying(token) as carriage:
-                reply = self._means.line.send(self._means.signer.sign(self._outgoing, token), about)
+                signed = self._means.signer.sign(self._outgoing, token)
+                reply = self._means.line.send(signed, about, self._run.remaining_s())
                 carriage.arrived(reply.answer)
         except CallError as error:
             self._last_call = error.call_id or self._last_call
@@ -122,6 +123,8 @@ class Flow:
 
     def _concluded(self, outcome: Outcome) -> Answer:
         if isinstance(outcome, CallError):
+            if self._subject.purpose is Purpose.READ or isinstance(outcome, CallUnsent):
+                self._run.check()  # nothing is in doubt, so that the end of the run's time says more
             raise outcome
         place = self._place(outcome)
         if self._is_rejected(outcome):

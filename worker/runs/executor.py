@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -56,7 +56,7 @@ class Executor:
         underway = self._take_up(started)
         with structlog.contextvars.bound_contextvars(job=started.run.job, run=run_id, attempt=started.run.attempt):
             error = self._perform(underway)
-        self.finish(underway, self._judge(started, error))
+        self.finish(underway, self._judge(underway, error))
 
     def underway(self) -> list[Underway]:
         """Returns the attempts this node performs now."""
@@ -76,7 +76,7 @@ class Executor:
         """
         for underway in self.underway():
             if underway.leash.overdue_s() > grace_s:
-                self.finish(underway, self._judge(underway.started, underway.leash.why()))
+                self.finish(underway, self._judge(underway, underway.leash.why()))
                 self._write_off(underway.started.run.id)
 
     def abandon_all(self, why: ShuttingDown, patience_s: float | None = None) -> None:
@@ -85,7 +85,7 @@ class Executor:
         Raises StoreUnreachable where the database does not take that in time.
         """
         for underway in self.underway():
-            self.finish(underway, self._judge(underway.started, why), patience_s)
+            self.finish(underway, self._judge(underway, why), patience_s)
 
     def finish(self, underway: Underway, outcome: Outcome, patience_s: float | None = None) -> None:
         """Records the outcome, unless the attempt had lost its right to write, and lets go what waited for it."""
@@ -121,8 +121,11 @@ class Executor:
             return error
         return None
 
-    def _judge(self, started: Started, error: BaseException | None) -> Outcome:
-        return judge(error, started.failures, self._book().jobs[started.run.job].policy.retry)
+    def _judge(self, underway: Underway, error: BaseException | None) -> Outcome:
+        started = underway.started
+        outcome = judge(error, started.failures, self._book().jobs[started.run.job].policy.retry)
+        late = outcome.attempt is AttemptState.FAILED and underway.leash.remaining_s() <= 0
+        return replace(outcome, reason=Reason.TIMEOUT) if late else outcome
 
     def _report(self, underway: Underway, outcome: Outcome, ended: RunState) -> None:
         run = underway.started.run

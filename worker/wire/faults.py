@@ -24,12 +24,18 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
 def words(error: Exception, watch: Watch, limits: Limits) -> str:
     """Returns what happened, as half a sentence without any secret."""
     if watch.expired or watch.remaining_s() <= 0:
-        return f"no complete {'answer' if watch.sent else 'connection'} within the deadline of {limits.deadline_s:g} s"
+        return f"no complete {'answer' if watch.sent else 'connection'} within {_deadline(watch, limits)}"
     for cause in _chain(error):
         told = _told(cause, watch, limits)
         if told:
             return told
     return f"the connection failed ({type(error).__name__})"
+
+
+def _deadline(watch: Watch, limits: Limits) -> str:
+    if watch.length_s < limits.deadline_s:
+        return f"the {max(watch.length_s, 0.0):.1f} s that were left of the run's timeout"
+    return f"the deadline of {limits.deadline_s:g} s"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from math import inf
 
 from worker.model.account import CorrelationOptions
 from worker.model.errors import CallError, CallRefused
@@ -40,13 +41,14 @@ class Line:
         self._correlation = correlation
         self._adapter = Adapter(way or Way(), limits)
 
-    def send(self, outgoing: Outgoing, about: About) -> Reply:
+    def send(self, outgoing: Outgoing, about: About, left_s: float = inf) -> Reply:
         """Returns the answer, whatever its status; a read follows up to three redirects, each a call of its own.
 
-        Raises CallRefused where it must not be sent, StoreError where its record could not be stored, CallUnsent where
-        it surely never left, CallUnanswered where no complete answer came, and BodyTooLarge.
+        It is cut off at the account's deadline, or after `left_s` seconds where that is sooner. Raises CallRefused
+        where it must not be sent, StoreError where its record could not be stored, CallUnsent where it surely never
+        left, CallUnanswered where no complete answer came, and BodyTooLarge.
         """
-        with WATCHDOG.watch(self._limits.deadline_s) as watch:
+        with WATCHDOG.watch(min(self._limits.deadline_s, left_s)) as watch:
             reply = self._exchange(outgoing, about, watch)
             hops = 0
             while (url := destination(outgoing.url, reply.answer, about.purpose)) is not None:

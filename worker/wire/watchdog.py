@@ -18,13 +18,14 @@ _LOOK_S = 0.2  # how late a late call is noticed, at most
 class Watch:
     """One call under watch, from its begin to its end; a context manager."""
 
-    __slots__ = ("_before", "_dog", "_lock", "_own", "_sock", "due", "expired", "sent")
+    __slots__ = ("_before", "_dog", "_lock", "_own", "_sock", "due", "expired", "length_s", "sent")
 
     def __init__(self, dog: "Watchdog", deadline_s: float) -> None:
         self._dog = dog
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
         self._own: socket.socket | None = None
+        self.length_s = deadline_s
         self.due = elapsed_s() + deadline_s
         self.expired = False
         self.sent = False  # True: bytes of the request may have left
