@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from benchmarks.sync.data import CLIENT_ID, CLIENT_SECRET, TABLE
 from benchmarks.sync.spec import Spec, Told, Watch, peak_mb, perform
-from worker import daemon
 from worker.config.load import load
+from worker.daemon import life as daemon
 from worker.model.events import Event, Events, RunFinished
 from worker.model.moments import new_id, utc_now
 from worker.runs.book import Book
@@ -123,9 +123,9 @@ def work(spec: Spec) -> Told:
 
 def _run(worker: Worker, ends: SimpleQueue[RunFinished], job: str, rows: int) -> Told:
     """Returns what it took from the request for a run to its recorded end."""
-    book = Book(worker.configuration.jobs)
+    book = Book(worker.begun.jobs)
     watch = Watch()
-    run = of_request(worker.configuration.jobs[job], new_id(), utc_now(), {})
+    run = of_request(worker.begun.jobs[job], new_id(), utc_now(), {})
     worker.dispatch.settle(worker.ground.writer.call(lambda connection: record(connection, book, [run], utc_now())))
     end = ends.get()
     told = watch.told()

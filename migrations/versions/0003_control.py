@@ -32,6 +32,8 @@ def upgrade() -> None:
     op.add_column("nodes", sa.Column("configuration_hash", sa.Text))
     op.add_column("nodes", sa.Column("configured_at", moment))
     op.add_column("nodes", sa.Column("lease_s", sa.Float, nullable=False, server_default="30"))
+    op.add_column("nodes", sa.Column("reload_error", sa.Text))
+    op.add_column("nodes", sa.Column("lines_dropped", sa.BigInteger, nullable=False, server_default="0"))
     _backfills()
 
 

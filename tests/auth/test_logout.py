@@ -62,7 +62,7 @@ def test_a_running_keeper_lets_go_of_a_token_that_was_logged_out(bench: Bench) -
     """A daemon sees it with its next look, and takes the next login up by itself."""
     running = bench.keeper()
     assert running.token().generation == 1
-    steward = Steward({"tangoe": running}, bench.desk.database, bench.desk.events)
+    steward = Steward(lambda: {"tangoe": running}, bench.desk.database, bench.desk.events)
     _logout(bench.desk, bench.keeper()).run("ann@host")
 
     steward.watch()

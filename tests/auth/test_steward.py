@@ -1,6 +1,7 @@
 """What nobody asks for: refresh tokens that would lapse unused, and logins that are over."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.auth.keeping import Desk, options
 from tests.auth.persons import Bench, login_options
+from worker.auth.credential import Credential
 from worker.auth.keeper import Keeper
 from worker.auth.login import log_in
 from worker.auth.steward import Steward
@@ -23,7 +25,11 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _steward(desk: Desk, *keepers: Keeper) -> list[Steward]:
-    return [Steward({"tangoe": keeper}, desk.database, desk.events) for keeper in keepers]
+    return [Steward(partial(_named, keeper), desk.database, desk.events) for keeper in keepers]
+
+
+def _named(keeper: Keeper) -> dict[str, Credential]:
+    return {"tangoe": keeper}
 
 
 def _lasting(desk: Desk, days: int = 10) -> Keeper:
@@ -115,7 +121,7 @@ def test_a_recovery_by_another_process_is_told_once(desk: Desk) -> None:
     running = bench.keeper()
     daemon, heard = Events(), list[Event]()
     daemon.listen(heard.append)
-    steward = Steward({"tangoe": running}, desk.database, daemon)
+    steward = Steward(lambda: {"tangoe": running}, desk.database, daemon)
     steward.sweep()
     steward.watch()
     bench.keeper().adopt(log_in(bench.login(invite=bench.person.hand_over)))

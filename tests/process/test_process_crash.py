@@ -18,7 +18,7 @@ pytestmark = pytest.mark.process
 _FAULT = """
 import threading
 from worker.cli import app
-from worker import daemon
+from worker.daemon import life as daemon
 from worker.cli import setup
 
 def secret():

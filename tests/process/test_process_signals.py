@@ -1,59 +1,81 @@
-"""A request to leave is heard wherever it meets the wait for it."""
+"""What signals ask for is heard wherever they meet the process."""
 
 import os
 import signal
-import sys
 import threading
-from types import FrameType
+import time
+from collections.abc import Callable
 
 import pytest
 
-from worker import daemon
+from worker.daemon.signals import heard
 
 pytestmark = pytest.mark.timeout(20)
 
 
-class _Strike:
-    """Raises TERM in this thread at the so-manieth line of a wait, unless one has come by then."""
-
-    def __init__(self, line: int, asked: daemon._Asked) -> None:
-        self._left = line
-        self._asked = asked
-
-    def __call__(self, frame: FrameType, event: str, _value: object) -> "_Strike | None":
-        if frame.f_code.co_name != "wait":
-            return None
-        if event == "line":
-            self._left -= 1
-            if self._left == 0 and not self._asked.name:
-                signal.raise_signal(signal.SIGTERM)
-        return self
+def _from_another_thread() -> None:
+    other = threading.Thread(target=lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
+    other.start()
+    other.join()
 
 
-@pytest.mark.parametrize("line", range(1, 6))
-def test_term_is_heard_at_every_line_of_the_wait(line: int) -> None:
-    """Also where it comes in the very moment in which the daemon begins to wait: just after `daemon.ready`."""
-    late = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
-    with daemon._signals() as asked:
-        late.start()  # for a wait of fewer lines
-        before = sys.gettrace()
-        sys.settrace(_Strike(line, asked))
-        try:
-            asked.wait()
-        finally:
-            sys.settrace(before)
-        late.cancel()
-        late.join()
-        assert asked.name == "SIGTERM"
+def _from_outside() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_term_is_heard_by_whichever_thread_it_meets() -> None:
+@pytest.mark.parametrize("come", [_from_outside, _from_another_thread])
+def test_term_is_heard_by_whichever_thread_it_meets(come: Callable[[], None]) -> None:
     """The system may hand a signal to any thread; the one that waits learns of it."""
-    with daemon._signals() as asked:
-        other = threading.Thread(target=lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
-        late = threading.Timer(0.1, other.start)
+    with heard() as signals:
+        late = threading.Timer(0.1, come)
         late.start()
-        asked.wait()
+        signals.wait()
         late.join()
-        other.join()
-    assert asked.name == "SIGTERM"
+    assert signals.name == "SIGTERM"
+
+
+def test_term_that_came_before_the_wait_is_heard() -> None:
+    """As in the very moment in which the daemon becomes ready."""
+    with heard() as signals:
+        _from_outside()
+        signals.wait()
+    assert signals.name == "SIGTERM"
+
+
+def test_hup_before_there_is_an_action_is_kept() -> None:
+    """A daemon that is still starting reloads once it works; the signal does not end it."""
+    done = threading.Event()
+    with heard() as signals:
+        os.kill(os.getpid(), signal.SIGHUP)
+        deadline = time.monotonic() + 5
+        while not signals._early and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+        signals.on(signal.SIGHUP, done.set)
+        assert done.wait(0)
+
+
+def test_a_storm_is_no_queue_of_work() -> None:
+    """What comes while an action is at work makes one more of it, not one for each."""
+    begun, go, count = threading.Event(), threading.Event(), [0]
+
+    def action() -> None:
+        count[0] += 1
+        begun.set()
+        go.wait(10)
+
+    with heard() as signals:
+        signals.on(signal.SIGHUP, action)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert begun.wait(5)
+        for _ in range(5_000):
+            os.kill(os.getpid(), signal.SIGHUP)
+        go.set()
+    assert count[0] <= 3
+
+
+def test_signals_are_given_back() -> None:
+    """What handled them before does so again."""
+    before = signal.getsignal(signal.SIGHUP)
+    with heard():
+        assert signal.getsignal(signal.SIGHUP) is not before
+    assert signal.getsignal(signal.SIGHUP) == before

@@ -103,8 +103,7 @@ class Scene:
                 yield built, secrets
             finally:
                 built.ground.writer.stop()
-                for parts in built.accounts.values():
-                    parts.close()
+                built.live.close()
                 built.ground.database.close()
         finally:
             log.close()
@@ -113,7 +112,7 @@ class Scene:
         """Calls the API once; an error is told in every way in which the worker tells errors."""
         run = RunRef("orders", 1, 1, lambda: None, lambda: 5.0)
         try:
-            reply = worker.accounts["erp"].api.bind(run).request("GET", path, params={"since": "today"})
+            reply = worker.live.current.accounts["erp"].api.bind(run).request("GET", path, params={"since": "today"})
             self.told.append(repr(reply))
         except WorkerError as error:
             self.tell(error, worker.ground.events)

@@ -152,7 +152,7 @@ def test_a_database_that_is_away_while_a_token_is_saved(act: Act) -> None:
 
         away = [True]
         sa.event.listen(worker.ground.database.engine, "before_cursor_execute", refuse)
-        keeper = worker.accounts["erp"].keeper
+        keeper = worker.live.current.accounts["erp"].keeper
         keeper._leases._patience_s = 0.05
         keeper.token()
         away.clear()
@@ -168,8 +168,8 @@ def test_a_token_that_does_not_open(act: Act) -> None:
     """A token that does not open: the account says so, and nothing of the token."""
 
     def break_row(worker: Worker) -> None:
-        worker.accounts["erp"].keeper.token()
-        worker.accounts["erp"].keeper._snapshot = None
+        worker.live.current.accounts["erp"].keeper.token()
+        worker.live.current.accounts["erp"].keeper._snapshot = None
         with worker.ground.database.write() as connection:
             connection.execute(sa.text("UPDATE tokens SET generation = 7"))
 
@@ -200,7 +200,7 @@ def test_what_libraries_log_at_debug_is_masked(act: Act) -> None:
             except ValueError:
                 logger.exception("it failed with %r", [CLIENT_SECRET])
             logger.setLevel(logging.NOTSET)
-        worker.accounts["erp"].keeper.token()
+        worker.live.current.accounts["erp"].keeper.token()
 
     scene, leaks = act(Ends(), change=speak)
 

@@ -83,7 +83,7 @@ def test_no_object_keeps_a_secret_in_clear(scene: tuple[Scene, Worker, Secrets])
 def test_the_walk_reaches_what_a_keeper_holds(scene: tuple[Scene, Worker, Secrets]) -> None:
     """A secret in clear would be found: one is put where the token is."""
     _, worker, _ = scene
-    worker.accounts["erp"].keeper.__dict__["planted"] = [{"token": (ACCESS,)}]
+    worker.live.current.accounts["erp"].keeper.__dict__["planted"] = [{"token": (ACCESS,)}]
 
     assert [find.role for _, text in _clear(worker) for find in OWN.search_text(text, "")] == ["access token"]
 
@@ -91,9 +91,9 @@ def test_the_walk_reaches_what_a_keeper_holds(scene: tuple[Scene, Worker, Secret
 def test_no_repr_shows_a_secret(scene: tuple[Scene, Worker, Secrets]) -> None:
     """Of every public object, and of what `vars` tells about it."""
     _, worker, secrets = scene
-    parts = worker.accounts["erp"]
+    parts = worker.live.current.accounts["erp"]
     bound = parts.api.bind(RunRef("orders", 1, 1, lambda: None, lambda: 5.0))
-    configuration: Configuration = worker.configuration
+    configuration: Configuration = worker.begun
     objects: list[Any] = [worker, worker.ground, secrets, secrets.accounts["erp"], secrets.ring, secrets.ring.current()]
     objects += [parts, parts.keeper, parts.keeper.token(), parts.api, bound, *parts.lines, configuration]
     objects += [configuration.accounts["erp"], worker.ground.cipher, worker.ground.database.engine, worker.ground.trail]
@@ -136,7 +136,7 @@ def test_no_verb_prints_a_secret(
 
     assert printed.out
     assert OWN.search_text(printed.out + printed.err, "printed") == []
-    assert [key for key in _ring_lines(scene[1].configuration) if key in printed.out] == []
+    assert [key for key in _ring_lines(scene[1].begun) if key in printed.out] == []
 
 
 def test_a_wrong_configuration_is_not_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,7 +184,7 @@ def test_nothing_that_is_stored_holds_a_secret(scene: tuple[Scene, Worker, Secre
     names = {path.name for path in made.folder.rglob("*") if path.is_file()}
     assert {"worker.db", "worker.log", "worker.keys", "password"} <= names
     assert OWN.search_folder(made.folder) == []
-    keys = [key.encode() for key in _ring_lines(worker.configuration)]
+    keys = [key.encode() for key in _ring_lines(worker.begun)]
     for name in ("worker.db", "worker.db-wal", "worker.log"):
         data = (made.folder / name).read_bytes() if (made.folder / name).exists() else b""
         assert not any(key in data for key in keys)

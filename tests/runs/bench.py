@@ -75,7 +75,8 @@ class Bench:
         resources = Resources(self.database, {"other": self.database}, self.accounts, clock, events)
         submit = lambda run_id, _priority: self.submitted.append(run_id)  # noqa: E731  the same
         self.dispatch = Dispatch(self.book, self.writer, submit, events, clock)
-        self.executor = Executor(self.node, self.book, self.writer, resources, self.dispatch, self.written_off.append)
+        hold = lambda: resources  # noqa: E731  the same
+        self.executor = Executor(self.node, self.book, self.writer, hold, self.dispatch, self.written_off.append)
         self.pulse = Pulse(self.node, self.database, self.writer, self.book, self.dispatch, clock, dict)
         self.inbox = Inbox(self.node, self.database, self.writer, self.book, self.dispatch, clock)
         rows = [jobs.JobRow(job.name, job.hash, job.policy.enabled, START) for job in self.definitions.values()]

@@ -1,6 +1,6 @@
 """Looks after the accounts that nobody asks for a token just now: logins that lapse, refresh tokens that would."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from worker.auth.credential import Credential
@@ -15,9 +15,9 @@ SWEEP_S = 5.0  # a login of some minutes is to be missed before it lapses
 
 @dataclass(frozen=True)
 class Steward:
-    """Both passes are called again and again by threads of their own."""
+    """Both passes are called again and again by threads of their own; each looks at the accounts there are by then."""
 
-    keepers: Mapping[str, Credential]
+    keepers: Callable[[], Mapping[str, Credential]]
     database: Database
     events: Events
     _seen: dict[str, int] = field(default_factory=dict, init=False)  # generation by account
@@ -28,8 +28,9 @@ class Steward:
 
     def watch(self) -> None:
         """Lets every keeper see what other processes did: a login, a logout; one read. Raises StoreUnreachable."""
-        for row in self._rows():
-            keeper = self.keepers[row.account]
+        keepers = self.keepers()
+        for row in self._rows(keepers):
+            keeper = keepers[row.account]
             if not row.health.usable:
                 self._unusable[row.account] = row.generation
             elif row.generation > self._unusable.get(row.account, row.generation):
@@ -46,10 +47,11 @@ class Steward:
 
     def sweep(self) -> None:
         """Renews what would lapse unused and tells of what nobody can renew; raises StoreUnreachable."""
-        known = {row.account: row for row in self._rows()}
-        for name, keeper in self.keepers.items():
+        keepers = self.keepers()
+        known = {row.account: row for row in self._rows(keepers)}
+        for name, keeper in keepers.items():
             keeper.attend(known.get(name, TokenRow(name)))
 
-    def _rows(self) -> list[TokenRow]:
+    def _rows(self, keepers: Mapping[str, Credential]) -> list[TokenRow]:
         with self.database.read() as connection:
-            return [row for row in tokens.listing(connection) if row.account in self.keepers]
+            return [row for row in tokens.listing(connection) if row.account in keepers]

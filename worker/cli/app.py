@@ -26,6 +26,7 @@ class Verb:
 
 VERBS = {
     "run": Verb("daemon", _DAEMON, "Run the daemon until TERM or INT."),
+    "reload": Verb("reload", _DAEMON, "Ask the daemon to read its configuration again."),
     "health": Verb("health", _LOOK, "Tell whether a daemon works; exit 1 where none does."),
     "jobs": Verb("jobs", _LOOK, "List the jobs and how each has been doing."),
     "history": Verb("history", _LOOK, "List runs, newest first."),

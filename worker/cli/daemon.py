@@ -1,8 +1,8 @@
 """The verb that is the daemon: run."""
 
-from worker import daemon
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath
 from worker.cli.output import room
+from worker.daemon import life
 
 app = room()
 
@@ -14,4 +14,4 @@ def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
     It brings the database's schema up to date, makes up for missed ticks, then works until it is told to leave;
     what runs by then has `drain_timeout` to end.
     """
-    daemon.run(config)
+    life.run(config)

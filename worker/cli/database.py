@@ -28,7 +28,7 @@ def _database() -> None:
 @app.command(epilog="Example: `worker db upgrade --config config.toml`")
 def upgrade(config: ConfigPath = DEFAULT_CONFIG, *, as_json: JsonFlag = False) -> None:
     """Bring the schema up to date, making the database where there is none; `worker run` does it by itself."""
-    database = open_own(load(config))
+    database = open_own(load(config).database)
     try:
         applied = schema.upgrade(database)
     finally:
@@ -43,7 +43,7 @@ def upgrade(config: ConfigPath = DEFAULT_CONFIG, *, as_json: JsonFlag = False) -
 @app.command(epilog="Example: `worker db status --json`")
 def status(config: ConfigPath = DEFAULT_CONFIG, *, as_json: JsonFlag = False) -> None:
     """Show which schema the database has and which migrations wait. Exits 1 where some wait."""
-    database = open_existing(load(config))
+    database = open_existing(load(config).database)
     try:
         found = schema.status(database)
     finally:

@@ -12,8 +12,11 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
+from worker.config.glimpse import database_options
 from worker.config.load import Configuration, load
 from worker.model.errors import SchemaMismatch, StoreUnreachable
+from worker.model.options import DatabaseOptions
+from worker.model.records import Node
 from worker.store import nodes, schema
 from worker.store.database import Database
 from worker.wiring.databases import open_own
@@ -34,7 +37,7 @@ def opened(path: Path) -> Iterator[tuple[Configuration, Database]]:
     Raises ConfigurationError, StoreUnreachable or SchemaMismatch.
     """
     configuration = load(path)
-    database = open_existing(configuration)
+    database = open_existing(configuration.database)
     try:
         _is_current(database)
         yield configuration, database
@@ -42,13 +45,27 @@ def opened(path: Path) -> Iterator[tuple[Configuration, Database]]:
         database.close()
 
 
-def open_existing(configuration: Configuration) -> Database:
+@contextmanager
+def reached(path: Path) -> Iterator[Database]:
+    """Yields the database that a configuration names, whatever else that says: for verbs about a daemon that works.
+
+    Raises ConfigurationError, StoreUnreachable or SchemaMismatch.
+    """
+    database = open_existing(database_options(path))
+    try:
+        _is_current(database)
+        yield database
+    finally:
+        database.close()
+
+
+def open_existing(options: DatabaseOptions) -> Database:
     """Opens the worker's database as it stands; raises StoreUnreachable, and makes no file, where there is none."""
-    url = configuration.database.url
+    url = options.url
     file = url.removeprefix("sqlite:///")
     if file != url and not Path(file).exists():
         raise StoreUnreachable(f"there is no database at {file} yet; `worker run` or `worker db upgrade` makes it")
-    return open_own(configuration)
+    return open_own(options)
 
 
 def _is_current(database: Database) -> None:
@@ -61,7 +78,12 @@ def _is_current(database: Database) -> None:
 
 def is_daemon_alive(database: Database, connection: sa.Connection) -> bool:
     """Tells whether some daemon's heart beat lately; `connection` is one of this database's."""
-    return bool(nodes.living(connection, database.lease_now(connection)))
+    return bool(living_nodes(database, connection))
+
+
+def living_nodes(database: Database, connection: sa.Connection) -> list[Node]:
+    """Returns the daemons whose heart beat lately."""
+    return nodes.living(connection, database.lease_now(connection))
 
 
 def operator() -> str:

@@ -1,7 +1,9 @@
 """The configuration as the rooms are handed it: whole, validated, frozen."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,23 @@ class Configuration:
     files: tuple[Path, ...]  # the main file first
     places: Mapping[KeyPath, Place] = field(repr=False, compare=False)
     profiles: Mapping[str, Table] = field(default_factory=dict, repr=False)  # those that are used, and the user's own
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256, hexadecimal, of what the configuration says, however that is written and wherever it lies."""
+        digest = hashlib.sha256()
+        for part in self._parts():
+            digest.update(f"{part}\n".encode())
+        return digest.hexdigest()
+
+    def _parts(self) -> Iterator[str]:
+        for section in (self.worker, self.database, self.vault, self.log, self.network, self.retention, self.defaults):
+            yield section.model_dump_json()
+        for kind in (self.accounts, self.databases):
+            for name, options in sorted(kind.items()):
+                yield f"{name} {options.model_dump_json()}"
+        for name, job in sorted(self.jobs.items()):
+            yield f"{name} {job.hash}"
 
     def where(self, key: str) -> tuple[Path, int] | None:
         """Returns file and line of a dotted key, or of the nearest table around it; None if no file holds it."""

@@ -32,6 +32,17 @@ def join(main: Path) -> tuple[Draft, tuple[Path, ...], bool]:
     return draft, tuple(files), whole
 
 
+def alone(main: Path, section: str) -> Draft:
+    """Returns a draft of one section, which only the main file can hold; its problem where that cannot be read."""
+    draft = Draft(main)
+    document = read_document(main)
+    if isinstance(document, Problem):
+        draft.problems.append(document)
+    else:
+        _adopt(draft, document, (section,))
+    return draft
+
+
 def _included(draft: Draft, main: Path) -> list[Path]:
     """Returns the files that `include` names, each once, in the order of its patterns and sorted within one."""
     patterns = draft.data.pop("include", [])

@@ -13,7 +13,7 @@ next one. Back by more than a day: the clock had been wrong, and jobs go on from
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -81,6 +81,19 @@ class Clock:
             if self._store.lookup_job(name) is not None:
                 self._scheduler.remove_job(name)
 
+    def change(self, schedules: Mapping[str, Occurrences | None], after: datetime) -> None:
+        """Puts jobs on the clock, replaces them there or, for None, takes them off: in one step, after what is due now.
+
+        First ticks lie strictly after `after`.
+        """
+        with self._lock:
+            self._pass()
+            for name, occurrences in schedules.items():
+                if occurrences is None:
+                    self.remove(name)
+                else:
+                    self.set(name, occurrences, after)
+
     def names(self) -> list[str]:
         """Returns the jobs that have an instant to come, in order of their names."""
         with self._lock:
@@ -91,6 +104,12 @@ class Clock:
         with self._lock:
             job = self._store.lookup_job(name)
             return job.next_run_time if job is not None else None
+
+    def next_tick(self) -> datetime | None:
+        """Returns the earliest instant that any job waits for."""
+        with self._lock:
+            found: datetime | None = self._store.get_next_run_time()
+            return found
 
     def start(self) -> None:
         """Starts to tell; once in the clock's life."""

@@ -31,10 +31,14 @@ class Periodic:
         """Makes the next pass come now."""
         self._wake.set()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Ends the thread after the pass it is in."""
+    def end(self) -> None:
+        """Lets the thread end after the pass it is in, and waits for nothing."""
         self._ending = True
         self._wake.set()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Ends the thread after the pass it is in, and waits up to `timeout_s` for that."""
+        self.end()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 

@@ -274,6 +274,29 @@ class DaemonStopped(Event):
 
 
 @dataclass(frozen=True)
+class ConfigurationReloaded(Event):
+    """A changed configuration is in force: how many jobs came, changed and went; accounts that are begun anew."""
+
+    name = "configuration.reloaded"
+    added: int
+    changed: int
+    removed: int
+    accounts: list[str]
+    at_next_start: list[str]  # keys that changed and that a running process cannot take up
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ConfigurationRefused(Event):
+    """The configuration that lies there was not taken up, and why not: every problem with file and line."""
+
+    name = "configuration.refused"
+    level = "error"
+    problems: list[str]
+    instead: str
+
+
+@dataclass(frozen=True)
 class CommandTaken(Event):
     """An operator's command was carried out or refused."""
 

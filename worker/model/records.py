@@ -228,6 +228,8 @@ class Node:
     configuration_hash: str | None = None  # of what it works by
     configured_at: datetime | None = None
     lease_s: float = 30.0  # silent for so long it is dead
+    reload_error: str | None = None  # why the configuration that lies there was not taken
+    lines_dropped: int = 0  # by its log
 
 
 @dataclass(frozen=True)

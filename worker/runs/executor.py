@@ -31,14 +31,14 @@ class Underway:
 
 
 class Executor:
-    """Performs runs on this node; knows which are underway."""
+    """Performs runs on this node; knows which are underway. Each goes on with the definition it began with."""
 
     def __init__(
         self,
         node_id: int,
         book: Callable[[], Book],
         writer: Writer,
-        resources: Resources,
+        resources: Callable[[], Resources],
         dispatch: Dispatch,
         write_off: Callable[[int], None],
     ) -> None:
@@ -90,7 +90,7 @@ class Executor:
     def finish(self, underway: Underway, outcome: Outcome, patience_s: float | None = None) -> None:
         """Records the outcome, unless the attempt had lost its right to write, and lets go what waited for it."""
         run = underway.started.run
-        now, book = self._resources.now(), self._book()
+        now, book = self._dispatch.now(), self._book()
         ended = self._writer.call(lambda connection: end(connection, book, run, outcome, now), patience_s)
         with self._lock:  # not before: what could not be recorded is ended as overdue
             self._underway.pop((run.id, run.attempt), None)
@@ -99,22 +99,22 @@ class Executor:
         self._dispatch.pass_on(ended)
 
     def _start(self, run_id: int) -> Started | None:
-        book, now = self._book(), self._resources.now()
+        book, now = self._book(), self._dispatch.now()
         return self._writer.call(lambda connection: start(connection, book, run_id, self._node_id, now))
 
     def _take_up(self, started: Started) -> Underway:
-        run, policy = started.run, self._book().jobs[started.run.job].policy
+        run, policy = started.run, started.definition.policy
         leash = Leash(policy.timeout)
-        underway = Underway(started, leash, RunContext(run, self._resources, policy.max_rejects, leash))
+        underway = Underway(started, leash, RunContext(run, self._resources(), policy.max_rejects, leash))
         with self._lock:
             self._underway[run.id, run.attempt] = underway
         due = run.tick or run.created_at
-        late_s = round(max((self._resources.now() - due).total_seconds(), 0.0), 3)
+        late_s = round(max((self._dispatch.now() - due).total_seconds(), 0.0), 3)
         self._events.emit(RunStarted(run.job, run.id, run.attempt, run.trigger, late_s))
         return underway
 
     def _perform(self, underway: Underway) -> BaseException | None:
-        definition = self._book().jobs[underway.started.run.job]
+        definition = underway.started.definition
         try:
             work(definition, underway.started.run, underway.context, self._resources)
         except BaseException as error:  # noqa: BLE001  whatever a job raises, its run must end with a row
@@ -123,7 +123,7 @@ class Executor:
 
     def _judge(self, underway: Underway, error: BaseException | None) -> Outcome:
         started = underway.started
-        outcome = judge(error, started.failures, self._book().jobs[started.run.job].policy.retry)
+        outcome = judge(error, started.failures, started.definition.policy.retry)
         late = outcome.attempt is AttemptState.FAILED and underway.leash.remaining_s() <= 0
         return replace(outcome, reason=Reason.TIMEOUT) if late else outcome
 

@@ -1,8 +1,8 @@
 """What waits in the database: operators' commands, and queued runs whose time has come."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from worker.runs.book import Book
 from worker.runs.desk import Act, Desk, Done, Refused
 from worker.runs.dispatch import Dispatch
 from worker.runs.outcome import describe
+from worker.runs.reloads import Reloads
 from worker.runs.verbs import plan
 from worker.store import commands, runs
 from worker.store.database import Database
@@ -20,6 +21,8 @@ from worker.store.writer import Writer
 from worker.vault.redact import redact
 
 POLL_S = 0.5
+_RELOAD = "reload"  # of one node, which its target names
+_GONE = timedelta(minutes=1)  # a node that has not reloaded by then never will
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Inbox:
     book: Callable[[], Book]
     dispatch: Dispatch
     now: Callable[[], datetime]
+    reloads: Reloads = field(default_factory=Reloads)
 
     def once(self) -> None:
         """Makes one pass; raises StoreError where the database cannot be reached."""
@@ -45,7 +49,18 @@ class Inbox:
         for run in due:
             self.dispatch.submit(run.id, run.priority)
         for command in waiting:
-            self._carry_out(command)
+            if command.verb == _RELOAD:
+                self._pass_on(command)
+            else:
+                self._carry_out(command)
+
+    def _pass_on(self, command: Command) -> None:
+        """Leaves a reload to the node that it names, which answers it; for one that is gone somebody else does."""
+        if command.target == str(self.node_id):
+            self.reloads.ask(command)
+        elif self.now() > command.at + _GONE:
+            gone = f"refused: no node {command.target} answers any more"
+            self._record(command, lambda _: Done(gone), self.now())
 
     def _carry_out(self, command: Command) -> None:
         """Carries a command out in one transaction with its outcome, unless another node was first."""

@@ -31,6 +31,7 @@ class Pulse:
     dispatch: Dispatch
     now: Callable[[], datetime]
     next_ticks: Callable[[], Mapping[str, datetime | None]]
+    lines_dropped: Callable[[], int] = int  # by the log
 
     def once(self) -> None:
         """Makes one pass; raises StoreError where the database cannot be reached."""
@@ -38,7 +39,7 @@ class Pulse:
         self.rescue()
 
     def _beat(self, connection: sa.Connection) -> None:
-        nodes.beat(connection, self.node_id, self.database.lease_now(connection))
+        nodes.beat(connection, self.node_id, self.database.lease_now(connection), self.lines_dropped())
         jobs.announce(connection, self.next_ticks())
 
     def rescue(self, *, alone: bool = False) -> int:

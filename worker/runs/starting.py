@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from worker.config.configuration import JobDefinition
 from worker.model.records import Attempt, AttemptState, Reason, Run, RunState
 from worker.runs.book import Book
 from worker.runs.ending import close
@@ -15,9 +16,10 @@ from worker.store import attempts, locks, runs
 
 @dataclass(frozen=True)
 class Started:
-    """An attempt that may begin its work; `run.attempt` is its number."""
+    """An attempt that may begin its work; `run.attempt` is its number, and it goes by this definition to its end."""
 
     run: Run
+    definition: JobDefinition
     failures: Counter[str]  # failed attempts of this run before it, by kind of error
 
 
@@ -31,9 +33,9 @@ def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now:
     if run is None or run.state.ended or (run.not_before and run.not_before > now):
         return None
     before = attempts.of_run(connection, run_id)
-    if run.state is RunState.RUNNING:
-        return _begun(run, before) if before and _is_ours(before[-1], node_id, now) else None
     job = book.get(run.job)
+    if run.state is RunState.RUNNING:
+        return _begun(run, job, before) if job and before and _is_ours(before[-1], node_id, now) else None
     if job is None:
         close(connection, book, run, RunState.SKIPPED, now, Outcome(AttemptState.SKIPPED, Reason.REMOVED))
         return None
@@ -43,7 +45,7 @@ def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now:
     attempts.begin(connection, run_id, number, node_id, now)
     runs.begin(connection, run_id, number, now, job.hash)
     begun = runs.get(connection, run_id)
-    return _begun(begun, before) if begun else None
+    return _begun(begun, job, before) if begun else None
 
 
 def _holds(connection: sa.Connection, run: Run, now: datetime) -> bool:
@@ -61,6 +63,6 @@ def _is_ours(attempt: Attempt, node_id: int, now: datetime) -> bool:
     return (attempt.node_id, attempt.started_at, attempt.state) == (node_id, now, AttemptState.RUNNING)
 
 
-def _begun(run: Run, before: list[Attempt]) -> Started:
+def _begun(run: Run, job: JobDefinition, before: list[Attempt]) -> Started:
     failed = (one for one in before if one.state is AttemptState.FAILED and one.number < run.attempt)
-    return Started(run, Counter(one.error_kind or "" for one in failed))
+    return Started(run, job, Counter(one.error_kind or "" for one in failed))

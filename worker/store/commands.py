@@ -26,7 +26,7 @@ def waiting_for(connection: sa.Connection, target: str) -> list[Command]:
     return [command for command in waiting(connection) if command.target == target]
 
 
-def take(connection: sa.Connection, command_id: int, node_id: int, now: datetime) -> bool:
+def take(connection: sa.Connection, command_id: int, node_id: int | None, now: datetime) -> bool:
     """Makes a command this transaction's own; False where another node was first. `answer` belongs to it."""
     change = sa.update(commands).where(commands.c.id == command_id, commands.c.ended_at.is_(None))
     return connection.execute(change.values(taken_by=node_id, ended_at=now)).rowcount == 1

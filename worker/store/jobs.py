@@ -1,8 +1,9 @@
 """Tables `jobs` and `definitions`: what is configured, and how far each schedule has been accounted for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -41,21 +42,41 @@ class Definition:
     first_seen: datetime
 
 
-def configure(connection: sa.Connection, rows: Sequence[JobRow], texts: Sequence[Definition]) -> None:
-    """Makes the table say what the configuration says; pauses and last ticks are kept.
+_KEPT = ("since", "paused_by", "paused_at", "paused_why", "quarantined_at", "last_tick")
 
-    `since` is kept too, except for jobs that were away or not enabled: the ticks of that time are none of ours.
+
+def configure(
+    connection: sa.Connection,
+    rows: Sequence[JobRow],
+    texts: Sequence[Definition],
+    rescheduled: Collection[str] = frozenset(),
+) -> None:
+    """Makes the table say what the configuration says; pauses and last ticks are kept. Rows that say so are left alone.
+
+    `since` is kept too, except for jobs that were away or not enabled, and for those that another schedule drives from
+    now on: what either would have made of the time before is none of ours.
     """
-    names = [row.name for row in rows]
-    asleep = sa.or_(~jobs.c.configured, ~jobs.c.enabled)
-    back = {row.name: row.since for row in rows}
-    for name in connection.scalars(sa.select(jobs.c.name).where(jobs.c.name.in_(names), asleep)).all():
-        connection.execute(sa.update(jobs).where(jobs.c.name == name).values(since=back[name]))
-    gone = sa.update(jobs).where(jobs.c.name.not_in(names)).values(configured=False, next_tick=None)
-    connection.execute(gone)
+    query = sa.select(jobs.c.name, jobs.c.definition_hash, jobs.c.enabled, jobs.c.configured)
+    known = {row.name: row for row in connection.execute(query)}
+    news = sorted((row for row in rows if not _says(known.get(row.name), row)), key=lambda row: row.name)
+    awake = {name for name, row in known.items() if row.enabled and row.configured}
+    names = {row.name for row in rows}
+    _take_out(connection, sorted(name for name, row in known.items() if row.configured and name not in names))
     insert_new(connection, definitions, [vars(text) for text in texts])
-    kept = ("since", "paused_by", "paused_at", "paused_why", "quarantined_at", "last_tick")
-    upsert(connection, jobs, [vars(row) for row in rows], keep=kept)
+    upsert(connection, jobs, [vars(row) for row in news], keep=_KEPT)
+    for row in rows:
+        if row.name in known and (row.name in rescheduled or row.name not in awake):
+            connection.execute(sa.update(jobs).where(jobs.c.name == row.name).values(since=row.since))
+
+
+def _says(found: sa.Row[Any, Any, Any, Any] | None, row: JobRow) -> bool:
+    return found is not None and tuple(found)[1:] == (row.definition_hash, row.enabled, row.configured)
+
+
+def _take_out(connection: sa.Connection, names: Sequence[str]) -> None:
+    for part in in_parts(names):
+        gone = sa.update(jobs).where(jobs.c.name.in_(part)).values(configured=False, next_tick=None)
+        connection.execute(gone)
 
 
 def get(connection: sa.Connection, name: str) -> JobRow | None:

@@ -16,9 +16,21 @@ def register(connection: sa.Connection, node: Node) -> None:
     insert_new(connection, nodes, [values])
 
 
-def beat(connection: sa.Connection, node_id: int, lease_now: datetime) -> None:
-    """Says that the node lives; `lease_now` is by the lease clock."""
-    connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(heartbeat_at=lease_now))
+def beat(connection: sa.Connection, node_id: int, lease_now: datetime, lines_dropped: int = 0) -> None:
+    """Says that the node lives, and how many lines its log could not take; `lease_now` is by the lease clock."""
+    values = {"heartbeat_at": lease_now, "lines_dropped": lines_dropped}
+    connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(values))
+
+
+def configured(connection: sa.Connection, node_id: int, configuration_hash: str, now: datetime) -> None:
+    """Says by which configuration the node works from now on."""
+    values = {"configuration_hash": configuration_hash, "configured_at": now, "reload_error": None}
+    connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(values))
+
+
+def refused(connection: sa.Connection, node_id: int, why: str) -> None:
+    """Says why the node goes on with its configuration although another one lies there."""
+    connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(reload_error=why))
 
 
 def stop(connection: sa.Connection, node_id: int, now: datetime) -> None:

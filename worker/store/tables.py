@@ -397,6 +397,8 @@ nodes = sa.Table(
     sa.Column("configuration_hash", sa.Text),  # of what it works by
     sa.Column("configured_at", Moment),
     sa.Column("lease_s", sa.Float, nullable=False, server_default="30"),  # silent for so long it is dead
+    sa.Column("reload_error", Words),  # why the configuration that lies there was not taken; null: it was
+    sa.Column("lines_dropped", sa.BigInteger, nullable=False, server_default="0"),  # by its log, in its life
 )
 
 keyring = sa.Table(

@@ -53,6 +53,10 @@ class Log:
         """How many lines were refused by a full disk, a closed pipe or a broken argument list."""
         return self._outlet.dropped
 
+    def reopen(self) -> None:
+        """Opens the file anew, which may have been moved away; goes on with the old one where that fails."""
+        self._outlet.reopen()
+
     def close(self) -> None:
         """Takes the log down and gives its file back; later lines go nowhere. Closing twice is harmless."""
         if _relay.outlet is self._outlet:
@@ -91,6 +95,11 @@ def configure(
     )
     _relay.voice = structlog.get_logger().bind()
     return Log(outlet, _Bridge(), logging.getLevelNamesMapping()[level.upper()])
+
+
+def dropped() -> int:
+    """Returns how many lines the log of this process could not take."""
+    return _relay.outlet.dropped
 
 
 def log_event(event: Event) -> None:

@@ -18,11 +18,11 @@ from worker.vault.sources import resolve
 from worker.wiring.secrets import Secrets
 
 
-def open_own(configuration: Configuration) -> Database:
+def open_own(options: DatabaseOptions) -> Database:
     """Opens the worker's own database as it stands; raises SecretError or StoreUnreachable."""
-    reference = configuration.database.password
+    reference = options.password
     password = resolve(reference, "database.password").reveal() if reference else None
-    return open_database(configuration.database.url, password)
+    return open_database(options.url, password)
 
 
 def other_databases(configuration: Configuration, secrets: Secrets) -> Others:
@@ -54,7 +54,7 @@ def try_databases(configuration: Configuration, secrets: Secrets) -> None:
         f"databases.{name}.url": partial(_open_other, options.url, secrets.passwords.get(name))
         for name, options in configuration.databases.items()
     }
-    for key, opener in ({"database.url": partial(open_own, configuration)} | openers).items():
+    for key, opener in ({"database.url": partial(open_own, configuration.database)} | openers).items():
         try:
             opener().close()
         except (StoreError, SecretError) as error:

@@ -1,0 +1,104 @@
+"""The daemon's life: its parts start in order, it works until a signal asks it to leave, it drains and leaves."""
+
+import os
+import signal
+from pathlib import Path
+
+from jobs.contract import WorkerError
+from worker.config.load import load
+from worker.daemon import ledgered
+from worker.daemon.drain import LEAVES_WITHIN_S, stop
+from worker.daemon.reload import Reloader
+from worker.daemon.signals import Heard, heard
+from worker.daemon.status import Status
+from worker.model.events import DaemonReady, Events, WorkerFailed
+from worker.model.moments import utc_now
+from worker.store import jobs, nodes
+from worker.watch.crashes import hooked, summary
+from worker.watch.logs import Log, configure, log_event
+from worker.watch.memory import bound_arenas, settle_heap
+from worker.watch.systemd import ServiceManager
+from worker.wiring.build import Worker, build
+from worker.wiring.checks import verify
+from worker.wiring.secrets import fetch
+
+__all__ = ["run", "start", "stop"]
+
+_STARTS_WITHIN_S = 600.0  # a new schema over a large history
+
+
+def run(path: Path) -> None:
+    """Runs the daemon until TERM or INT.
+
+    Raises ConfigurationError, StoreError or KeyRingError where it cannot start; then nothing has begun.
+    """
+    manager = ServiceManager.of(os.environ)
+    with heard() as signals:
+        configuration = load(path)
+        verify(configuration)
+        secrets = fetch(configuration)
+        log = configure(configuration.log.level, configuration.log.format, configuration.log.file)
+        events = Events()
+        events.listen(log_event)
+
+        def fault(part: str, what: str) -> None:
+            events.emit(WorkerFailed(part, what))
+
+        try:
+            with hooked(fault):
+                manager.starting(_STARTS_WITHIN_S)
+                _live(build(configuration, secrets, events), path, manager, signals, log)
+        except Exception as error:
+            if not isinstance(error, WorkerError):
+                fault("daemon", summary(error))
+            raise
+        finally:
+            log.close()
+
+
+def _live(worker: Worker, path: Path, manager: ServiceManager, signals: Heard, log: Log) -> None:
+    status = Status(worker)
+    worker.clock.on_pass = lambda: manager.beat(lambda: str(status))
+    start(worker)
+    manager.ready(str(status))
+    reloader = Reloader(path, worker, manager, status)
+    reloader.start(log.reopen)
+    signals.on(signal.SIGHUP, worker.reloads.ask)
+    signals.wait()
+    manager.stopping(worker.live.current.configuration.worker.drain_timeout + LEAVES_WITHIN_S)
+    reloader.stop(LEAVES_WITHIN_S)
+    stop(worker, signals.name)
+
+
+def start(worker: Worker) -> None:
+    """Takes over what earlier processes left, accounts for missed ticks, then lets the clock run."""
+    bound_arenas()
+    ground, current = worker.ground, worker.live.current
+    ground.writer.call(lambda connection: nodes.register(connection, worker.node))
+    worker.pulse.rescue(alone=ground.database.dialect == "sqlite")
+    for parts in current.accounts.values():
+        parts.credential.start()
+    now = utc_now()
+    known = current.book.jobs.values()
+    rows, texts = ledgered.rows(known, now), ledgered.texts(known, now)
+    ground.writer.call(lambda connection: jobs.configure(connection, rows, texts))
+    worker.inbox.once()  # who paused a job meanwhile does not want its missed ticks made up for
+    worker.dispatch.catch_up(current.schedules, now)
+    worker.clock.change(current.schedules, now)
+    worker.pool.start()
+    for service in worker.services:
+        service.start()
+    worker.clock.start()
+    settle_heap()
+    ground.events.emit(_ready(worker))
+
+
+def _ready(worker: Worker) -> DaemonReady:
+    configuration = worker.live.current.configuration
+    return DaemonReady(
+        node=worker.node.id,
+        jobs=len(configuration.jobs),
+        accounts=len(configuration.accounts),
+        database=worker.ground.database.location,
+        next_tick=worker.clock.next_tick(),
+    )
