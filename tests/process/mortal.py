@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from jobs import registry
-from worker import daemon
+from worker.daemon import life as daemon
 from worker.model.events import Event, RunFinished
 from worker.store import cursors
 from worker.wiring.build import Worker

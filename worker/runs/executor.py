@@ -27,6 +27,7 @@ class Underway:
     started: Started
     leash: Leash
     context: RunContext
+    resources: Resources
     began_s: float = field(default_factory=elapsed_s)
 
 
@@ -104,8 +105,9 @@ class Executor:
 
     def _take_up(self, started: Started) -> Underway:
         run, policy = started.run, started.definition.policy
-        leash = Leash(policy.timeout)
-        underway = Underway(started, leash, RunContext(run, self._resources(), policy.max_rejects, leash))
+        leash, resources = Leash(policy.timeout), self._resources()
+        context = RunContext(run, resources, policy.max_rejects, leash)
+        underway = Underway(started, leash, context, resources)
         with self._lock:
             self._underway[run.id, run.attempt] = underway
         due = run.tick or run.created_at
@@ -116,7 +118,7 @@ class Executor:
     def _perform(self, underway: Underway) -> BaseException | None:
         definition = underway.started.definition
         try:
-            work(definition, underway.started.run, underway.context, self._resources)
+            work(definition, underway.started.run, underway.context, underway.resources)
         except BaseException as error:  # noqa: BLE001  whatever a job raises, its run must end with a row
             return error
         return None
