@@ -7,7 +7,7 @@ from tests.cli.seeding import GOOD, seed
 from worker.cli import orders
 from worker.model.moments import utc_now
 from worker.model.records import Command, Node
-from worker.store import accounts, commands, jobs, nodes
+from worker.store import accounts, commands, cursors, jobs, nodes
 from worker.store.database import Database
 
 _USAGE, _FAILED = 2, 1
@@ -34,6 +34,17 @@ def left(database: Database) -> list[Command]:
         (["pause", "--account", "tangoe"], "pause account", "tangoe", {}),
         (["resume", "orders", "--run-now"], "resume", "orders", {"run_now": True}),
         (["resume", "--account", "tangoe"], "resume account", "tangoe", {}),
+        (["cancel", "orders"], "cancel", "orders", {}),
+        (["cancel", "orders", "--queued"], "cancel", "orders", {"queued": True}),
+        (["cancel", str(GOOD)], "cancel", str(GOOD), {}),
+        (
+            ["cursor", "set", "orders", "x", "--force"],
+            "cursor set",
+            "orders",
+            {"value": "x", "force": True},
+        ),
+        (["cursor", "set", "orders", "[1, 2]"], "cursor set", "orders", {"value": [1, 2]}),
+        (["cursor", "reset", "orders", "--name", "full"], "cursor reset", "orders", {"name": "full"}),
         (["replay", str(GOOD)], "replay", str(GOOD), {}),
         (["replay", "orders", "--rejects"], "replay", "orders", {"rejects": True}),
     ],
@@ -59,6 +70,11 @@ def test_a_verb_leaves_a_command(
         (["pause", "--account", "tango"], _USAGE, "did you mean tangoe?"),
         (["resume", "--account", "tangoe", "--run-now"], _USAGE, "--run-now goes with jobs"),
         (["replay", "orders"], _USAGE, "orders is a job: say which of its runs, or --rejects"),
+        (["cancel", "17"], _FAILED, "there is no run 17"),
+        (["cancel", str(GOOD), "--queued"], _USAGE, "--queued goes with a job"),
+        (["cancel", "order"], _USAGE, "did you mean orders?"),
+        (["cursor", "set", "order", "1"], _USAGE, "did you mean orders?"),
+        (["cursor", "show", "order"], _USAGE, "did you mean orders?"),
         (["replay", "17"], _FAILED, "there is no run 17"),
     ],
 )
@@ -128,3 +144,21 @@ def test_listings_tell_what_is_held_back(worker: Verb, database: Database) -> No
     assert rows["orders"]["status"] == "quarantined"
     assert "paused by jane@host" in worker("account", "list", columns=100).out
     assert worker("account", "list", "--json").json[0]["paused_by"] == "jane@host"
+
+
+def test_cursors_are_shown(worker: Verb, database: Database) -> None:
+    """Value, version, when it moved, and by which run or by a person."""
+    now = utc_now()
+    with database.write() as connection:
+        cursors.advance(connection, "orders", "", "2026-01-31T08:00:00Z", 0, GOOD, now)
+        cursors.advance(connection, "orders", "full", {"at": 1}, 0, None, now)
+    head, main, full = worker("cursor", "show", "orders").out.splitlines()
+    assert head.split() == ["cursor", "version", "moved", "by", "run", "value"]
+    assert main.split() == ["(main)", "1", "now", str(GOOD), "2026-01-31T08:00:00Z"]
+    assert full.split() == ["full", "1", "now", "a", "person", '{"at":1}']
+    listed = worker("cursor", "show", "orders", "--json").json
+    assert [(one["name"], one["value"], one["run_id"]) for one in listed] == [
+        ("", "2026-01-31T08:00:00Z", str(GOOD)),
+        ("full", {"at": 1}, None),
+    ]
+    assert worker("cursor", "show", "devices").out == "No cursor of devices has moved yet.\n"

@@ -5,6 +5,7 @@ import pytest
 
 from tests.process.house import DEVICES, House, wait_for
 from worker.model.records import Reason, Run, RunState
+from worker.sandbox.faults import Fault
 
 pytestmark = pytest.mark.process
 
@@ -64,3 +65,23 @@ def test_a_pause_without_a_daemon_waits_for_one_and_comes_before_what_it_missed(
     wait_for(lambda: skipped(house), "a tick that is skipped")
     daemon.stop()
     assert {run.state for run in house.runs()[before:]} <= {RunState.SKIPPED, RunState.MISSED}
+
+
+@pytest.mark.slow
+def test_a_run_is_cancelled_from_another_process(either_house: House) -> None:
+    """It ends in mid-run; who waits learns of it when it has, and the next run goes through."""
+    house = either_house
+    house.configure(DEVICES.replace('{ every = "1s" }', '"manual"'))
+    house.sandbox.fault(Fault("delay", path="/mobproc", seconds=4, times=None))
+    daemon = house.start()
+    house.launch("trigger", "devices")
+    wait_for(lambda: house.runs("devices", RunState.RUNNING), "a run underway")
+    verb = house.launch("cancel", "devices", "--wait")
+    assert verb.left() == 0, verb.errors.read_text()
+    (run,) = house.runs()
+    assert (run.state, run.reason) == (RunState.CANCELLED, Reason.OPERATOR)
+    assert house.launch("cancel", str(run.id)).left() == _REFUSED
+    house.sandbox.clear_faults()
+    assert house.launch("trigger", "devices", "--wait").left() == 0
+    daemon.stop()
+    assert house.rows() == house.rows_there()

@@ -29,10 +29,11 @@ def parameters(given: list[str]) -> dict[str, Json]:
     wrong = [key for key, equals, _ in pairs if not equals or not key]
     if wrong:
         raise typer.BadParameter(f"expected key=value, found {wrong[0]!r}", param_hint="--param")
-    return {key: _value(text) for key, _, text in pairs}
+    return {key: value_of(text) for key, _, text in pairs}
 
 
-def _value(text: str) -> Json:
+def value_of(text: str) -> Json:
+    """Returns what was typed: JSON where it is some, else the text."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

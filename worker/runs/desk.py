@@ -13,6 +13,7 @@ from worker.config.configuration import JobDefinition
 from worker.model.records import Command, Run
 from worker.runs.book import Book
 from worker.runs.claims import record
+from worker.runs.ending import Ended
 
 ArgumentsT = TypeVar("ArgumentsT", bound=BaseModel)
 
@@ -31,10 +32,11 @@ class Arguments(BaseModel):
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a command: the outcome in words, and the runs that it recorded."""
+    """What came of a command: the outcome in words, the runs that it recorded, and what it ended."""
 
     outcome: str = "done"
     recorded: list[Run] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
 
 
 Act = Callable[[sa.Connection], Done]

@@ -75,6 +75,8 @@ class Inbox:
         if done is not None:
             self.dispatch.events.emit(CommandTaken(command.verb, command.target, command.by, redact(done.outcome)))
             self.dispatch.settle(done.recorded)
+            for ended in done.ended:
+                self.dispatch.pass_on(ended)
 
     def _record(self, command: Command, act: Act, now: datetime) -> Done | None:
         """Returns what came of a command; None where another node has it."""

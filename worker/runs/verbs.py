@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 
 from worker.runs.desk import Act, Desk, Refused, Verb
+from worker.runs.verbs_cancel import cancel
+from worker.runs.verbs_cursor import reset_cursor, set_cursor
 from worker.runs.verbs_pause import pause, pause_account, resume, resume_account
 from worker.runs.verbs_run import replay, trigger
 
 VERBS: Mapping[str, Verb] = {
     "trigger": trigger,
     "replay": replay,
+    "cancel": cancel,
+    "cursor set": set_cursor,
+    "cursor reset": reset_cursor,
     "pause": pause,
     "resume": resume,
     "pause account": pause_account,

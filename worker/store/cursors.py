@@ -1,5 +1,6 @@
 """The table `cursors`: how far an incremental job has got."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -34,6 +35,24 @@ def listing(connection: sa.Connection, job: str) -> dict[str, Cursor]:
     wanted = sa.select(cursors.c.name, cursors.c.value, cursors.c.version).where(cursors.c.job == job)
     rows = connection.execute(wanted.order_by(cursors.c.name))
     return {row.name: Cursor(row.value, row.version) for row in rows}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One row of `cursors`: where a cursor stands, since when, and by which run; without a run a person moved it."""
+
+    job: str
+    name: str
+    version: int
+    value: Json
+    run_id: int | None
+    moved_at: datetime
+
+
+def standings(connection: sa.Connection, job: str) -> list[Standing]:
+    """Returns where all of a job's cursors stand, by name."""
+    rows = connection.execute(sa.select(cursors).where(cursors.c.job == job).order_by(cursors.c.name))
+    return [Standing(**row) for row in rows.mappings()]
 
 
 def advance(  # noqa: PLR0913, PLR0917  the four that name the move, and who made it when
