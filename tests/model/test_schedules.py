@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from worker.model.cron import read_cron
-from worker.model.days import falls_on, read_days
+from worker.model.days import falls_on, is_weekday, read_days
 from worker.model.schedules import After, At, Cron, Every, Manual, Monthly, Once, Schedule
 
 SCHEDULE: TypeAdapter[Any] = TypeAdapter(Schedule)
@@ -216,17 +216,23 @@ def test_sunday_has_two_numbers(sunday: str) -> None:
         ("5th mon", [30]),
         ("5th tue", []),
         ("Sat-Mon", [1, 2, 7, 8, 9, 14, 15, 16, 21, 22, 23, 28, 29, 30]),
+        ("business", [2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 23, 24, 25, 26, 27, 30]),
+        ("1st business", [2]),
+        ("2nd Business day", [3]),
+        ("21st business", [30]),
+        ("22nd business", []),
+        ("last business", [30]),
         ("weekend", [1, 7, 8, 14, 15, 21, 22, 28, 29]),
     ],
 )
 def test_words_for_days(words: str, november: list[int]) -> None:
     """Each word means the dates of November 2026 that a calendar shows."""
     rules = read_days(words)
-    assert [day for day in range(1, 31) if falls_on(date(2026, 11, day), rules)] == november
+    assert [day for day in range(1, 31) if falls_on(date(2026, 11, day), rules, is_weekday)] == november
 
 
 @given(st.dates())
 def test_weekdays_and_weekend_part_the_week(day: date) -> None:
     """Each date is a weekday or at the weekend, never both."""
     if day < date(9999, 12, 1):
-        assert falls_on(day, read_days("weekday")) != falls_on(day, read_days("weekend"))
+        assert falls_on(day, read_days("weekday"), is_weekday) != falls_on(day, read_days("weekend"), is_weekday)

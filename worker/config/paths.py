@@ -5,15 +5,17 @@ from pathlib import Path
 from worker.config.draft import Draft
 from worker.config.lines import KeyPath, Toml
 from worker.config.shape import Kinds, walk
+from worker.model.calendars import Calendar
 from worker.model.options import DatabaseOptions, OtherDatabaseOptions
 
 _SQLITE = "sqlite:///"
+_FILES = (Path, Calendar)
 
 
 def absolute(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
     """Makes every path absolute that stands in the table at `path`, those in SQLite URLs included."""
     for at, value, allowed in walk(draft.at(path), kinds, path):
-        if isinstance(value, str) and value and any(kind.base is Path for kind in allowed):
+        if isinstance(value, str) and value and any(kind.base in _FILES for kind in allowed):
             _set(draft, at, str(_folder(draft, at) / Path(value).expanduser()))
         elif isinstance(value, dict) and any(kind.base in (DatabaseOptions, OtherDatabaseOptions) for kind in allowed):
             _absolute_url(draft, (*at, "url"))

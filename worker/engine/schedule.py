@@ -3,12 +3,14 @@
 Wall-clock forms keep the rule of `wallclock` over a change of clocks; `every` and `once` know no zone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from worker.engine.occurrences import Occurrences, Span
+from worker.engine.shut import Entries, business_days
 from worker.engine.wallclock import Rule, WallClock
 from worker.engine.within import Within
 from worker.model.cron import read_cron
@@ -21,9 +23,12 @@ __all__ = ["Occurrences", "Span", "occurrences", "of_job"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+_LONGEST_HOLIDAY_DAYS = 60  # over which a day of the month is put off
 
 
-def occurrences(schedule: Schedule, zone: ZoneInfo, name: str, dst: Dst = "once") -> Occurrences | None:
+def occurrences(
+    schedule: Schedule, zone: ZoneInfo, name: str, dst: Dst = "once", holidays: Entries = ()
+) -> Occurrences | None:
     """Returns when `schedule` is due for the job `name`; None for a schedule that no clock drives."""
     if isinstance(schedule, Every):
         return _Every(timedelta(seconds=schedule.every), timedelta(seconds=schedule.offset))
@@ -32,14 +37,17 @@ def occurrences(schedule: Schedule, zone: ZoneInfo, name: str, dst: Dst = "once"
     if isinstance(schedule, Cron):
         return _cron(read_cron(schedule.root, name).fields, zone, dst)
     if isinstance(schedule, At):
-        return _at(schedule, zone, dst)
-    return _monthly(schedule, zone, dst) if isinstance(schedule, Monthly) else None
+        return _at(schedule, zone, dst, holidays)
+    return _monthly(schedule, zone, dst, holidays) if isinstance(schedule, Monthly) else None
 
 
 def of_job(policy: JobOptions, zone: ZoneInfo, name: str) -> Occurrences | None:
-    """Returns when a job is due, `zone` where it names none; None where no clock drives it."""
+    """Returns when a job is due, `zone` where it names none; None where no clock drives it.
+
+    Ticks in its blackouts are among them: those are skipped with that reason, not left out (`shut.outside`).
+    """
     own = policy.timezone or zone
-    found = occurrences(policy.schedule, own, name, policy.dst)
+    found = occurrences(policy.schedule, own, name, policy.dst, policy.holidays)
     hours = policy.hours
     return Within(found, hours.of, own, f", within {hours}") if found and hours else found
 
@@ -99,18 +107,37 @@ def _cron(fields: str, zone: ZoneInfo, dst: Dst) -> Occurrences:
 
 
 @lru_cache(maxsize=4096)
-def _at(schedule: At, zone: ZoneInfo, dst: Dst) -> Occurrences:
+def _at(schedule: At, zone: ZoneInfo, dst: Dst, holidays: Entries) -> Occurrences:
     rules = frozenset(rule for words in schedule.days or ("mon-sun",) for rule in read_days(words))
     days = f"on {', '.join(schedule.days)}" if schedule.days else "every day"
-    clock = WallClock(Rule(schedule.at, lambda day: falls_on(day, rules), dst=dst), zone)
+    is_business = business_days(holidays, zone)
+    clock = WallClock(Rule(schedule.at, lambda day: falls_on(day, rules, is_business), dst=dst), zone)
     return _OnTheWall(clock, f"{_times(schedule.at, zone)} {days}")
 
 
 @lru_cache(maxsize=4096)
-def _monthly(schedule: Monthly, zone: ZoneInfo, dst: Dst) -> Occurrences:
+def _monthly(schedule: Monthly, zone: ZoneInfo, dst: Dst, holidays: Entries) -> Occurrences:
     days = ", ".join(str(day) for day in schedule.monthly)
-    clock = WallClock(Rule(schedule.at, lambda day: _in_month(day, schedule.monthly), dst=dst), zone)
-    return _OnTheWall(clock, f"{_times(schedule.at, zone)} on day {days} of each month")
+    rolled = f", or the {schedule.roll}" if schedule.roll else ""
+    is_business = business_days(holidays, zone)
+    clock = WallClock(Rule(schedule.at, lambda day: _falls(schedule, day, is_business), dst=dst), zone)
+    return _OnTheWall(clock, f"{_times(schedule.at, zone)} on day {days} of each month{rolled}")
+
+
+def _falls(schedule: Monthly, day: date, is_business: Callable[[date], bool]) -> bool:
+    """Tells whether one of the schedule's days is that date, or was put off to it."""
+    if schedule.roll is None:
+        return _in_month(day, schedule.monthly)
+    back = -_DAY if schedule.roll == "next business day" else _DAY
+    if not is_business(day):
+        return False
+    for n in range(_LONGEST_HOLIDAY_DAYS):
+        wanted = day + n * back
+        if n and is_business(wanted):
+            return False
+        if _in_month(wanted, schedule.monthly):
+            return True
+    return False
 
 
 def _in_month(day: date, days: tuple[DayOfMonth, ...]) -> bool:

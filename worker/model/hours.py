@@ -2,14 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from worker.model.portions import Portions, whole
+from worker.model.portions import Portion, Portions, clipped, joined
 
 _WORDS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class DayHours:
 
     def of(self, day: date) -> Portions:
         """Returns the hours of one date."""
-        midnight, end_of_day = whole(day)
-        first, end = datetime.combine(day, self.first), datetime.combine(day, self.end)
-        if self.first < self.end:
-            return ((first, end),)
-        return tuple((start, stop) for start, stop in ((midnight, end), (first, end_of_day)) if start < stop)
+        spans = (self.span(day - _DAY), self.span(day))
+        return joined(part for start, end in spans for part in clipped(start, end, day))
+
+    def span(self, day: date) -> Portion:
+        """Returns the hours that begin on a date; their end may lie on the next."""
+        end = datetime.combine(day, self.end)
+        return datetime.combine(day, self.first), end if self.first < self.end else end + _DAY
 
     def __str__(self) -> str:
         """Returns the words it is written in."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from jobs.contract import Duration, RejectLimit
+from worker.model.blackouts import Blackout, Holiday
 from worker.model.catchup import CatchUp, CatchUpOptions
 from worker.model.drivers import any_database_url
 from worker.model.hours import Hours
@@ -103,6 +104,12 @@ class PolicyOptions(Options):
         default=0, ge=-100, le=100, description="Of what waits, the highest runs first; requests of a person: 10 more."
     )
     max_rejects: Rejects = RejectLimit(share=0.01)
+    blackout: Annotated[tuple[Blackout, ...], OneOrMany(least=0)] = Field(
+        default=(), description="Ticks in these times are skipped; in the job's zone."
+    )
+    holidays: Annotated[tuple[Holiday, ...], OneOrMany(least=0)] = Field(
+        default=(), description="Days from Monday to Friday that are no business days."
+    )
 
 
 class JobOptions(PolicyOptions):

@@ -3,7 +3,7 @@
     "*/10 6-20 * * mon-fri"                            Cron
     { every = "15m", offset = "2m" }                   Every: anchored to 1970-01-01T00:00Z
     { at = ["02:30"], days = ["mon", "last fri"] }     At
-    { monthly = [1, "last"], at = "02:30" }            Monthly
+    { monthly = [1, "last"], at = "02:30", roll = "next business day" }   Monthly
     { once = 2026-12-01T02:00:00Z }                    Once
     { after = ["job"], when = "succeeded", delay = "10m" }   After
     "manual"                                           Manual
@@ -93,9 +93,11 @@ def _day_words(value: object) -> object:
 
 
 DayWords = Annotated[
-    str, BeforeValidator(_day_words), Field(examples=["mon", "mon-fri", "weekday", "last fri", "1st mon"])
+    str,
+    BeforeValidator(_day_words),
+    Field(examples=["mon", "mon-fri", "weekday", "last fri", "1st mon", "business", "last business"]),
 ]
-"""Days of the week, or one of them in each month."""
+"""Days of the week, business days, or one of them in each month."""
 
 
 def _day_of_month(value: object) -> object:
@@ -179,10 +181,11 @@ class At(_Form):
 
 
 class Monthly(_Form):
-    """Times of day, on some days of each month."""
+    """Times of day, on some days of each month; `roll`: where such a day is no business day, the next or previous."""
 
     monthly: Annotated[tuple[DayOfMonth, ...], OneOrMany()]
     at: Annotated[tuple[TimeOfDay, ...], OneOrMany()]
+    roll: Literal["next business day", "previous business day"] | None = None
 
 
 class Once(_Form):
