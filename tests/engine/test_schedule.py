@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from tests.engine.drawing import BERLIN, DAY, END, MINUTE, MOMENTS, START, ZONES, changes, crons, due, schedules, utc
 from worker.engine.schedule import Span, occurrences
+from worker.model.blackouts import HolidayWords
 from worker.model.hours import read_hours
-from worker.model.schedules import After, At, Cron, Dst, Every, Manual, Monthly, Once, Schedule
+from worker.model.schedules import After, At, Cron, DayOfMonth, Dst, Every, Manual, Monthly, Once, Schedule
 
 
 @settings(max_examples=150, deadline=None)
@@ -323,3 +325,69 @@ def test_what_are_no_hours_is_refused(words: object) -> None:
     """The error shows what may be written."""
     with pytest.raises(ValueError, match="expected hours"):
         read_hours(words)
+
+
+NOVEMBER = ("2026-11-01", "2026-11-30T23:59")
+
+
+def days_of(schedule: Schedule, *holidays: str, zone: str = "UTC") -> list[int]:
+    """Returns the days of November 2026 on which a schedule is due, with these holidays."""
+    found = occurrences(schedule, ZoneInfo(zone), "job", holidays=tuple(map(HolidayWords, holidays)))
+    assert found is not None
+    return [at.astimezone(ZoneInfo(zone)).day for at in found.between(utc(NOVEMBER[0]), utc(NOVEMBER[1]), 100)]
+
+
+@pytest.mark.parametrize(
+    ("days", "holidays", "november"),
+    [
+        ("1st business", [], [2]),
+        ("1st business", ["2026-11-02..2026-11-04"], [5]),
+        ("3rd business day", ["11-03"], [5]),
+        ("last business", ["2026-11-30"], [27]),
+        ("20th business", ["11-03"], [30]),
+        ("business", ["2026-11-03..2026-11-27"], [2, 30]),
+        ("last fri", ["2026-11-27"], [27]),
+    ],
+)
+def test_business_days(days: str, holidays: list[str], november: list[int]) -> None:
+    """They are counted without weekends and holidays; other words for days know no holidays."""
+    assert days_of(At(at=(time(6),), days=(days,)), *holidays) == november
+
+
+@pytest.mark.parametrize(
+    ("day", "roll", "holidays", "november"),
+    [
+        (15, None, [], [15]),
+        (15, "next business day", [], [16]),
+        (15, "next business day", ["11-16..11-17"], [18]),
+        (15, "previous business day", [], [13]),
+        (15, "previous business day", ["11-12..11-13"], [11]),
+        (16, "next business day", [], [16]),
+        ("last", "next business day", ["11-30"], [2]),  # 31 October was a Saturday; 30 November goes to December
+        ("last", "previous business day", ["11-30"], [27]),
+        (1, "previous business day", [], []),  # Sunday the 1st goes to October, and 1 December is a Tuesday
+    ],
+)
+def test_a_day_of_the_month_may_roll(
+    day: DayOfMonth, roll: Literal["next business day"] | None, holidays: list[str], november: list[int]
+) -> None:
+    """To the next or previous business day, also over the end of the month."""
+    assert days_of(Monthly(monthly=(day,), at=(time(6),), roll=roll), *holidays) == november
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    zone=st.sampled_from(ZONES),
+    day=st.integers(1, 31),
+    roll=st.sampled_from(["next business day", "previous business day"]),
+)
+def test_rolling_keeps_one_tick_a_month(zone: str, day: int, roll: Literal["next business day"]) -> None:
+    """Whatever the day, twelve months bring twelve ticks, each on a business day, none further than a weekend away."""
+    found = occurrences(Monthly(monthly=(day,), at=(time(12),), roll=roll), ZoneInfo(zone), "job")
+    assert found is not None
+    wanted = due(Monthly(monthly=(day,), at=(time(12),)), zone).between(START, END, 150)
+    for at in wanted:
+        (rolled,) = found.between(at - 2.5 * DAY, at + 2.5 * DAY, 9)
+        assert rolled.astimezone(ZoneInfo(zone)).weekday() < 5
+        assert rolled == at or at.astimezone(ZoneInfo(zone)).weekday() >= 5
+        assert rolled == at or (rolled > at) == (roll == "next business day")

@@ -1,5 +1,6 @@
 """Every form of a schedule is read as written, and what is no schedule gets one clear message."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -186,6 +187,21 @@ def test_spread_spreads() -> None:
     assert len(minutes) > 30
     pairs = [read_cron("H H(0-23) * * *", f"job-{n}").fields.split()[:2] for n in range(60)]
     assert len({int(minute) - int(hour) for minute, hour in pairs}) > 20
+
+
+@pytest.mark.parametrize("names", ["job-{}", "tenant{:05}.orders"])
+def test_spread_is_even_over_ten_thousand_names(names: str) -> None:
+    """Each minute, hour and day gets its share, within what chance does, however alike the names are."""
+    drawn = [read_cron("H H H * *", names.format(n)).fields.split()[:3] for n in range(10_000)]
+    for field, values in enumerate((60, 24, 28)):
+        counts = Counter(parts[field] for parts in drawn)
+        expected = 10_000 / values
+        chi_squared = sum((count - expected) ** 2 / expected for count in counts.values())
+        freedom = values - 1
+        assert len(counts) == values
+        assert abs(chi_squared - freedom) < 5 * (2 * freedom) ** 0.5
+    together = Counter((minute, hour) for minute, hour, _ in drawn)
+    assert max(together.values()) < 30  # of 1,440 minutes of the day, with 7 jobs each on the average
 
 
 def test_day_or_weekday_rule() -> None:

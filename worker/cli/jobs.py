@@ -8,6 +8,7 @@ from worker.cli.output import JsonFlag, ago, room, warn
 from worker.cli.tables import Column, listing
 from worker.config.load import Configuration
 from worker.engine.schedule import Occurrences, of_job
+from worker.engine.shut import outside
 from worker.model.moments import utc_now
 from worker.model.schedules import After
 from worker.store import jobs as table
@@ -94,9 +95,9 @@ def describe_schedule(configuration: Configuration, name: str) -> str:
 
 
 def next_tick(configuration: Configuration, name: str) -> datetime | None:
-    """Returns when a job is due next by its schedule; None where no clock drives it."""
+    """Returns when a job is due next by its schedule and outside of blackouts; None where no clock drives it."""
     due = _occurrences(configuration, name)
-    return due.next_after(utc_now()) if due is not None else None
+    return outside(due, configuration.jobs[name].policy).next_after(utc_now()) if due is not None else None
 
 
 def _occurrences(configuration: Configuration, name: str) -> Occurrences | None:

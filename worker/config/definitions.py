@@ -11,6 +11,7 @@ from worker.config.configuration import JobDefinition
 from worker.config.draft import Draft, Table
 from worker.config.lines import KeyPath
 from worker.config.shape import Kinds, keys_of, kinds_of, walk
+from worker.model.blackouts import CalendarEvents
 from worker.model.options import JobOptions
 
 
@@ -45,10 +46,11 @@ def effective(draft: Draft) -> dict[str, str]:
 
     Model defaults are left out, so that two releases of the worker agree on a definition's hash.
     """
-    return {
-        name: json.dumps(job, default=str, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        for name, job in draft.tables("jobs").items()
-    }
+    return {name: _canonical(job) for name, job in draft.tables("jobs").items()}
+
+
+def _canonical(job: Table) -> str:
+    return json.dumps(job, default=str, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def define(draft: Draft, name: str, text: str) -> JobDefinition | None:
@@ -66,8 +68,16 @@ def define(draft: Draft, name: str, text: str) -> JobDefinition | None:
     options = validate(draft, path, options_model, set(keys_of(options_model)) - set(keys_of(JobOptions)))
     if policy is None or options is None:
         return None
+    text = _with_calendars(text, policy)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return JobDefinition(name, policy, policy.type, options, digest, text, _accounts(job, options_model, path))
+
+
+def _with_calendars(text: str, policy: JobOptions) -> str:
+    """Returns a definition's text with what it takes from calendars: one whose file changed is another definition."""
+    entries = (*policy.blackout, *policy.holidays)
+    digests = [entry.ics.digest for entry in entries if isinstance(entry, CalendarEvents)]
+    return _canonical({**json.loads(text), "calendars": digests}) if digests else text
 
 
 def _accounts(job: Table, options_model: type[BaseModel], path: KeyPath) -> frozenset[str]:

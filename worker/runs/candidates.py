@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from jobs.contract import Json
 from worker.config.configuration import JobDefinition
+from worker.engine.schedule import Span
 from worker.model.moments import new_id
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.model.schedules import After
@@ -37,12 +38,19 @@ def of_tick(job: JobDefinition, at: datetime, now: datetime, trigger: Trigger = 
     return replace(_run(job, trigger, tick_cause(at), now), tick=at)
 
 
-def of_gap(job: JobDefinition, first: datetime, last: datetime, ticks: int, now: datetime) -> Run:
+def of_gap(job: JobDefinition, gap: Span, now: datetime) -> Run:
     """Returns the one row that tells of all the ticks of a gap."""
-    run = _run(job, Trigger.CATCH_UP, tick_cause(first), now)
-    until = last if ticks > 1 else None
-    gap = replace(run, tick=first, tick_until=until, ticks=ticks)
-    return replace(gap, state=RunState.MISSED, reason=Reason.DOWNTIME, finished_at=now)
+    return replace(_of_span(job, gap, now), state=RunState.MISSED, reason=Reason.DOWNTIME, finished_at=now)
+
+
+def of_blackout(job: JobDefinition, span: Span, now: datetime) -> Run:
+    """Returns the one row that tells of ticks in a row that lay in blackouts."""
+    return skipped(_of_span(job, span, now), Reason.BLACKOUT, now)
+
+
+def _of_span(job: JobDefinition, span: Span, now: datetime) -> Run:
+    run = _run(job, Trigger.CATCH_UP, tick_cause(span.first), now)
+    return replace(run, tick=span.first, tick_until=span.last if span.count > 1 else None, ticks=span.count)
 
 
 def of_parent(job: JobDefinition, parent: Run, state: RunState, now: datetime) -> Run:

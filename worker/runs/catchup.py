@@ -1,4 +1,4 @@
-"""What becomes of the ticks of a downtime: those that are made up for, and one row for all others (pure).
+"""What becomes of the ticks of a downtime: those that are made up for, and few rows for all others (pure).
 
 Each question about a span is answered by counting, never by a walk from its beginning: a year of seconds is as quick as
 an hour.
@@ -9,22 +9,28 @@ from datetime import datetime, timedelta
 
 from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Occurrences
+from worker.engine.shut import outside
 from worker.model.catchup import CatchUpOptions
 from worker.model.records import Run, Trigger
-from worker.runs.candidates import of_gap, of_tick
+from worker.runs.candidates import of_blackout, of_gap, of_tick
 
 _INSTANT = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
 
 def of_downtime(job: JobDefinition, since: datetime, until: datetime, occurrences: Occurrences) -> Iterator[Run]:
-    """Yields one row for the ticks after `since` that are left out, then a run for each that is made up for."""
-    made_up = _made_up(job.policy.catch_up, since, until, occurrences)
+    """Yields one row for the ticks after `since` that are left out, then a run for each that is made up for.
+
+    Ticks in blackouts are never made up for: those beside ticks that are get rows of their own.
+    """
+    made_up = _made_up(job.policy.catch_up, since, until, outside(occurrences, job.policy))
     left_out = occurrences.span(since, made_up[0] - _INSTANT if made_up else until)
     if left_out is not None:
-        yield of_gap(job, left_out.first, left_out.last, left_out.count, until)
-    for tick in made_up:
+        yield of_gap(job, left_out, until)
+    for tick, following in zip(made_up, [*made_up[1:], until + _INSTANT], strict=True):
         yield of_tick(job, tick, until, Trigger.CATCH_UP)
+        if job.policy.blackout and (shut := occurrences.span(tick, following - _INSTANT)):
+            yield of_blackout(job, shut, until)
 
 
 def _made_up(options: CatchUpOptions, since: datetime, until: datetime, occurrences: Occurrences) -> list[datetime]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from worker.engine.shut import in_blackout
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.runs.book import Book
 from worker.runs.candidates import skipped
@@ -13,6 +14,7 @@ from worker.store import accounts, jobs, locks, runs
 
 _BY_HAND = (Trigger.MANUAL, Trigger.REPLAY, Trigger.BACKFILL)  # of jobs that are paused or disabled too
 _QUEUES_ALWAYS = (*_BY_HAND, Trigger.CATCH_UP)  # a person, or a policy, asked for exactly these
+_PROMPT = timedelta(minutes=1)  # a tick that is claimed later than this begins at another time than it is due
 _SKEW = timedelta(minutes=5)  # clocks of nodes differ by less
 
 
@@ -67,14 +69,20 @@ def _judge_all(book: Book, news: Iterable[Run], situation: Situation, now: datet
     judged: list[Run] = []
     begun: set[str] = set()  # jobs that an earlier candidate of this batch will hold
     for run in news:
-        reason = _why_not(book, run, situation, begun) if run.state is RunState.QUEUED else None
+        reason = _reason(book, run, situation, begun, now) if run.state is RunState.QUEUED else None
         judged.append(skipped(run, reason, now) if reason else run)
         if judged[-1].state is RunState.QUEUED and not run.not_before:
             begun.add(run.job)
     return judged
 
 
-def _why_not(book: Book, run: Run, situation: Situation, begun: set[str]) -> Reason | None:
+def _reason(book: Book, run: Run, situation: Situation, begun: set[str], now: datetime) -> Reason | None:
+    busy = locks.job_lock(run.job) in situation.holders or run.job in begun
+    overlap = Reason.OVERLAP if busy and _skips(book, run) else None
+    return _why_not(book, run, situation) or _quiet(book, run, now) or overlap
+
+
+def _why_not(book: Book, run: Run, situation: Situation) -> Reason | None:
     job, row = book.get(run.job), situation.jobs.get(run.job)
     if job is None:
         return Reason.REMOVED
@@ -85,10 +93,17 @@ def _why_not(book: Book, run: Run, situation: Situation, begun: set[str]) -> Rea
             return Reason.PAUSED
     if job.accounts & situation.unusable:
         return Reason.ACCOUNT
-    busy = locks.job_lock(run.job) in situation.holders or run.job in begun
-    if busy and _skips(book, run):
-        return Reason.OVERLAP
     return None
+
+
+def _quiet(book: Book, run: Run, now: datetime) -> Reason | None:
+    """Returns the reason where a run is due, or would begin late, in a blackout of its job; who asks by hand knows."""
+    job = book.get(run.job)
+    if job is None or run.trigger in _BY_HAND:
+        return None
+    due = run.not_before or run.tick or now
+    begins = now if now - due > _PROMPT else due
+    return Reason.BLACKOUT if in_blackout(job.policy, due) or in_blackout(job.policy, begins) else None
 
 
 def _with_own_row(connection: sa.Connection, judged: Iterable[Run]) -> list[Run]:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Occurrences, of_job
+from worker.engine.shut import in_blackout
 from worker.model.wording import clock
 from worker.runs.explaining import Facts
 from worker.runs.telling import Point
@@ -23,7 +24,13 @@ def upcoming(facts: Facts, points: Sequence[Point], count: int = 3) -> list[Poin
         return []
     ticks = facts.due.between(facts.now, facts.now + _FURTHEST, count)
     fate, run = _fate(facts, points)
-    return [Point("tick", f"The tick of {clock(tick)} {fate}", run=run) for tick in ticks]
+    quiet = [in_blackout(facts.job.policy, tick) for tick in ticks]
+    return [
+        Point("tick", f"The tick of {clock(tick)} will be skipped: it lies in a blackout", skips=True)
+        if shut
+        else Point("tick", f"The tick of {clock(tick)} {fate}", run=run)
+        for tick, shut in zip(ticks, quiet, strict=True)
+    ]
 
 
 def _fate(facts: Facts, points: Sequence[Point]) -> tuple[str, int | None]:
@@ -72,14 +79,9 @@ def latest(due: Occurrences, moment: datetime) -> datetime | None:
 
 def _why_not(job: JobDefinition, zone: ZoneInfo, asked: datetime) -> str:
     """Returns which option keeps the schedule from being due then, if one does."""
-    for option in ("hours", "blackout"):
-        value = getattr(job.policy, option, None)
-        if not value:
-            continue
-        without = job.policy.model_copy(update={option: None if option == "hours" else type(value)()})
-        due = of_job(without, zone, job.name)
-        if due and due.next_after(asked - _INSTANT) == asked:
-            return f"its {option} keep it from running then"
+    due = of_job(job.policy.model_copy(update={"hours": None}), zone, job.name)
+    if due and due.next_after(asked - _INSTANT) == asked:
+        return "its hours keep it from running then"
     return "the schedule is not due then"
 
 

@@ -260,13 +260,14 @@ def skip(connection: sa.Connection, ids: Sequence[int], reason: Reason, now: dat
 
 
 def extend_skip(connection: sa.Connection, run: Run) -> bool:
-    """Adds a skipped tick to the job's latest row, where that row is a skip for the same reason; else False."""
+    """Adds skipped ticks to the job's latest row, where that row is a skip for the same reason; else False."""
     latest = sa.select(runs).where(runs.c.job == run.job).order_by(runs.c.id.desc()).limit(1)
     row = connection.execute(latest).mappings().first()
     if row is None or row["tick"] is None or (row["state"], row["reason"]) != (RunState.SKIPPED, run.reason):
         return False
     change = sa.update(runs).where(runs.c.id == row["id"])
-    connection.execute(change.values(tick_until=run.tick, ticks=runs.c.ticks + 1, finished_at=run.finished_at))
+    until, ticks = run.tick_until or run.tick, runs.c.ticks + run.ticks
+    connection.execute(change.values(tick_until=until, ticks=ticks, finished_at=run.finished_at))
     return True
 
 
