@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from worker.store import attempts, runs
+from worker.store import attempts, durations, runs
 from worker.store.database import Database
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,6 +21,7 @@ QUESTIONS: dict[str, tuple[Callable[[sa.Connection], object], str]] = {
     "what is to be cancelled": (runs.to_cancel, "ix_runs_to_cancel"),
     "what is open": (runs.open_jobs, "ix_runs_open"),
     "what is covered": (lambda connection: runs.begin(connection, 1, 1, NOON, "hash"), "ix_runs_covered (job=?)"),
+    "how long runs take": (lambda connection: durations.typical_s(connection, ["orders"]), "ix_runs_covered (job=?)"),
     "what runs": (attempts.running, "ix_attempts_running"),
 }
 

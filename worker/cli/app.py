@@ -29,6 +29,7 @@ VERBS = {
     "reload": Verb("reload", _DAEMON, "Ask the daemon to read its configuration again."),
     "health": Verb("health", _LOOK, "Tell whether a daemon works; exit 1 where none does."),
     "jobs": Verb("jobs", _LOOK, "List the jobs and how each has been doing."),
+    "plan": Verb("plan", _LOOK, "Draw the coming fires of all jobs, and what collides."),
     "history": Verb("history", _LOOK, "List runs, newest first."),
     "show": Verb("show", _LOOK, "Show one run whole: its attempts, calls and rejects."),
     "rejects": Verb("rejects", _LOOK, "List records that did not get through, and why."),

@@ -1,0 +1,99 @@
+"""What `worker plan` draws: on a terminal, in a pipe, as JSON."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CONFIG, Verb
+from tests.cli.seeding import seed
+from worker.store import jobs
+from worker.store.database import Database
+from worker.store.tables import jobs as jobs_table
+
+CLOCKED = """
+[jobs.nightly]
+type = "request"
+schedule = { at = "02:30" }
+timezone = "Europe/Berlin"
+account = "tangoe"
+method = "GET"
+path = "/x"
+
+[jobs.busy]
+type = "request"
+schedule = { every = "1s" }
+account = "tangoe"
+method = "GET"
+path = "/x"
+"""
+
+
+@pytest.fixture
+def planned(folder: Path) -> Path:
+    """An installation with jobs of the clock."""
+    (folder / "config.toml").write_text(CONFIG + CLOCKED)
+    return folder
+
+
+@pytest.mark.usefixtures("planned")
+@pytest.mark.parametrize("columns", [80, 120, 200])
+@pytest.mark.parametrize("days", ["1", "7", "90"])
+def test_the_picture_keeps_to_the_width(worker: Verb, columns: int, days: str) -> None:
+    """No row of the picture is wider than the terminal, none holds a colour, and all end at the same column."""
+    said = worker("plan", "--days", days, columns=columns)
+    assert said.code == 0
+    rows = [line for line in said.out.splitlines() if line.count("│") == 2]
+    assert len(rows) >= 4
+    assert len({line.rindex("│") for line in rows}) == 1
+    assert all(len(line) <= columns for line in rows)
+    assert "\x1b" not in said.out
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_row_shows_when_a_job_is_due(worker: Verb) -> None:
+    """A night of change is marked above the column, and told below; a job without a clock is named."""
+    said = worker("plan", "--from", "2027-03-27T12:00", "nightly", "employees", columns=100)
+    row = next(line for line in said.out.splitlines() if "nightly" in line)
+    clocks = next(line for line in said.out.splitlines() if "clocks" in line)
+    assert row.count("●") == 1
+    assert clocks.index("◆") == row.index("●")
+    assert "◆ Europe/Berlin, Sun 28 Mar: 02:00 becomes 03:00; 1 job" in said.out
+
+
+@pytest.mark.usefixtures("planned")
+def test_what_will_not_run_says_why(worker: Verb, database: Database) -> None:
+    """Disabled in the file, paused by a person, blocked by its account: the row says so."""
+    seed(database)
+    with database.write() as connection:
+        jobs.configure(connection, [jobs.JobRow("nightly", "h", True, datetime.now(UTC))], [])
+        paused = {"paused_by": "ann", "paused_at": datetime.now(UTC), "paused_why": "the API moves"}
+        connection.execute(jobs_table.update().where(jobs_table.c.name == "nightly").values(**paused))
+    rows = {row["job"]: row for row in worker("plan", "--json").json["jobs"]}
+    assert rows["nightly"]["idle"] == "paused by ann: the API moves"
+    assert rows["employees"]["idle"] == "disabled"
+    assert rows["busy"]["idle"] == "account tangoe cannot be used"
+
+
+@pytest.mark.usefixtures("planned")
+def test_json_holds_the_fires(worker: Verb) -> None:
+    """Every job, its next fires, and nothing drawn."""
+    told = worker("plan", "--from", "2026-03-01", "--json").json
+    rows = {row["job"]: row for row in told["jobs"]}
+    assert rows["busy"]["fires"] >= 86_400
+    assert len(rows["busy"]["ticks"]) == 1000
+    assert rows["nightly"]["next"] == "2026-03-01T01:30:00Z"
+    since, until = (datetime.fromisoformat(told[key]) for key in ("since", "until"))
+    assert until - since >= timedelta(days=1)
+
+
+@pytest.mark.usefixtures("planned")
+def test_more_jobs_than_rows_are_counted(worker: Verb) -> None:
+    """What is not drawn is said."""
+    assert "4 more jobs not drawn" in worker("plan", "--from", "2026-11-27", "--limit", "1").out
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_job_that_is_not_there_is_an_error_of_usage(worker: Verb) -> None:
+    """As with every verb."""
+    assert worker("plan", "nowhere").code == 2

@@ -1,0 +1,144 @@
+"""The verb that shows what is coming."""
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from worker.cli.jobs import describe_schedule
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, open_existing
+from worker.cli.output import JsonFlag, Limit, out, print_json, room
+from worker.cli.planframe import frame_of
+from worker.cli.planpicture import Plan, picture, time_room
+from worker.config.load import Configuration, load
+from worker.model.errors import StoreUnreachable
+from worker.model.moments import utc_now
+from worker.runs.collisions import at_once, changes_of_clocks, collisions
+from worker.runs.forecast import Lane, Prospect, forecast
+from worker.store import accounts, durations, jobs, schema
+from worker.store.jobs import JobRow
+
+app = room()
+
+_IN_A_PIPE = 120  # columns
+_IN_JSON = 1_000  # fires of one job
+_LONGEST_DAYS = 3660
+
+_Jobs = Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", help="Only these.", show_default=False)]
+_Days = Annotated[
+    float, typer.Option("--days", "-d", min=0.01, max=_LONGEST_DAYS, metavar="N", help="How far to look ahead.")
+]
+_From = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Begin there, by the worker's zone, not now."),
+]
+
+
+@app.command(epilog="Examples: `worker plan`, `worker plan --days 7 orders`, `worker plan --json`")
+def plan(
+    names: _Jobs = None,
+    days: _Days = 1.0,
+    since: _From = None,
+    limit: Limit = 40,
+    config: ConfigPath = DEFAULT_CONFIG,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw the coming fires of all jobs: when each is due, how long it is expected to take, what gets in whose way.
+
+    Durations are those of each job's last successes. A `!` marks what collides, with a sentence below. The JSON has
+    `jobs` (with the fires of each), `collisions` and `clocks` (nights on which clocks change).
+    """
+    configuration = load(config)
+    for name in names or ():
+        known(name, configuration.jobs, "job")
+    start = since.replace(tzinfo=configuration.worker.timezone) if since else utc_now()
+    drawn = _plan(configuration, names or sorted(configuration.jobs), start, days, limit)
+    if as_json:
+        print_json(_document(configuration, drawn))
+        return
+    for line in picture(drawn):
+        out.print(line, soft_wrap=True)
+
+
+def _plan(configuration: Configuration, names: list[str], start: datetime, days: float, limit: int) -> Plan:
+    zone, concurrency, wanted = configuration.worker.timezone, configuration.worker.concurrency, set(names)
+    frame = frame_of(start, days, time_room(_width(), [f"  {name}" for name in names]), zone)
+    lanes = forecast(configuration.jobs, zone, frame, _prospects(configuration))
+    told = [lane for lane in lanes if lane.name in wanted]
+    shown = [lane for lane in told if _has_a_place(lane)]
+    return Plan(
+        frame=frame,
+        zone=zone,
+        lanes=shown[:limit],
+        by_hand=[lane for lane in told if not _has_a_place(lane)],
+        collisions=[one for one in collisions(lanes, concurrency) if wanted.intersection(one.jobs)],
+        changes=changes_of_clocks(told, zone, frame),
+        at_once=at_once(lanes, frame),
+        concurrency=concurrency,
+        left_out=len(shown[limit:]),
+    )
+
+
+def _has_a_place(lane: Lane) -> bool:
+    return bool(lane.total or lane.idle or not lane.counted)
+
+
+def _width() -> int:
+    return out.width if out.is_terminal or "COLUMNS" in os.environ else _IN_A_PIPE
+
+
+def _prospects(configuration: Configuration) -> dict[str, Prospect]:
+    """Returns what the database knows of the jobs; nothing where there is none yet, or one of an older schema."""
+    try:
+        database = open_existing(configuration.database)
+    except StoreUnreachable:
+        return {}
+    try:
+        if schema.status(database).pending:
+            return {}
+        with database.read() as connection:
+            takes = durations.typical_s(connection, configuration.jobs)
+            rows = {row.name: row for row in jobs.listing(connection)}
+            unusable = accounts.unusable(connection, utc_now())
+    finally:
+        database.close()
+    return {
+        name: Prospect(takes.get(name), _idle(rows.get(name), job.accounts & unusable.keys()))
+        for name, job in configuration.jobs.items()
+    }
+
+
+def _idle(row: JobRow | None, blocked: Iterable[str]) -> str:
+    if row is not None and row.paused_at is not None:
+        why = f": {row.paused_why}" if row.paused_why else ""
+        return f"paused by {row.paused_by}{why}"
+    names = ", ".join(sorted(blocked))
+    return f"account {names} cannot be used" if names else ""
+
+
+def _document(configuration: Configuration, drawn: Plan) -> dict[str, Any]:
+    frame = drawn.frame
+    return {
+        "since": frame.start,
+        "until": frame.end,
+        "jobs": [_lane(configuration, lane) for lane in (*drawn.lanes, *drawn.by_hand)],
+        "collisions": [vars(one) for one in drawn.collisions],
+        "clocks": [vars(change) for change in drawn.changes],
+        "at_once": {"expected": max(drawn.at_once, default=0), "allowed": drawn.concurrency},
+        "left_out": drawn.left_out,
+    }
+
+
+def _lane(configuration: Configuration, lane: Lane) -> Mapping[str, Any]:
+    return {
+        "job": lane.name,
+        "schedule": describe_schedule(configuration, lane.name),
+        "fires": lane.total if lane.counted else None,
+        "next": lane.fires[0] if lane.fires else None,
+        "ticks": lane.fires[:_IN_JSON],
+        "takes_s": lane.prospect.takes_s,
+        "idle": lane.idle or None,
+    }
