@@ -353,8 +353,10 @@ def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path, monkeypatch: pyte
         structlog.get_logger().info("torn")
     structlog.get_logger().info("whole")
     log.close()
-    half, whole = path.read_text().splitlines()
-    assert (half, json.loads(whole)["event"], log.dropped) == ('{"eve', "whole", 1)
+    half, *lines = path.read_text().splitlines()
+    told, whole = map(json.loads, lines)
+    assert (half, told["event"], told["lines"]) == ('{"eve', "log.lines_lost", 1)
+    assert (whole["event"], log.dropped) == ("whole", 1)
 
 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:

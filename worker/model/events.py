@@ -321,6 +321,15 @@ class HistoryPruned(Event):
 
 
 @dataclass(frozen=True)
+class LogLinesLost(Event):
+    """So many lines before this one went nowhere: a disk was full, a pipe closed, or its reader did not read."""
+
+    name = "log.lines_lost"
+    level = "warning"
+    lines: int
+
+
+@dataclass(frozen=True)
 class WorkerFailed(Event):
     """Part of the worker failed in a way no job explains; it goes on."""
 

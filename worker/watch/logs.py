@@ -8,9 +8,9 @@ from typing import IO, Any
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from worker.model.events import Event
+from worker.model.events import Event, LogLinesLost
 from worker.watch.lines import processors
-from worker.watch.outlet import Outlet, open_outlet
+from worker.watch.outlet import LAST_WORDS_S, Outlet, open_outlet
 
 _FLOOR = ("alembic", "apscheduler", "requests", "sqlalchemy", "urllib3")  # below WARNING: URLs, statements, chatter
 _LEVELS = ("critical", "error", "warning", "info", "debug")
@@ -37,16 +37,20 @@ _chain: list[Processor] = []  # replaced in place, for the same reason
 class Log:
     """The configured log, until `close()`; `dropped` is the number of lines that could not be written."""
 
-    def __init__(self, outlet: Outlet, bridge: "_Bridge", level: int) -> None:
+    def __init__(self, outlet: Outlet, bridge: "_Bridge", level: int, *, terminal: bool) -> None:
         self._outlet = outlet
+        self._terminal = terminal
         self._bridge = bridge
         root = logging.getLogger()
         self._levels = {logger: logger.level for logger in (root, *map(logging.getLogger, _FLOOR))}
         root.addHandler(bridge)
-        root.setLevel(level)
-        for name in _FLOOR:
-            logging.getLogger(name).setLevel(max(level, logging.WARNING))
+        _set_levels(level)
         logging.captureWarnings(capture=True)
+
+    def speak(self, level: str, format: str) -> None:  # noqa: A002  # the option's name in [log]
+        """Goes on at another level or in another form; where the lines go stays."""
+        _speak(self._outlet, level, format, self._terminal)
+        _set_levels(logging.getLevelNamesMapping()[level.upper()])
 
     @property
     def dropped(self) -> int:
@@ -54,11 +58,17 @@ class Log:
         return self._outlet.dropped
 
     def reopen(self) -> None:
-        """Opens the file anew, which may have been moved away; goes on with the old one where that fails."""
-        self._outlet.reopen()
+        """Opens the file anew, which may have been moved away; where that fails, goes on and says so."""
+        try:
+            self._outlet.reopen()
+        except OSError as error:
+            logging.getLogger(__name__).warning("the log's file cannot be opened anew: %s", error)
 
-    def close(self) -> None:
-        """Takes the log down and gives its file back; later lines go nowhere. Closing twice is harmless."""
+    def close(self, patience_s: float = LAST_WORDS_S) -> None:
+        """Takes the log down and gives its file back; later lines go nowhere. Closing twice is harmless.
+
+        What waits to be written has so long to go out.
+        """
         if _relay.outlet is self._outlet:
             _relay.voice = None
             structlog.reset_defaults()
@@ -67,7 +77,7 @@ class Log:
         for logger, level in self._levels.items():
             logger.setLevel(level)
         self._levels = {}
-        self._outlet.close()
+        self._outlet.close(patience_s)
 
 
 def configure(
@@ -84,9 +94,15 @@ def configure(
     """
     target = stream or sys.stdout
     terminal = file is None and target is not None and target.isatty()
-    style = ("console" if terminal else "json") if format == "auto" else format
     _relay.outlet = outlet = open_outlet(file, target)
+    _speak(outlet, level, format, terminal)
+    return Log(outlet, _Bridge(), logging.getLevelNamesMapping()[level.upper()], terminal=terminal)
+
+
+def _speak(outlet: Outlet, level: str, form: str, terminal: bool) -> None:  # noqa: FBT001  a fact, no choice
+    style = ("console" if terminal else "json") if form == "auto" else form
     _chain[:] = processors(style, colors=terminal)
+    outlet.tell = _lost
     structlog.configure(
         processors=_chain,
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -94,7 +110,17 @@ def configure(
         cache_logger_on_first_use=True,
     )
     _relay.voice = structlog.get_logger().bind()
-    return Log(outlet, _Bridge(), logging.getLevelNamesMapping()[level.upper()])
+
+
+def _set_levels(level: int) -> None:
+    logging.getLogger().setLevel(level)
+    for name in _FLOOR:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _lost(lines: int) -> bytes:
+    event = LogLinesLost(lines)
+    return _rendered(event.level, {"event": event.name, **event.facts()})
 
 
 def dropped() -> int:
@@ -128,6 +154,10 @@ def _line(record: logging.LogRecord) -> bytes:
         line["exc_info"] = record.exc_info
     if record.stack_info:
         line["stack"] = record.stack_info
+    return _rendered(level, line)
+
+
+def _rendered(level: str, line: Any) -> bytes:  # noqa: ANN401  # becomes bytes on its way
     for process in _chain:
         line = process(_relay, level, line)
     rendered: bytes = line

@@ -1,77 +1,179 @@
-"""Where log lines go: a file descriptor or a stream, neither of which may ever harm who logs."""
+"""Where log lines go: a file descriptor or a stream, neither of which may ever harm or hold up who logs.
+
+Whoever logs writes the line itself, while nothing waits and the descriptor takes it at once: what was told has then
+left the process, and a kill -9 does not take it back. What is not taken at once (a reader that stopped, a terminal that
+is held) waits in a bounded queue for a thread that writes it later; beyond the bound lines are dropped and counted.
+"""
 
 import os
 import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from worker.model.errors import ConfigurationError, Problem
+from worker.watch.sink import Sink
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_MOST = 4 * 1024**2  # bytes that may wait
+_LOOK_EVERY_S = 0.5  # at a descriptor that takes nothing
+LAST_WORDS_S = 1.0
 
 
 class Outlet:
-    """Takes whole lines; `dropped` counts those that a full disk, a closed pipe or a closed stream refused.
+    """Takes whole lines; `dropped` counts those that a full disk, a closed pipe or a full queue refused.
 
-    Descriptors are written to directly: a buffer would keep refused lines and fail once more when the process
-    ends.
+    Descriptors are written to directly: a buffer would keep refused lines and fail once more when the process ends.
+    `tell`, handed a number of lines lost, returns the line that says so; it goes out as soon as lines do again.
     """
 
-    def __init__(self, descriptor: int | None, stream: IO[str] | None = None, *, owned: bool = False) -> None:
+    def __init__(self, sink: Sink | None, stream: IO[str] | None = None, file: Path | None = None) -> None:
         self.dropped = 0
-        self._descriptor = descriptor
-        self._stream = stream
-        self._owned = owned
-        self._torn = False
-        self._lock = threading.RLock()  # a signal handler may log while the thread it interrupts does
+        self.tell: Callable[[int], bytes] | None = None
+        self._sink, self._stream, self._file = sink, stream, file
+        self._torn = False  # the last line out has no end
+        self._untold = 0  # lines dropped that no line told of yet
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._lock = threading.RLock()  # a signal handler may log while its thread does
+        self._changed = threading.Condition(self._lock)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many lines wait to be written."""
+        return len(self._queue)
 
     def write(self, line: bytes) -> None:
-        """Writes one line, which ends in a newline, or counts it as dropped; raises nothing for that."""
+        """Writes one line, which ends in a newline, queues it or counts it as dropped; never waits, never raises."""
         with self._lock:
             try:
-                if self._descriptor is not None:
-                    self._put(self._descriptor, line)
-                elif self._stream is not None:
-                    self._stream.write(line.decode("utf-8", "replace"))
-                    self._stream.flush()
+                if self._sink is None:
+                    self._to_stream(line)
+                elif self._queue:
+                    self._enqueue(line)
                 else:
-                    self.dropped += 1
+                    if self._untold:
+                        self._say_dropped(self._sink)
+                    self._put(self._sink, line)
             except (OSError, ValueError):  # ValueError: the stream is closed
-                self.dropped += 1
+                self._drop()
 
     def reopen(self) -> None:
-        """Opens the file anew under its name; goes on with the old one where that fails."""
+        """Opens the file anew under its name, as after a rotation; raises OSError and goes on with the old one."""
+        if self._file is None:
+            return
+        anew = Sink(os.open(self._file, _FLAGS, 0o600), owned=True)
+        with self._changed:
+            before, self._sink = self._sink, anew
+            self._torn = False
+        if before is not None:
+            before.close()
 
-    def close(self) -> None:
-        """Gives the file back; lines that still come are dropped."""
-        with self._lock:
-            if self._owned and self._descriptor is not None:
-                os.close(self._descriptor)
-            self._descriptor = self._stream = None
+    def close(self, patience_s: float = LAST_WORDS_S) -> None:
+        """Writes what waits, for at most so long, and gives the file back; lines that still come are dropped."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._queue, patience_s)
+            self.dropped += len(self._queue)
+            self._queue.clear()
+            before, self._sink, self._stream = self._sink, None, None
+            self._changed.notify_all()
+        if before is not None:
+            before.close()
 
-    def _put(self, descriptor: int, line: bytes) -> None:
-        data = b"\n" + line if self._torn else line  # what a full disk cut off must not swallow this line
-        written = os.write(descriptor, data)
-        while written < len(data):
-            self._torn = True
-            written += os.write(descriptor, data[written:])
-        self._torn = False
+    def _to_stream(self, line: bytes) -> None:
+        if self._stream is None:
+            self._drop()
+            return
+        self._stream.write(line.decode("utf-8", "replace"))
+        self._stream.flush()
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        self._untold += 1
+
+    def _put(self, sink: Sink, line: bytes) -> None:
+        """Writes a line; what of it is not taken now is queued. Raises OSError."""
+        rest = b"\n" + line if self._torn else line  # what a full disk cut off must not swallow this line
+        begun = False
+        while rest:
+            taken = sink.write(rest)
+            if taken is None:
+                self._enqueue(rest, begun=begun)
+                return
+            rest, begun = rest[taken:], True
+            self._torn = bool(rest)
+
+    def _enqueue(self, data: bytes, *, begun: bool = False) -> None:
+        """Lets a line wait, or drops it where too much waits; the rest of one whose beginning is out always waits."""
+        if self._queued_bytes + len(data) > _MOST and not begun:
+            self._drop()
+            return
+        self._queue.append(data)
+        self._queued_bytes += len(data)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _say_dropped(self, sink: Sink) -> None:
+        untold, self._untold = self._untold, 0
+        try:
+            self._put(sink, self.tell(untold) if self.tell else b"")
+        except OSError:
+            self._untold += untold
+            raise
+
+    def _work(self) -> None:
+        """Writes what waits whenever something is taken."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._sink is None)
+                sink = self._sink
+            if sink is None:
+                return
+            sink.wait(_LOOK_EVERY_S)
+            with self._changed:
+                if self._sink is sink:
+                    self._drain(sink)
+
+    def _drain(self, sink: Sink) -> None:
+        while self._queue:
+            data = self._queue[0]
+            try:
+                taken = sink.write(data)
+            except OSError:  # nobody reads any more
+                taken = len(data)
+                self._drop()
+            if taken is None:
+                return
+            self._queue.popleft()
+            self._queued_bytes -= taken
+            self._torn = taken < len(data)
+            if self._torn:
+                self._queue.appendleft(data[taken:])
+        if self._untold:
+            with suppress(OSError):
+                self._say_dropped(sink)
+        self._changed.notify_all()
 
 
 def open_outlet(file: Path | None, stream: IO[str]) -> Outlet:
     """Returns the outlet for a file, or for a stream where no file is named; raises ConfigurationError."""
     if file is None:
-        return Outlet(_descriptor(stream), stream)
+        return Outlet(_sink(stream), stream)
     try:
-        return Outlet(os.open(file, _FLAGS, 0o600), owned=True)
+        return Outlet(Sink(os.open(file, _FLAGS, 0o600), owned=True), file=file)
     except OSError as error:
         problem = f"{file} cannot be opened ({error.strerror}); name one in a folder that the worker may write to"
         raise ConfigurationError([Problem(None, None, "log.file", problem)]) from None
 
 
-def _descriptor(stream: IO[str]) -> int | None:
+def _sink(stream: IO[str]) -> Sink | None:
     try:
         stream.flush()  # what was printed before stays before
-        return stream.fileno()
+        return Sink(stream.fileno())
     except (OSError, ValueError, AttributeError):  # in memory, or none at all
         return None
