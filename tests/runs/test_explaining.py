@@ -188,7 +188,7 @@ def test_a_run_of_a_dead_node_is_told_as_such(make_bench: Make) -> None:
     assert point.kind == "overlap"
     assert point.run == run.id
     assert "node bench, which shows no sign of life" in point.text
-    assert "attempted again by itself" in (point.remedy or "")
+    assert "attempts it again by itself" in (point.remedy or "")
 
 
 def _begin(connection: sa.Connection, run: int, node: int) -> None:

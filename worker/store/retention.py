@@ -77,8 +77,9 @@ def drop(connection: sa.Connection, table: str, before: int, limit: int) -> int:
     mine = connection.execute(some.with_for_update(skip_locked=True)).all()
     if not mine:
         return 0
-    gone = sa.delete(BY_ID[table].table).where(sa.tuple_(*keys).in_([tuple(row) for row in mine]))
-    return connection.execute(gone).rowcount
+    gone = sa.delete(BY_ID[table].table).where(*(key == sa.bindparam(f"old_{key.name}") for key in keys))
+    connection.execute(gone, [{f"old_{key}": value for key, value in row._mapping.items()} for row in mine])  # noqa: SLF001  SQLAlchemy's public name for it
+    return len(mine)
 
 
 def _old(table: str, before: int) -> list[sa.ColumnElement[bool]]:

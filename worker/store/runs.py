@@ -18,6 +18,9 @@ _OPEN = (RunState.QUEUED, RunState.RUNNING)
 # Spelled out in the statement: where a state is a parameter, SQLite takes no index that holds some rows only.
 _IS_OPEN = runs.c.state.in_(sa.bindparam("open", [*map(str, _OPEN)], expanding=True, literal_execute=True))
 _IS_QUEUED = runs.c.state == sa.literal(RunState.QUEUED, literal_execute=True)
+_IS_UNSUCCESSFUL = runs.c.state.in_(
+    sa.bindparam("unsuccessful", ["cancelled", "failed", "missed", "skipped"], expanding=True, literal_execute=True)
+)
 _SUCCEEDED = runs.c.state == sa.literal(RunState.SUCCEEDED, literal_execute=True)
 
 
@@ -102,15 +105,28 @@ def listing(
     limit: int = 50,
     before: int | None = None,
 ) -> list[Run]:
-    """Returns runs, newest first, of one job or of all."""
-    query = sa.select(runs).order_by(runs.c.id.desc()).limit(limit)
+    """Returns runs, newest first, of one job or of all.
+
+    Each state is asked for by itself: its index has the newest first, and no table is sorted for a few rows.
+    """
+    query = sa.select(runs).limit(limit)
     if job is not None:
         query = query.where(runs.c.job == job)
     if before is not None:
         query = query.where(runs.c.id < before)
-    if wanted := list(states):
-        query = query.where(runs.c.state.in_(wanted))
-    return [_run(row) for row in connection.execute(query).mappings()]
+    queries = [_of_state(query, state) for state in dict.fromkeys(states)] or [query.order_by(runs.c.id.desc())]
+    found = [_run(row) for one in queries for row in connection.execute(one).mappings()]
+    return sorted(found, key=lambda run: run.id, reverse=True)[:limit]
+
+
+def _of_state(query: sa.Select[Any], state: RunState) -> sa.Select[Any]:
+    """Returns the query for runs in a state, with the words of the index that holds them."""
+    there = query.where(runs.c.state == sa.literal(state, literal_execute=True))
+    if not state.ended:  # the sum keeps databases from looking for a few runs through the whole table in its order
+        return there.where(_IS_OPEN).order_by((runs.c.id + 0).desc())
+    if state is not RunState.SUCCEEDED:
+        there = there.where(_IS_UNSUCCESSFUL)
+    return there.order_by(runs.c.id.desc())
 
 
 def _held_by_other(kind: str, name: sa.ColumnElement[str | None]) -> sa.ColumnElement[bool]:

@@ -188,6 +188,27 @@ runs = sa.Table(
         sqlite_where=sa.text("state = 'queued' AND mutex IS NOT NULL"),
         postgresql_where=sa.text("state = 'queued' AND mutex IS NOT NULL"),
     ),
+    sa.Index(  # a job's last success
+        "ix_runs_succeeded",
+        "job",
+        "id",
+        sqlite_where=sa.text("state = 'succeeded'"),
+        postgresql_where=sa.text("state = 'succeeded'"),
+    ),
+    sa.Index(  # its failures since
+        "ix_runs_failed",
+        "job",
+        "id",
+        sqlite_where=sa.text("state = 'failed'"),
+        postgresql_where=sa.text("state = 'failed'"),
+    ),
+    sa.Index(  # what went otherwise than planned, over all jobs
+        "ix_runs_unsuccessful",
+        "state",
+        "id",
+        sqlite_where=sa.text("state IN ('cancelled', 'failed', 'missed', 'skipped')"),
+        postgresql_where=sa.text("state IN ('cancelled', 'failed', 'missed', 'skipped')"),
+    ),
     sa.Index(  # how far a job's successes reach
         "ix_runs_covered",
         "job",

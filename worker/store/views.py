@@ -1,4 +1,4 @@
-"""The view `job_health`, read with types; migrations/versions/0002_views.py makes it."""
+"""The view `job_health`, read with types; migrations/versions/0003_control.py makes it."""
 
 from typing import Any
 
@@ -11,6 +11,8 @@ _TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "enabled": sa.Boolean,
     "paused": sa.Boolean,
     "paused_by": sa.Text,
+    "paused_why": sa.Text,
+    "quarantined_at": Moment,  # paused by the worker itself
     "last_run": sa.BigInteger,  # of whatever outcome, skipped and missed ones included
     "last_state": sa.Text,
     "last_reason": sa.Text,
