@@ -6,6 +6,7 @@ an hour.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Occurrences
@@ -27,7 +28,7 @@ def of_downtime(job: JobDefinition, since: datetime, until: datetime, occurrence
     left_out = occurrences.span(since, made_up[0] - _INSTANT if made_up else until)
     if left_out is not None:
         yield of_gap(job, left_out, until)
-    for tick, following in zip(made_up, [*made_up[1:], until + _INSTANT], strict=True):
+    for tick, following in pairwise([*made_up, until + _INSTANT]):
         yield of_tick(job, tick, until, Trigger.CATCH_UP)
         if job.policy.blackout and (shut := occurrences.span(tick, following - _INSTANT)):
             yield of_blackout(job, shut, until)
