@@ -66,6 +66,7 @@ def upgrade() -> None:
     op.create_index("ix_runs_mutex", "runs", ["mutex", "priority", "id"], sqlite_where=where, postgresql_where=where)
     op.add_column("jobs", sa.Column("paused_why", sa.Text))
     op.add_column("jobs", sa.Column("quarantined_at", moment))
+    op.add_column("jobs", sa.Column("resumed_at", moment))
     op.add_column("accounts", sa.Column("paused_why", sa.Text))
     op.add_column("nodes", sa.Column("configuration_hash", sa.Text))
     op.add_column("nodes", sa.Column("configured_at", moment))

@@ -49,7 +49,7 @@ def test_who_paused_a_job_when_and_why_stays_with_it(make_bench: Make) -> None:
     row = _row(bench, "orders")
     assert (row.paused_by, row.paused_at, row.paused_why) == ("somebody", START, "the ERP is moved")
     ask(bench, "resume", "orders")
-    assert _row(bench, "orders") == replace(row, paused_by=None, paused_at=None, paused_why=None)
+    assert _row(bench, "orders") == replace(row, paused_by=None, paused_at=None, paused_why=None, resumed_at=START)
 
 
 def test_a_resume_ends_a_quarantine(make_bench: Make) -> None:

@@ -171,6 +171,17 @@ class RunRescued(Event):
 
 
 @dataclass(frozen=True)
+class JobQuarantined(Event):
+    """Runs of a job took the worker's process down again and again; it is paused until somebody resumes it."""
+
+    name = "job.quarantined"
+    level = "error"
+    job: str
+    run: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class TokenRefreshed(Event):
     """An account has a new token."""
 

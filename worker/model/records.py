@@ -78,6 +78,11 @@ class Trigger(StrEnum):
     BACKFILL = "backfill"
     REPLAY = "replay"
 
+    @property
+    def by_hand(self) -> bool:
+        """True where a person asked for the run: it happens even if the job is paused or disabled."""
+        return self in (Trigger.MANUAL, Trigger.REPLAY, Trigger.BACKFILL)
+
 
 class Health(StrEnum):
     """Whether an account's credentials can be used."""

@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from worker.config.configuration import JobDefinition
 from worker.engine.shut import in_blackout
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.runs.book import Book
 from worker.runs.candidates import skipped
 from worker.store import accounts, jobs, locks, runs
 
-_BY_HAND = (Trigger.MANUAL, Trigger.REPLAY, Trigger.BACKFILL)  # of jobs that are paused or disabled too
-_QUEUES_ALWAYS = (*_BY_HAND, Trigger.CATCH_UP)  # a person, or a policy, asked for exactly these
 _PROMPT = timedelta(minutes=1)  # a tick that is claimed later than this begins at another time than it is due
 _SKEW = timedelta(minutes=5)  # clocks of nodes differ by less
 
@@ -24,6 +23,7 @@ class Situation:
 
     jobs: Mapping[str, jobs.JobRow]
     unusable: frozenset[str]  # accounts that are blocked or wait for a login
+    paused: frozenset[str]  # accounts that somebody paused
     holders: Mapping[str, int]  # who holds which lock
 
 
@@ -36,6 +36,7 @@ def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now
     situation = Situation(
         jobs=jobs.locked(connection, names),
         unusable=frozenset(accounts.unusable(connection, now)),
+        paused=accounts.paused(connection),
         holders=locks.holders(connection, [locks.job_lock(name) for name in names]),
     )
     news = [run for run in candidates if not _accounted(run, situation, now)]
@@ -86,20 +87,26 @@ def _why_not(book: Book, run: Run, situation: Situation) -> Reason | None:
     job, row = book.get(run.job), situation.jobs.get(run.job)
     if job is None:
         return Reason.REMOVED
-    if run.trigger not in _BY_HAND:
-        if not job.policy.enabled:
-            return Reason.DISABLED
-        if row is not None and row.paused_at is not None:
-            return Reason.PAUSED
-    if job.accounts & situation.unusable:
-        return Reason.ACCOUNT
-    return None
+    if not job.policy.enabled and not run.trigger.by_hand:
+        return Reason.DISABLED
+    if row is not None and row.quarantined_at is not None:
+        return Reason.QUARANTINED
+    if row is not None and row.paused_at is not None and not run.trigger.by_hand:
+        return Reason.PAUSED
+    return _accounts_say(job, run, situation)
+
+
+def _accounts_say(job: JobDefinition, run: Run, situation: Situation) -> Reason | None:
+    """Returns why the job's accounts keep it from running; a backfill's runs wait for a paused one."""
+    if job.accounts & situation.paused and run.trigger is not Trigger.BACKFILL:
+        return Reason.ACCOUNT_PAUSED
+    return Reason.ACCOUNT if job.accounts & situation.unusable else None
 
 
 def _quiet(book: Book, run: Run, now: datetime) -> Reason | None:
     """Returns the reason where a run is due, or would begin late, in a blackout of its job; who asks by hand knows."""
     job = book.get(run.job)
-    if job is None or run.trigger in _BY_HAND:
+    if job is None or run.trigger.by_hand:
         return None
     due = run.not_before or run.tick or now
     begins = now if now - due > _PROMPT else due
@@ -141,4 +148,5 @@ def _skips(book: Book, run: Run) -> bool:
     job = book.get(run.job)
     if job is None or job.policy.overlap != "skip":
         return False
-    return run.trigger not in _QUEUES_ALWAYS and run.not_before is None
+    asked_for = run.trigger.by_hand or run.trigger is Trigger.CATCH_UP  # by a person or a policy, exactly this one
+    return not asked_for and run.not_before is None

@@ -40,6 +40,7 @@ def end(connection: sa.Connection, book: Book, run: Run, outcome: Outcome, now: 
     if not runs.requeue(connection, run.id, run.attempt, later, outcome.reason):
         cancelled = replace(outcome, reason=Reason.OPERATOR)
         return close(connection, book, run, RunState.CANCELLED, now, cancelled)
+    locks.release(connection, run.id, [locks.LAST_CHANCE])
     return Ended(mine=True, handed=_pass_mutex_on(connection, run, now))
 
 

@@ -12,6 +12,7 @@ from worker.model.records import Command
 from worker.runs.book import Book
 from worker.runs.desk import Act, Desk, Done, Refused
 from worker.runs.dispatch import Dispatch
+from worker.runs.holding import held_jobs
 from worker.runs.outcome import describe
 from worker.runs.reloads import Reloads
 from worker.runs.verbs import plan
@@ -45,7 +46,7 @@ class Inbox:
         """Makes one pass; raises StoreError where the database cannot be reached."""
         with self.database.read() as connection:
             waiting = commands.waiting(connection)
-            due = runs.due(connection, self.now())
+            due = runs.due(connection, self.now(), held_jobs(connection, self.book()))
         for run in due:
             self.dispatch.submit(run.id, run.priority)
         for command in waiting:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.model.events import RunRescued
+from worker.model.events import JobQuarantined, RunRescued
 from worker.model.records import Attempt, AttemptState, Reason, Run
+from worker.runs import quarantine
 from worker.runs.book import Book
 from worker.runs.dispatch import Dispatch
 from worker.runs.ending import Ended, end
@@ -17,7 +18,14 @@ from worker.store.database import Database
 from worker.store.writer import Writer
 
 BEATS = 8  # of a node's heart in one lease: what is dead is taken over within a lease and an eighth
-_LOST_AT_MOST = 3  # a run that took so many nodes down with it fails
+
+
+@dataclass(frozen=True)
+class _Rescued:
+    run: Run
+    node: int
+    ended: Ended
+    quarantine: str | None  # why the job is in quarantine from now on
 
 
 @dataclass(frozen=True)
@@ -50,34 +58,38 @@ class Pulse:
         """
         now, book = self.now(), self.book()
         orphans = self.writer.call(lambda connection: self._rescue(connection, book, now, alone=alone))
-        found = [one for one in orphans if one[2].mine]  # the others were rescued by another node just then
-        for run, node, ended in found:
-            self.dispatch.events.emit(RunRescued(run.job, run.id, run.attempt, node))
-            self.dispatch.pass_on(ended)
+        found = [one for one in orphans if one.ended.mine]  # the others were rescued by another node just then
+        for one in found:
+            self._tell(one)
+            self.dispatch.pass_on(one.ended)
         return len(found)
 
-    def _rescue(
-        self, connection: sa.Connection, book: Book, now: datetime, *, alone: bool
-    ) -> list[tuple[Run, int, Ended]]:
+    def _tell(self, rescued: _Rescued) -> None:
+        run = rescued.run
+        self.dispatch.events.emit(RunRescued(run.job, run.id, run.attempt, rescued.node))
+        if rescued.quarantine is not None:
+            self.dispatch.events.emit(JobQuarantined(run.job, run.id, rescued.quarantine))
+
+    def _rescue(self, connection: sa.Connection, book: Book, now: datetime, *, alone: bool) -> list[_Rescued]:
         alive = {self.node_id} if alone else self._alive(connection)
         if alone:
             tokens.end_leases(connection)
         calls.abandon(connection, alive)
         locks.release_ended(connection)
         orphans = [one for one in attempts.running(connection) if one.node_id not in alive]
-        ended = [(runs.get(connection, one.run_id), one) for one in orphans]
-        return [
-            (run, one.node_id, end(connection, book, run, self._verdict(connection, one), now))
-            for run, one in ended
-            if run is not None
-        ]
+        found = [(one, runs.get(connection, one.run_id)) for one in orphans]
+        return [self._take_over(connection, book, one, run, now) for one, run in found if run is not None]
+
+    def _take_over(self, connection: sa.Connection, book: Book, attempt: Attempt, run: Run, now: datetime) -> _Rescued:
+        ended = end(connection, book, run, self._verdict(connection, attempt), now)
+        return _Rescued(run, attempt.node_id, ended, quarantine.judge(connection, run, now) if ended.mine else None)
 
     def _alive(self, connection: sa.Connection) -> set[int]:
         return {self.node_id, *(node.id for node in nodes.living(connection, self.database.lease_now(connection)))}
 
     def _verdict(self, connection: sa.Connection, attempt: Attempt) -> Outcome:
-        error = ("node_died", "the process that ran this attempt died")
+        error = (quarantine.NODE_DIED, "the process that ran this attempt died")
         died = [one for one in attempts.of_run(connection, attempt.run_id) if one.error_kind == error[0]]
-        if len(died) + 1 >= _LOST_AT_MOST:
+        if len(died) + 1 >= quarantine.DEATHS:
             return Outcome(AttemptState.FAILED, Reason.NODE_DIED, error)
         return Outcome(AttemptState.LOST, Reason.NODE_DIED, error, wait_s=0.0)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from worker.config.configuration import JobDefinition
 from worker.model.records import Attempt, AttemptState, Reason, Run, RunState
+from worker.runs import holding, quarantine
 from worker.runs.book import Book
 from worker.runs.ending import close
 from worker.runs.outcome import Outcome
@@ -39,7 +40,10 @@ def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now:
     if job is None:
         close(connection, book, run, RunState.SKIPPED, now, Outcome(AttemptState.SKIPPED, Reason.REMOVED))
         return None
-    if not _holds(connection, run, now):
+    if holding.is_held(connection, job, run, now):
+        locks.release(connection, run.id, [name for name in locks.of_run(run) if name != locks.job_lock(run.job)])
+        return None
+    if not _holds(connection, run, [locks.LAST_CHANCE] if quarantine.is_last_chance(before) else [], now):
         return None
     number = run.attempt + 1
     attempts.begin(connection, run_id, number, node_id, now)
@@ -48,9 +52,9 @@ def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now:
     return _begun(begun, job, before) if begun else None
 
 
-def _holds(connection: sa.Connection, run: Run, now: datetime) -> bool:
+def _holds(connection: sa.Connection, run: Run, more: list[str], now: datetime) -> bool:
     """Takes the locks the run needs; where one is another run's it waits, and keeps its job's lock alone."""
-    wanted = locks.of_run(run)
+    wanted = [*locks.of_run(run), *more]
     holders = locks.take(connection, [(name, run.id) for name in wanted], now)
     if all(holders.get(name) == run.id for name in wanted):
         return True

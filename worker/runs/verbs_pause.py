@@ -45,7 +45,7 @@ def resume(desk: Desk) -> Act:
     names, wanted = _named(desk), desk.arguments(Resuming)
 
     def act(connection: sa.Connection) -> Done:
-        resumed = jobs.resume(connection, names)
+        resumed = jobs.resume(connection, names, desk.now)
         asked = resumed if wanted.run_now else []
         due = [of_request(desk.job_of(name), desk.command.id, desk.now, {}) for name in asked]
         return Done(_told("resumed", resumed, names), record(connection, desk.book, due, desk.now) if due else [])

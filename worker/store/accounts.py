@@ -81,5 +81,10 @@ def unusable(connection: sa.Connection, now: datetime | None = None) -> dict[str
     return {row["name"]: _state(row) for row in connection.execute(query).mappings()}
 
 
+def paused(connection: sa.Connection) -> frozenset[str]:
+    """Returns the names of the accounts that somebody paused."""
+    return frozenset(connection.scalars(sa.select(accounts.c.name).where(accounts.c.paused_at.is_not(None))))
+
+
 def _state(row: sa.RowMapping) -> AccountState:
     return AccountState(**{**row, "health": Health(row["health"])})

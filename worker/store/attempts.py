@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from jobs.contract import Counts
 from worker.model.records import Attempt, AttemptState
 from worker.store.dialect import insert_new
-from worker.store.tables import attempts
+from worker.store.tables import attempts, runs
 
 _COUNTS = tuple(item.name for item in fields(Counts))
 # Spelled out in the statement: where the state is a parameter, SQLite takes no index that holds some rows only.
@@ -87,6 +87,15 @@ def get(connection: sa.Connection, run_id: int, number: int) -> Attempt | None:
 def of_run(connection: sa.Connection, run_id: int) -> list[Attempt]:
     """Returns a run's attempts, first to last."""
     query = sa.select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
+    return [_attempt(row) for row in connection.execute(query).mappings()]
+
+
+def of_job(connection: sa.Connection, job: str, limit: int, since: datetime | None = None) -> list[Attempt]:
+    """Returns the latest attempts of a job's runs, newest run first; only those that began after `since`, if told."""
+    query = sa.select(attempts).join(runs, runs.c.id == attempts.c.run_id).where(runs.c.job == job)
+    if since is not None:
+        query = query.where(attempts.c.started_at > since)
+    query = query.order_by(runs.c.id.desc(), attempts.c.number.desc()).limit(limit)
     return [_attempt(row) for row in connection.execute(query).mappings()]
 
 

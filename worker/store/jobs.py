@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from worker.store.dialect import in_parts, insert_new, upsert
 from worker.store.tables import definitions, jobs
 
+WORKER = "worker"  # who pauses a job that is put into quarantine
+
 
 @dataclass(frozen=True)
 class JobRow:
@@ -26,6 +28,7 @@ class JobRow:
     next_tick: datetime | None = None
     paused_why: str | None = None
     quarantined_at: datetime | None = None
+    resumed_at: datetime | None = None  # deaths before it no longer count
 
     @property
     def accounted(self) -> datetime:
@@ -42,7 +45,7 @@ class Definition:
     first_seen: datetime
 
 
-_KEPT = ("since", "paused_by", "paused_at", "paused_why", "quarantined_at", "last_tick")
+_KEPT = ("since", "paused_by", "paused_at", "paused_why", "quarantined_at", "resumed_at", "last_tick")
 
 
 def configure(
@@ -131,11 +134,19 @@ def pause(connection: sa.Connection, names: Sequence[str], by: str, why: str | N
     return idle
 
 
-def resume(connection: sa.Connection, names: Sequence[str]) -> list[str]:
+def quarantine(connection: sa.Connection, name: str, why: str, now: datetime) -> bool:
+    """Pauses a job as the worker's own act; False where it was in quarantine."""
+    change = sa.update(jobs).where(jobs.c.name == name, jobs.c.quarantined_at.is_(None))
+    pause = {"paused_by": WORKER, "paused_at": now, "paused_why": why, "quarantined_at": now}
+    return connection.execute(change.values(pause)).rowcount == 1
+
+
+def resume(connection: sa.Connection, names: Sequence[str], now: datetime) -> list[str]:
     """Lets jobs go on and returns those that were paused or in quarantine."""
     found = locked(connection, names)
     held = [name for name, row in found.items() if row.paused_at is not None or row.quarantined_at is not None]
-    _pausing(connection, held, {"paused_by": None, "paused_at": None, "paused_why": None, "quarantined_at": None})
+    free = {"paused_by": None, "paused_at": None, "paused_why": None, "quarantined_at": None, "resumed_at": now}
+    _pausing(connection, held, free)
     return held
 
 

@@ -13,6 +13,9 @@ from worker.model.records import Run
 from worker.store.dialect import in_parts, insert_new
 from worker.store.tables import locks, runs
 
+LAST_CHANCE = "last chance"
+"""Held by the one run whose process died in its last two attempts and that is tried once more."""
+
 
 def job_lock(job: str) -> str:
     """Returns the name of the lock that keeps a job's runs from overlapping."""

@@ -11,7 +11,7 @@ from jobs.contract import Counts
 from worker.model.moments import new_id
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.store.dialect import in_parts, insert_new
-from worker.store.tables import Moment, attempts, calls, locks, runs
+from worker.store.tables import Moment, attempts, calls, jobs, locks, runs
 
 _COUNTS = tuple(item.name for item in fields(Counts))
 _OPEN = (RunState.QUEUED, RunState.RUNNING)
@@ -136,24 +136,38 @@ def _held_by_other(kind: str, name: sa.ColumnElement[str | None]) -> sa.ColumnEl
 
 
 _TIME_HAS_COME = sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= sa.bindparam("now", type_=Moment()))
+# Spelled out, as above: the plan must not depend on it.
+_BY_HAND = sa.or_(*(runs.c.trigger == sa.literal(one, literal_execute=True) for one in Trigger if one.by_hand))
+_HELD = (  # somebody paused the job, or it is in quarantine
+    sa.select(jobs.c.name)
+    .where(jobs.c.name == runs.c.job, jobs.c.paused_at.is_not(None))
+    .where(sa.or_(jobs.c.quarantined_at.is_not(None), ~_BY_HAND))
+    .exists()
+)
 _DUE = (
     sa.select(runs.c.id, runs.c.priority)
-    .where(_IS_OPEN, _IS_QUEUED, _TIME_HAS_COME)
+    .where(_IS_OPEN, _IS_QUEUED, _TIME_HAS_COME, ~_HELD)
     .where(~_held_by_other("job", runs.c.job), ~_held_by_other("mutex", runs.c.mutex))
     .order_by(runs.c.priority.desc(), runs.c.id)
     .limit(sa.bindparam("most"))
 )
 _NEXT_OF_MUTEX = (
     sa.select(runs.c.id, runs.c.priority)
-    .where(_IS_QUEUED, runs.c.mutex == sa.bindparam("mutex"), _TIME_HAS_COME, ~_held_by_other("job", runs.c.job))
+    .where(
+        _IS_QUEUED, runs.c.mutex == sa.bindparam("mutex"), _TIME_HAS_COME, ~_HELD, ~_held_by_other("job", runs.c.job)
+    )
     .order_by(runs.c.priority.desc(), runs.c.id)
     .limit(1)
 )
 
 
-def due(connection: sa.Connection, now: datetime, limit: int = 1000) -> list[Waiting]:
-    """Returns the queued runs that may start now: their time has come, no other run holds their job or mutex."""
-    return [Waiting(*row) for row in connection.execute(_DUE, {"now": now, "most": limit})]
+def due(connection: sa.Connection, now: datetime, held: Sequence[str] = (), limit: int = 1000) -> list[Waiting]:
+    """Returns the queued runs that may start now: their time has come, no other run holds their job or mutex.
+
+    Left out are those of jobs that are paused or in quarantine, and of the jobs `held`.
+    """
+    query = _DUE.where(runs.c.job.not_in(held)) if held else _DUE
+    return [Waiting(*row) for row in connection.execute(query, {"now": now, "most": limit})]
 
 
 def next_of_mutex(connection: sa.Connection, mutex: str, now: datetime) -> Waiting | None:

@@ -126,6 +126,7 @@ jobs = sa.Table(
     sa.Column("since", Moment, nullable=False),  # ticks before this are none of ours
     sa.Column("paused_why", Words),
     sa.Column("quarantined_at", Moment),  # paused by the worker itself, after the job's runs took processes down
+    sa.Column("resumed_at", Moment),  # deaths of processes before it no longer count
 )
 
 definitions = sa.Table(
