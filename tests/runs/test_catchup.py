@@ -163,3 +163,14 @@ def test_the_latest_are_the_end_of_all(limit: int, minutes: int, cron: str) -> N
     until = START + timedelta(minutes=minutes)
 
     assert latest(due, START, until, limit) == due.between(START, until, 10_000)[-limit:]
+
+
+@pytest.mark.parametrize("policy", ["last", "all", "none"])
+def test_a_start_that_missed_nothing_records_nothing(make_bench: Make, policy: str) -> None:
+    """A daemon that comes back before the next tick has nothing to make up for."""
+    job = definition("orders", catch_up=policy)
+    bench = make_bench(job)
+
+    _miss(bench, 0, job.policy)
+
+    assert bench.runs() == []
