@@ -121,6 +121,23 @@ def test_problems_as_json(worker: Verb, folder: Path) -> None:
     assert (problem["key"], problem["line"]) == ("accounts.tangoe.tennant", 10)
 
 
+def test_warnings_are_told_beside_what_is_good(worker: Verb, folder: Path) -> None:
+    """With file, line and key; the exit code stays 0 but with --strict, and the JSON has them."""
+    text = CONFIG.replace('schedule = "*/10 6-20 * * mon-fri"', 'schedule = { at = "02:30" }\ndst = "both"')
+    (folder / "config.toml").write_text(text)
+
+    said = worker("check")
+    assert (said.code, "the configuration is good" in said.out) == (0, True)
+    line = text.splitlines().index('dst = "both"') + 1
+    assert re.search(rf"config\.toml:{line}: jobs\.devices\.dst: warning: .* brings 02:30 twice", said.err)
+
+    strict = worker("check", "--strict", "--json")
+    assert (strict.code, strict.json["ok"], strict.json["problems"]) == (CONFIGURATION, False, [])
+    (warning,) = strict.json["warnings"]
+    assert (warning["line"], warning["job"], warning["kind"]) == (line, "devices", "twice")
+    assert "1 warning in the configuration" in strict.err
+
+
 def test_a_missing_secret_is_a_problem_of_the_configuration(worker: Verb, folder: Path) -> None:
     """With file and line of the reference and each place that was looked at; `--no-secrets` leaves it out."""
     (folder / "secrets" / "password").unlink()

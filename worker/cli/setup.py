@@ -6,13 +6,16 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from worker.cli.ending import EXIT_CONFIGURATION
 from worker.cli.jobs import describe_schedule, next_tick
+from worker.cli.linting import find_odd
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath
-from worker.cli.output import JsonFlag, ago, many, out, print_json, print_plain_json, room
+from worker.cli.output import JsonFlag, ago, fail, many, out, print_json, print_plain_json, room, warn
 from worker.cli.tables import Column, listing
 from worker.config.jsonschema import json_schema
 from worker.config.load import Configuration, load
 from worker.model.errors import ConfigurationError
+from worker.model.moments import utc_now
 from worker.wiring.databases import try_databases
 from worker.wiring.secrets import fetch, references
 
@@ -25,13 +28,16 @@ def check(
     *,
     secrets: Annotated[bool, typer.Option(metavar="", help="Also fetch every secret and read the key ring.")] = True,
     connect: Annotated[bool, typer.Option("--connect", help="Also open every database, with its secret.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", metavar="", help="Let a warning be an error.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Check the configuration: structure, references, schedules, secrets. Exits 78 where something is wrong.
 
     Each problem is one line `file:line: key: message` on stderr; nothing is sent, and no database is opened but with
-    --connect, which makes a SQLite file that is not there.
-    The JSON has `ok`, `problems` (file, line, key, message) and, where it is ok, `files`, `accounts`, `jobs`.
+    --connect, which makes a SQLite file that is not there. Schedules that are odd though valid (never due, twice or not
+    at all on a night when clocks change, too many at once) get such lines, too, marked as warnings (docs/schedules.md).
+    The JSON has `ok`, `problems` (file, line, key, message) and, where it is ok, `warnings` (these, and job, kind, at),
+    `files`, `accounts`, `jobs`.
     """
     try:
         configuration = load(config)
@@ -43,11 +49,18 @@ def check(
         if as_json:
             print_json({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
         raise
+    odd = find_odd(configuration, utc_now())
     if as_json:
         parts = {"files": configuration.files, "accounts": _accounts(configuration), "jobs": _jobs(configuration)}
-        print_json({"ok": True, "problems": [], **parts})
+        warnings = [one.row for one in odd]
+        print_json({"ok": not (strict and odd), "problems": [], "warnings": warnings, **parts})
     else:
         _summarise(configuration, secrets=secrets)
+    for one in odd:
+        warn(str(one))
+    if strict and odd:
+        fail(f"{many(len(odd), 'warning')} in the configuration, and --strict takes a warning for an error")
+        raise typer.Exit(EXIT_CONFIGURATION)
 
 
 @app.command(epilog="Example: `worker schema > config.schema.json`")

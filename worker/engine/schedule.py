@@ -19,7 +19,7 @@ from worker.model.lengths import in_words
 from worker.model.options import JobOptions
 from worker.model.schedules import At, Cron, DayOfMonth, Dst, Every, Monthly, Once, Schedule
 
-__all__ = ["Occurrences", "Span", "occurrences", "of_job"]
+__all__ = ["Occurrences", "Span", "occurrences", "of_job", "wall_clock"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -50,6 +50,12 @@ def of_job(policy: JobOptions, zone: ZoneInfo, name: str) -> Occurrences | None:
     found = occurrences(policy.schedule, own, name, policy.dst, policy.holidays)
     hours = policy.hours
     return Within(found, hours.of, own, f", within {hours}") if found and hours else found
+
+
+def wall_clock(policy: JobOptions, zone: ZoneInfo, name: str) -> WallClock | None:
+    """Returns the clock of a job that is due by times of day, its hours left out of account; None for another."""
+    found = occurrences(policy.schedule, policy.timezone or zone, name, policy.dst, policy.holidays)
+    return found.clock if isinstance(found, _OnTheWall) else None
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,15 @@ class WallClock:
     """Finds the instants of a rule in a zone; safe to share between threads."""
 
     def __init__(self, rule: Rule, zone: ZoneInfo) -> None:
-        self._rule = rule
+        self.rule = rule
         self._zone = zone
         self._past_midnight = {timedelta(hours=at.hour, minutes=at.minute, seconds=at.second) for at in rule.times}
         self._on = lru_cache(maxsize=8)(self._compute)  # a busy cron asks for the same date all day
         self.next_after = lru_cache(maxsize=64)(self._search)  # jobs that share a schedule ask alike
+
+    def nominal(self, day: date) -> list[datetime]:
+        """Returns the rule's times of a date, as a clock that never changes would show them."""
+        return [datetime.combine(day, at) for at in self.rule.times] if self.rule.falls(day) else []
 
     def _search(self, moment: datetime) -> datetime | None:
         """Returns the first instant strictly after `moment`, in UTC; None if 41 years bring none."""
@@ -80,7 +84,7 @@ class WallClock:
         whole, others = 0, set[datetime]()  # one set: a gap at midnight lets two dates fire at one instant
         for day in (first + n * _DAY for n in range(-1, (last - first).days + 2)):
             if first + _DAY < day < last - _DAY and self._is_far_from_changes(day):
-                whole += len(self._past_midnight) if self._rule.falls(day) else 0
+                whole += len(self._past_midnight) if self.rule.falls(day) else 0
             else:
                 others.update(at for at in self._on(day) if since < at <= until)
         return whole + len(others)
@@ -100,13 +104,13 @@ class WallClock:
 
     def _compute(self, day: date) -> tuple[datetime, ...]:
         """Returns the rule's instants of one date, in order."""
-        if not self._rule.falls(day):
+        if not self.rule.falls(day):
             return ()
         if is_plain(day, self._zone):
             start = midnight(day, self._zone)
             return tuple(sorted(start + past for past in self._past_midnight))
-        passages = _passages if self._rule.wild else _MANNERS[self._rule.dst]
-        local = [datetime.combine(day, at, self._zone) for at in self._rule.times]
+        passages = _passages if self.rule.wild else _MANNERS[self.rule.dst]
+        local = [datetime.combine(day, at, self._zone) for at in self.rule.times]
         return tuple(sorted({instant for at in local for instant in passages(at)}))
 
 
