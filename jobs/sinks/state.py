@@ -57,13 +57,17 @@ def cursor(connection: sa.Connection, job: str, name: str) -> tuple[Cursor, int 
     return Cursor(None if row.value is None else orjson.loads(row.value), row.version), row.run_id
 
 
-def place(connection: sa.Connection, job: str, name: str, moved: Cursor, run_id: int) -> None:
-    """Stores a job's cursor; the table must be there."""
+def place(connection: sa.Connection, job: str, name: str, moved: Cursor, run_id: int) -> bool:
+    """Stores a job's cursor; False where it has got as far by somebody else. The table must be there."""
     value = orjson.dumps(moved.value).decode()
-    change = sa.update(CURSORS).where(_is(job, name)).values(value=value, version=moved.version, run_id=run_id)
-    if connection.execute(change).rowcount == 0:
-        row = {"job": job, "name": name, "value": value, "version": moved.version, "run_id": run_id}
-        connection.execute(sa.insert(CURSORS).values(row))
+    change = sa.update(CURSORS).where(_is(job, name), CURSORS.c.version < moved.version)
+    if connection.execute(change.values(value=value, version=moved.version, run_id=run_id)).rowcount:
+        return True
+    if cursor(connection, job, name)[0].version:
+        return False
+    row = {"job": job, "name": name, "value": value, "version": moved.version, "run_id": run_id}
+    connection.execute(sa.insert(CURSORS).values(row))
+    return True
 
 
 def _is(job: str, name: str) -> sa.ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """A house for one daemon: a folder with all it needs, a far end, and the real `worker` as child processes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from typing import Any, TypeVar
 import orjson
 import sqlalchemy as sa
 
-from worker.model.records import Attempt, Call, Run, RunState, TokenRow
+from worker.model.moments import new_id, utc_now
+from worker.model.records import Attempt, Call, Command, Run, RunState, TokenRow
 from worker.sandbox.server import Sandbox
-from worker.store import attempts, calls, cursors, runs, tokens
+from worker.store import attempts, calls, commands, cursors, runs, tokens
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
 from worker.vault.keyring import create
@@ -135,6 +137,14 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
+    def pause(self) -> None:
+        """Stops it where it is, as a debugger or a machine that is moved would."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Lets it go on where it was."""
+        self.process.send_signal(signal.SIGCONT)
+
 
 @dataclass
 class House:
@@ -143,6 +153,7 @@ class House:
     folder: Path
     sandbox: Sandbox
     url: str = "sqlite:///worker.db"
+    environment: dict[str, str] = field(default_factory=dict)  # of its processes, beside the test's own
     _daemons: list[Daemon] = field(default_factory=list)
     _database: Database | None = None
 
@@ -183,7 +194,14 @@ class House:
         output, errors = self.folder / f"output-{number}", self.folder / f"errors-{number}"
         command = [sys.executable, "-m", "worker", *arguments, "--config", str(self.config)]
         with output.open("wb") as out, errors.open("wb") as err:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=Path.cwd())
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=Path.cwd(),
+                env=os.environ | self.environment,
+            )
         self._daemons.append(Daemon(process, output, errors))
         return self._daemons[-1]
 
@@ -219,6 +237,12 @@ class House:
         """Returns a job's cursor."""
         with self.database.read() as connection:
             return cursors.get(connection, job).value
+
+    def trigger(self, job: str) -> None:
+        """Asks for a run, as `worker trigger` does."""
+        command = Command(new_id(), utc_now(), "a test", "trigger", job, {})
+        with self.database.write() as connection:
+            commands.post(connection, command)
 
     def execute(self, statement: str) -> None:
         """Changes the database as no daemon would."""

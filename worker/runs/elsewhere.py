@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from jobs.contract import Cursor
 from jobs.sinks import state
+from worker.model.errors import AttemptLost
 from worker.store.database import Database
 
 
@@ -32,8 +33,12 @@ def standing(database: Database, job: str, name: str) -> Cursor:
 
 
 def place(connection: sa.Connection, job: str, moved: Mapping[str, Cursor], run_id: int) -> None:
-    """Stores cursors in the rows' transaction."""
+    """Stores cursors in the rows' transaction; raises AttemptLost where another attempt got as far meanwhile.
+
+    That is the fence of databases whose locks outlast the ledger's: a process may stand still between the two commits.
+    """
     if moved:
         prepare(connection)
     for name in sorted(moved):
-        state.place(connection, job, name, moved[name], run_id)
+        if not state.place(connection, job, name, moved[name], run_id):
+            raise AttemptLost(f"the cursor {name!r} of the job {job} moved on meanwhile, beside its rows")

@@ -29,6 +29,7 @@ class Database:
         self._readers = engine.execution_options(postgresql_readonly=True)
         self._writers = engine.execution_options(**{sqlite.WRITES: True})
         self._anchor: leaseclock.Anchor | None = None
+        self.silence_s: float | None = None  # after which PostgreSQL ends a transaction that writes; None: never
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -46,6 +47,8 @@ class Database:
         On SQLite it waits in line with the other writers of this process. Keep it short.
         """
         with self._line, self._honest(), self._connected(self._writers) as connection, connection.begin():
+            if self.silence_s is not None and self.dialect == "postgresql":
+                postgres.bound_silence(connection, self.silence_s)
             yield connection
 
     def lease_now(self, connection: sa.Connection) -> datetime:

@@ -14,8 +14,8 @@ _SQLITE_PASSING = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
-# SQLSTATE: connection, transaction rolled back (deadlock), resources (disk full), shutdown, system error
-_POSTGRES_PASSING = ("08", "40", "53", "57P", "58")
+# SQLSTATE: connection, idle for too long, rolled back (deadlock), resources (disk full), shutdown, system error
+_POSTGRES_PASSING = ("08", "25P03", "40", "53", "57P", "58")
 
 
 def passes(error: BaseException) -> bool:

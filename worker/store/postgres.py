@@ -54,6 +54,14 @@ def location_of(url: sa.URL) -> str:
     return f"postgresql://{place}{f':{url.port}' if url.port else ''}/{url.database or ''}"
 
 
+def bound_silence(connection: sa.Connection, silence_s: float) -> None:
+    """Lets the server end this transaction, and free its locks, once its client has said nothing for so long.
+
+    A process that was stopped in the middle of one would hold up every other for as long as it stands still.
+    """
+    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {silence_s * 1000:.0f}")
+
+
 def check_durable(connection: sa.Connection) -> None:
     """Raises StoreError where the session acknowledges commits before they are on disk."""
     if connection.scalar(sa.text("SHOW synchronous_commit")) == "off":

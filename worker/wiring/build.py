@@ -30,7 +30,7 @@ from worker.watch.logs import dropped
 from worker.wire.trail import Trail
 from worker.wiring.accounts import Ground
 from worker.wiring.complaints import Complaints
-from worker.wiring.databases import open_own, prepare
+from worker.wiring.databases import bound, open_own, prepare
 from worker.wiring.live import Live, configured
 from worker.wiring.secrets import Secrets
 
@@ -58,7 +58,7 @@ def build(configuration: Configuration, secrets: Secrets, events: Events) -> Wor
 
     Raises StoreError, SchemaMismatch, StoreInUse or KeyRingError. Nothing runs yet but the writer.
     """
-    database = open_own(configuration.database)
+    database = bound(open_own(configuration.database), configuration.worker.lease)
     try:
         database.claim_daemon()
         cipher = prepare(database, secrets.ring)

@@ -27,8 +27,17 @@ def open_own(options: DatabaseOptions) -> Database:
 
 def other_databases(configuration: Configuration, secrets: Secrets) -> Others:
     """Returns the databases that jobs read and write, each to be opened when it is first needed."""
-    urls = {name: options.url for name, options in configuration.databases.items()}
-    return Others({name: partial(_open_other, url, secrets.passwords.get(name)) for name, url in urls.items()})
+
+    def opened(name: str, url: str) -> Database:
+        return bound(_open_other(url, secrets.passwords.get(name)), configuration.worker.lease)
+
+    return Others({name: partial(opened, name, options.url) for name, options in configuration.databases.items()})
+
+
+def bound(database: Database, lease_s: float) -> Database:
+    """Lets no transaction of a process that stands still outlast its lease: who takes its runs over needs the locks."""
+    database.silence_s = lease_s
+    return database
 
 
 def lazy_databases(configuration: Configuration) -> Others:
