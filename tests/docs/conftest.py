@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.process.house import House
+from tests.runs.bench import make_bench
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.server import Sandbox
+
+__all__ = ["kitchen", "make_bench"]
 
 
 @pytest.fixture
