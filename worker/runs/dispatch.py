@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -17,6 +18,8 @@ from worker.runs.ending import Ended
 from worker.store import jobs
 from worker.store.writer import Writer
 
+_AT_ONCE = 1000  # ticks in one transaction
+
 
 @dataclass(frozen=True)
 class Dispatch:
@@ -29,10 +32,15 @@ class Dispatch:
     now: Callable[[], datetime]
 
     def fire(self, ticks: Sequence[Tick]) -> None:
-        """Records all ticks due at this instant in one transaction; raises StoreError, then none is recorded."""
+        """Records the ticks due at this instant, a thousand in one transaction: the first start while the last wait.
+
+        Raises StoreError; asked again, it knows what was recorded before.
+        """
         book, now = self.book(), self.now()
-        candidates = [of_tick(job, tick.at, now) for tick in ticks if (job := book.get(tick.job))]
-        self.settle(self.writer.call(lambda connection: record(connection, book, candidates, now)))
+        for start in range(0, len(ticks), _AT_ONCE):
+            part = ticks[start : start + _AT_ONCE]
+            candidates = [of_tick(job, tick.at, now) for tick in part if (job := book.get(tick.job))]
+            self.settle(self.writer.call(partial(record, book=book, candidates=candidates, now=now)))
 
     def catch_up(self, schedules: Mapping[str, Occurrences], until: datetime) -> None:
         """Accounts for every tick between each job's last one and `until`, as its policy says."""

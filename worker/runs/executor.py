@@ -13,9 +13,9 @@ from worker.model.records import AttemptState, Reason, RunState
 from worker.runs.book import Book
 from worker.runs.context import Leash, Resources, RunContext
 from worker.runs.dispatch import Dispatch
-from worker.runs.ending import end
+from worker.runs.ending import End, end_many
 from worker.runs.outcome import Outcome, ShuttingDown, judge
-from worker.runs.starting import Started, start
+from worker.runs.starting import Start, Started, start_many
 from worker.runs.steps import work
 from worker.store.writer import Writer
 
@@ -92,7 +92,7 @@ class Executor:
         """Records the outcome, unless the attempt had lost its right to write, and lets go what waited for it."""
         run = underway.started.run
         now, book = self._dispatch.now(), self._book()
-        ended = self._writer.call(lambda connection: end(connection, book, run, outcome, now), patience_s)
+        ended = self._writer.submit_one(end_many, End(book, run, outcome, now)).wait(patience_s)
         with self._lock:  # not before: what could not be recorded is ended as overdue
             self._underway.pop((run.id, run.attempt), None)
         if ended.mine:
@@ -101,7 +101,7 @@ class Executor:
 
     def _start(self, run_id: int) -> Started | None:
         book, now = self._book(), self._dispatch.now()
-        return self._writer.call(lambda connection: start(connection, book, run_id, self._node_id, now))
+        return self._writer.submit_one(start_many, Start(book, run_id, self._node_id, now)).wait()
 
     def _take_up(self, started: Started) -> Underway:
         run, policy = started.run, started.definition.policy

@@ -1,8 +1,10 @@
 """The transaction that starts an attempt: it takes the locks of job and mutex and becomes the run's only writer."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,7 +14,7 @@ from worker.runs import holding, quarantine
 from worker.runs.book import Book
 from worker.runs.ending import close
 from worker.runs.outcome import Outcome
-from worker.store import attempts, locks, runs
+from worker.store import accounts, attempts, batches, locks, runs
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,53 @@ class Started:
     run: Run
     definition: JobDefinition
     failures: Counter[str]  # failed attempts of this run before it, by kind of error
+
+
+class Start(NamedTuple):
+    """A run that is to start, as `start` is told."""
+
+    book: Book
+    run_id: int
+    node_id: int
+    now: datetime
+
+
+def start_many(connection: sa.Connection, asked: Sequence[Start]) -> list[Started | None]:
+    """Starts many runs: first attempts that have their locks in a handful of statements, all others one by one."""
+    found = batches.startable(connection, {one.run_id for one in asked})
+    free = {one.run.id: one for one in found}
+    paused = accounts.paused(connection)
+    plain: dict[int, Started] = {}
+    nodes: dict[int, list[Run]] = {}
+    for one in asked:
+        begun = _plainly(free.pop(one.run_id, None), one, paused)
+        if begun is not None:
+            plain[one.run_id] = begun
+            nodes.setdefault(one.node_id, []).append(begun.run)
+    for node_id, begun_there in nodes.items():
+        batches.start(connection, sorted(begun_there, key=lambda run: run.id), node_id)
+    return [plain.pop(one.run_id, None) or start(connection, *one) for one in asked]
+
+
+def _plainly(found: batches.Startable | None, asked: Start, paused: frozenset[str]) -> Started | None:
+    """Returns the run with its first attempt begun; None where more is to be looked at."""
+    if found is None or found.paused or not found.holds or found.run.state is not RunState.QUEUED or found.run.attempt:
+        return None
+    run, job, now = found.run, asked.book.get(found.run.job), asked.now
+    if job is None or job.accounts & paused or (run.not_before and run.not_before > now):
+        return None
+    begun = replace(
+        run,
+        state=RunState.RUNNING,
+        attempt=1,
+        started_at=run.started_at or now,
+        window_since=run.window_since or found.covered,
+        window_until=run.window_until or run.tick or run.created_at,
+        not_before=None,
+        reason=None,
+        definition_hash=job.hash,
+    )
+    return Started(begun, job, Counter())
 
 
 def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now: datetime) -> Started | None:

@@ -1,13 +1,14 @@
 """Tables `jobs` and `definitions`: what is configured, and how far each schedule has been accounted for."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from worker.store.dialect import in_parts, insert_new, upsert
+from worker.store.many import among, bound, changing
 from worker.store.tables import definitions, jobs
 
 WORKER = "worker"  # who pauses a job that is put into quarantine
@@ -34,6 +35,16 @@ class JobRow:
     def accounted(self) -> datetime:
         """The moment up to which every tick has a row."""
         return max(self.last_tick, self.since) if self.last_tick else self.since
+
+
+_COLUMNS = [jobs.c[item.name] for item in fields(JobRow)]
+_TICKED = changing(
+    jobs,
+    "last_tick = given.last_tick",
+    ["of_name", "last_tick", "of_last_tick"],
+    "name = given.of_name AND (jobs.last_tick IS NULL OR jobs.last_tick < given.last_tick "
+    "OR jobs.last_tick > given.of_last_tick)",
+)
 
 
 @dataclass(frozen=True)
@@ -101,11 +112,9 @@ def listing(connection: sa.Connection) -> list[JobRow]:
 
 def locked(connection: sa.Connection, names: Sequence[str]) -> dict[str, JobRow]:
     """Returns the rows of the given jobs, locked in name order until the transaction ends."""
-    found: dict[str, JobRow] = {}
-    for part in in_parts(sorted(names)):
-        query = sa.select(jobs).where(jobs.c.name.in_(part)).order_by(jobs.c.name).with_for_update()
-        found |= {row["name"]: JobRow(**row) for row in connection.execute(query).mappings()}
-    return found
+    wanted = among(connection.dialect.name, jobs.c.name, "names")
+    query = sa.select(*_COLUMNS).where(wanted).order_by(jobs.c.name).with_for_update()
+    return {row[0]: JobRow(*row) for row in connection.execute(query, {"names": list(names)})}
 
 
 def ticked(connection: sa.Connection, ticks: Mapping[str, datetime], latest: datetime) -> None:
@@ -113,9 +122,9 @@ def ticked(connection: sa.Connection, ticks: Mapping[str, datetime], latest: dat
 
     In name order, so that two nodes never wait for each other.
     """
-    for name, tick in sorted(ticks.items()):
-        newer = sa.or_(jobs.c.last_tick.is_(None), jobs.c.last_tick < tick, jobs.c.last_tick > latest)
-        connection.execute(sa.update(jobs).where(jobs.c.name == name, newer).values(last_tick=tick))
+    beyond = bound(connection, latest)
+    rows = [(name, bound(connection, tick), beyond) for name, tick in sorted(ticks.items())]
+    _TICKED.execute(connection, rows)
 
 
 def announce(connection: sa.Connection, ticks: Mapping[str, datetime | None]) -> None:

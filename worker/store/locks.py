@@ -6,15 +6,18 @@ A mutex that is passed on belongs to the run that waited for it, before its atte
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 import sqlalchemy as sa
 
 from worker.model.records import Run
-from worker.store.dialect import in_parts, insert_new
+from worker.store.many import among, bound, inserting
 from worker.store.tables import locks, runs
 
 LAST_CHANCE = "last chance"
 """Held by the one run whose process died in its last two attempts and that is tried once more."""
+
+_INSERT = inserting(locks, ["name", "run_id", "attempt", "taken_at"])
 
 
 def job_lock(job: str) -> str:
@@ -37,18 +40,15 @@ def take(connection: sa.Connection, wanted: Sequence[tuple[str, int]], now: date
 
     Names are taken in sorted order, so that two nodes never wait for each other.
     """
-    rows = [{"name": name, "run_id": run, "attempt": 0, "taken_at": now} for name, run in sorted(wanted)]
-    insert_new(connection, locks, rows)
+    at = bound(connection, now)
+    _INSERT.execute(connection, [(name, run, 0, at) for name, run in sorted(wanted, key=itemgetter(0))])
     return holders(connection, [name for name, _ in wanted])
 
 
 def holders(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
     """Returns the run that holds each lock of `names` that is held."""
-    found: dict[str, int] = {}
-    for part in in_parts(names):
-        query = sa.select(locks.c.name, locks.c.run_id).where(locks.c.name.in_(part))
-        found |= {row.name: row.run_id for row in connection.execute(query)}
-    return found
+    query = sa.select(locks.c.name, locks.c.run_id).where(among(connection.dialect.name, locks.c.name, "names"))
+    return {row.name: row.run_id for row in connection.execute(query, {"names": list(names)})}
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,23 @@
 """Table `runs`: the ledger, one row for each tick or request, whatever became of it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 
 from jobs.contract import Counts
 from worker.model.moments import new_id
 from worker.model.records import Reason, Run, RunState, Trigger
-from worker.store.dialect import in_parts, insert_new
+from worker.store.dialect import in_parts
+from worker.store.many import Row, among, bound, inserting, words
 from worker.store.tables import Moment, attempts, calls, jobs, locks, runs
 
+_NAMES = tuple(column.name for column in runs.columns)
+_MOMENTS = tuple(column.name for column in runs.columns if isinstance(column.type, Moment))
+_INSERT = inserting(runs, _NAMES)
 _COUNTS = tuple(item.name for item in fields(Counts))
 _OPEN = (RunState.QUEUED, RunState.RUNNING)
 # Spelled out in the statement: where a state is a parameter, SQLite takes no index that holds some rows only.
@@ -31,18 +36,29 @@ class Waiting(NamedTuple):
     priority: int
 
 
-def _row(run: Run) -> dict[str, Any]:
-    row = asdict(run)
-    return {**row, **row.pop("counts")}
+def _row(connection: sa.Connection, run: Run) -> Row:
+    """Returns a run's values as the driver takes them, in the table's order."""
+    row = {**vars(run), **vars(run.counts)}
+    row |= {name: bound(connection, row[name]) for name in _MOMENTS if row[name] is not None}
+    row |= {name: row[name].value for name in ("state", "trigger", "reason") if row[name] is not None}
+    row["params"] = orjson.dumps(run.params).decode()
+    row["error"] = words(connection, run.error)
+    return tuple([row[name] for name in _NAMES])
 
 
-def _run(row: sa.RowMapping) -> Run:
-    values = dict(row)
-    counts = Counts(**{name: values.pop(name) for name in _COUNTS})
+def run_of(row: Sequence[Any]) -> Run:
+    """Returns the run of a row that begins with all columns of the table."""
+    values = dict(zip(_NAMES, row, strict=False))
+    counts = Counts(*[values.pop(name) for name in _COUNTS])
     values["state"] = RunState(values["state"])
     values["trigger"] = Trigger(values["trigger"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
     return Run(**values, counts=counts)
+
+
+def _first(connection: sa.Connection, query: sa.Select[Any]) -> Run | None:
+    row = connection.execute(query).first()
+    return run_of(row) if row else None
 
 
 def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
@@ -51,11 +67,10 @@ def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
     The ids tell whose row stands, so that asking again after an unknown commit gives the same answer. One whose id
     another process gave to another run at that moment gets a new id.
     """
-    insert_new(connection, runs, [_row(run) for run in candidates])
-    stands: dict[int, tuple[str, str]] = {}
-    for ids in in_parts([run.id for run in candidates]):
-        rows = connection.execute(sa.select(runs.c.id, runs.c.job, runs.c.cause).where(runs.c.id.in_(ids)))
-        stands |= {row.id: (row.job, row.cause) for row in rows}
+    _INSERT.execute(connection, [_row(connection, run) for run in candidates])
+    standing = sa.select(runs.c.id, runs.c.job, runs.c.cause).where(among(connection.dialect.name, runs.c.id, "ids"))
+    rows = connection.execute(standing, {"ids": [run.id for run in candidates]})
+    stands = {run_id: (job, cause) for run_id, job, cause in rows}
     won = [run for run in candidates if stands.get(run.id) == (run.job, run.cause)]
     clashing = [run for run in candidates if stands.get(run.id, (run.job, run.cause)) != (run.job, run.cause)]
     return [*won, *claim(connection, [replace(run, id=new_id()) for run in clashing])] if clashing else won
@@ -63,28 +78,24 @@ def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
 
 def get(connection: sa.Connection, run_id: int) -> Run | None:
     """Returns one run."""
-    row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
-    return _run(row) if row else None
+    return _first(connection, sa.select(runs).where(runs.c.id == run_id))
 
 
 def locked(connection: sa.Connection, run_id: int) -> Run | None:
     """Returns one run, locked until the transaction ends."""
-    row = connection.execute(sa.select(runs).where(runs.c.id == run_id).with_for_update()).mappings().first()
-    return _run(row) if row else None
+    return _first(connection, sa.select(runs).where(runs.c.id == run_id).with_for_update())
 
 
 def free(connection: sa.Connection, run_id: int) -> Run | None:
     """Returns one run, locked until the transaction ends; None too where another node's transaction has it now."""
     query = sa.select(runs).where(runs.c.id == run_id).with_for_update(skip_locked=True)
-    row = connection.execute(query).mappings().first()
-    return _run(row) if row else None
+    return _first(connection, query)
 
 
 def by_cause(connection: sa.Connection, job: str, cause: str) -> Run | None:
     """Returns the run that one tick or request became."""
     query = sa.select(runs).where(runs.c.job == job, runs.c.cause == cause)
-    row = connection.execute(query).mappings().first()
-    return _run(row) if row else None
+    return _first(connection, query)
 
 
 def near(connection: sa.Connection, job: str, first: str, last: str, *, newest: bool) -> Run | None:
@@ -94,8 +105,7 @@ def near(connection: sa.Connection, job: str, first: str, last: str, *, newest: 
     """
     order = runs.c.cause.desc() if newest else runs.c.cause.asc()
     query = sa.select(runs).where(runs.c.job == job, runs.c.cause >= first, runs.c.cause <= last)
-    row = connection.execute(query.order_by(order).limit(1)).mappings().first()
-    return _run(row) if row else None
+    return _first(connection, query.order_by(order).limit(1))
 
 
 def listing(
@@ -115,7 +125,7 @@ def listing(
     if before is not None:
         query = query.where(runs.c.id < before)
     queries = [_of_state(query, state) for state in dict.fromkeys(states)] or [query.order_by(runs.c.id.desc())]
-    found = [_run(row) for one in queries for row in connection.execute(one).mappings()]
+    found = [run_of(row) for one in queries for row in connection.execute(one)]
     return sorted(found, key=lambda run: run.id, reverse=True)[:limit]
 
 
@@ -179,15 +189,13 @@ def next_of_mutex(connection: sa.Connection, mutex: str, now: datetime) -> Waiti
 def ended_before(connection: sa.Connection, run: Run) -> Run | None:
     """Returns the run of the same job before this one that has ended, whatever became of it."""
     query = sa.select(runs).where(runs.c.job == run.job, runs.c.id < run.id, runs.c.state.not_in(_OPEN))
-    row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).mappings().first()
-    return _run(row) if row else None
+    return _first(connection, query.order_by(runs.c.id.desc()).limit(1))
 
 
 def last_success(connection: sa.Connection, job: str) -> Run | None:
     """Returns the run of a job that covered the latest time, of those that succeeded."""
     query = sa.select(runs).where(runs.c.job == job, _SUCCEEDED, runs.c.window_until.is_not(None))
-    row = connection.execute(query.order_by(runs.c.window_until.desc()).limit(1)).mappings().first()
-    return _run(row) if row else None
+    return _first(connection, query.order_by(runs.c.window_until.desc()).limit(1))
 
 
 def covered(connection: sa.Connection, job: str) -> datetime | None:
@@ -311,7 +319,7 @@ def waiting(connection: sa.Connection, job: str, now: datetime) -> Waiting | Non
 def open_of(connection: sa.Connection, job: str, limit: int = 20) -> list[Run]:
     """Returns the job's runs that have not ended, oldest first."""
     query = sa.select(runs).where(runs.c.job == job, _IS_OPEN).order_by(runs.c.id).limit(limit)
-    return [_run(row) for row in connection.execute(query).mappings()]
+    return [run_of(row) for row in connection.execute(query)]
 
 
 def open_jobs(connection: sa.Connection) -> list[tuple[int, str]]:

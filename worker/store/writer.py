@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
@@ -18,6 +19,9 @@ from worker.model.errors import StoreError, StoreUnreachable
 from worker.store.database import Database
 
 T = TypeVar("T")
+Item = TypeVar("Item")
+Kind = Callable[[sa.Connection, Sequence[Item]], Sequence[T]]
+"""Carries out many operations at once; returns their results in order. A module's function, never a new one."""
 
 BATCH = 1000  # operations in one transaction
 QUEUE = 10_000  # operations that may wait before `submit` does
@@ -29,12 +33,12 @@ LAST_PAUSE_S = 5.0
 class Ticket(Generic[T]):
     """A write that was handed in: acknowledged once it is on disk, or failed for good."""
 
-    __slots__ = ("_error", "_gates", "_hurry", "_operation", "_result", "done")
+    __slots__ = ("_error", "_gates", "_hurry", "_result", "done", "item", "kind")
 
-    def __init__(self, operation: Callable[[sa.Connection], T], hurry: Callable[[], None]) -> None:
+    def __init__(self, kind: Kind[Any, T], item: object, hurry: Callable[[], None]) -> None:
         self.done = False
+        self.kind, self.item = kind, item
         self._hurry = hurry  # lets the writer know that somebody waits
-        self._operation = operation
         self._gates: list[threading.Lock] = []
         self._result: T | None = None
         self._error: BaseException | None = None
@@ -60,7 +64,7 @@ class Ticket(Generic[T]):
 
     def run(self, connection: sa.Connection) -> T:
         """Returns what the operation returns on this connection; nothing is acknowledged yet."""
-        return self._operation(connection)
+        return self.kind(connection, [self.item])[0]
 
     def settle(self, result: T | None, error: BaseException | None = None) -> None:
         """Lets every waiter go, with a result or with an error; only the first call counts.
@@ -76,12 +80,32 @@ class Ticket(Generic[T]):
                 self._gates.pop().release()
 
 
-class Writer:
-    """Commits operations in the order they were handed in; each is a function of a connection.
+def _singly(connection: sa.Connection, operations: Sequence[Callable[[sa.Connection], T]]) -> list[T]:
+    """The kind of all operations that are functions of a connection."""
+    return [operation(connection) for operation in operations]
 
-    An operation must be idempotent, carrying its own keys: after a commit whose outcome is unknown it is run
-    again. One that raises fails alone. While the database is out of reach the batch is kept and tried again;
-    `on_error` is told each time, in the writer's thread.
+
+def _carried_out(connection: sa.Connection, batch: Sequence[Ticket[Any]]) -> list[Any]:
+    """Returns the results of a batch; operations of a kind are gathered, but none passes one that has no kind."""
+    results: list[Any] = [None] * len(batch)
+    for _, stretch in groupby(range(len(batch)), lambda place: batch[place].kind is _singly):
+        gathered: dict[Kind[Any, Any], list[int]] = {}
+        for place in stretch:
+            gathered.setdefault(batch[place].kind, []).append(place)
+        for kind, places in gathered.items():
+            found = kind(connection, [batch[place].item for place in places])
+            for place, result in zip(places, found, strict=True):
+                results[place] = result
+    return results
+
+
+class Writer:
+    """Commits operations in the order they were handed in; each is a function of a connection, or of a kind.
+
+    Those of a kind that wait between two functions are carried out together, each kind once. An operation must be
+    idempotent, carrying its own keys: after a commit whose outcome is unknown it is run again. One that raises fails
+    alone. While the database is out of reach the batch is kept and tried again; `on_error` is told each time, in the
+    writer's thread.
     """
 
     def __init__(self, database: Database, on_error: Callable[[Exception], None]) -> None:
@@ -112,7 +136,13 @@ class Writer:
         One that `lingers` is committed with the next that does not, once somebody waits for its ticket, or after
         LINGER_S. Raises StoreError after `stop`.
         """
-        ticket = Ticket(operation, self._hurry)
+        return self._hand_in(Ticket(_singly, operation, self._hurry), lingers=lingers)
+
+    def submit_one(self, kind: Kind[Item, T], item: Item) -> Ticket[T]:
+        """Hands in an operation of a kind that carries out all that wait together at once; see `submit`."""
+        return self._hand_in(Ticket(kind, item, self._hurry), lingers=False)
+
+    def _hand_in(self, ticket: Ticket[T], *, lingers: bool) -> Ticket[T]:
         with self._lock:
             while len(self._queue) >= QUEUE and not self._stopping.is_set():
                 self._drained.wait()
@@ -195,7 +225,7 @@ class Writer:
             return
         try:
             with self._database.write() as connection:
-                results = [ticket.run(connection) for ticket in batch]
+                results = _carried_out(connection, batch)
         except StoreUnreachable:
             raise
         except BaseException as error:  # noqa: BLE001  whatever an operation raises belongs to whoever waits for it
