@@ -1,10 +1,12 @@
 """What the local pool keeps beyond the engines' contract."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
-from worker.engine.pool import LocalPool
+from worker.engine.pool import LocalPool, Task
+from worker.model.errors import StoreError
 
 PATIENCE_S = 10.0  # how long a test waits for what must happen
 LAST = 999
@@ -106,3 +108,30 @@ def test_many_submitters_never_double_a_run() -> None:
     assert pool.stop(PATIENCE_S)
     assert doubled == []
     assert pool.left() == []
+
+
+def test_a_run_that_is_not_to_be_executed_gives_its_place_back() -> None:
+    """What `begin` makes nothing of, or fails at, costs no place: all others are executed, and the pool ends."""
+    done: list[int] = []
+    failed: list[int] = []
+    last = threading.Event()
+
+    def begin(run_id: int, ready: Callable[[Task | None], None]) -> None:
+        if run_id % 3 == 0:
+            raise StoreError("the writer has stopped")
+        ready((lambda: done.append(run_id)) if run_id % 3 == 1 else None)
+
+    def last_or_begin(run_id: int, ready: Callable[[Task | None], None]) -> None:
+        if run_id == LAST:
+            ready(last.set)
+        else:
+            begin(run_id, ready)
+
+    pool = LocalPool(2, done.append, lambda run_id, _error: failed.append(run_id), last_or_begin)
+    pool.start()
+    for run_id in (*range(60), LAST):
+        pool.submit(run_id)
+    assert last.wait(PATIENCE_S)
+    assert pool.stop(PATIENCE_S)
+    assert (sorted(done), failed) == ([*range(1, 60, 3)], [*range(0, 60, 3)])
+    assert (pool.busy, pool.left()) == (0, [])

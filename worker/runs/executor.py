@@ -3,21 +3,22 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
 from jobs.contract import Interrupted
-from worker.model.events import Events, RunFinished, RunRetrying, RunStarted
+from worker.model.events import Events, RunFinished, RunRetrying, RunStarted, WorkerFailed
 from worker.model.moments import elapsed_s
-from worker.model.records import AttemptState, Reason, RunState
+from worker.model.records import AttemptState, Reason, Run, RunState
 from worker.runs.book import Book
 from worker.runs.context import Leash, Resources, RunContext
 from worker.runs.dispatch import Dispatch
-from worker.runs.ending import End, end_many
-from worker.runs.outcome import Outcome, ShuttingDown, judge
+from worker.runs.ending import End, Ended, end_many
+from worker.runs.outcome import Outcome, ShuttingDown, describe, judge
 from worker.runs.starting import Start, Started, start_many
 from worker.runs.steps import work
-from worker.store.writer import Writer
+from worker.store.writer import Ticket, Writer
 
 
 @dataclass
@@ -51,13 +52,41 @@ class Executor:
 
     def execute(self, run_id: int) -> None:
         """Performs one attempt of a run, if it is to be run here and now."""
-        started = self._start(run_id)
-        if started is None:
-            return
-        underway = self._take_up(started)
-        with structlog.contextvars.bound_contextvars(job=started.run.job, run=run_id, attempt=started.run.attempt):
-            error = self._perform(underway)
-        self.finish(underway, self._judge(underway, error))
+        started = self._start(run_id).wait()
+        if started is not None:
+            underway = self._take_up(started)
+            self.finish(underway, self._carry_out(underway))
+
+    def begin(self, run_id: int, ready: Callable[[Callable[[], None] | None], None]) -> None:
+        """Starts a run without waiting; `ready` is called once that is durable, with what a thread is to do.
+
+        It is called with None where nothing is to be run here and now. No thread waits for the ledger: its writer
+        calls on, from the start's commit to the job, and from the end's commit to the report.
+        """
+        ticket = self._start(run_id)
+        ticket.then(lambda: ready(self._task(run_id, ticket)))
+
+    def _task(self, run_id: int, ticket: Ticket[Started | None]) -> Callable[[], None] | None:
+        try:
+            started = ticket.wait()
+            return partial(self._perform_and_leave, self._take_up(started)) if started is not None else None
+        except Exception as error:  # noqa: BLE001  the run is in the ledger, its place in the pool must be free
+            self._tell_failed(run_id, error)
+            return None
+
+    def _perform_and_leave(self, underway: Underway) -> None:
+        outcome = self._carry_out(underway)
+        ticket = self._end(underway, outcome)
+        ticket.then(lambda: self._settle(underway, outcome, ticket))
+
+    def _settle(self, underway: Underway, outcome: Outcome, ticket: Ticket[Ended]) -> None:
+        try:
+            self._ended(underway, outcome, ticket.wait())
+        except Exception as error:  # noqa: BLE001  what could not be recorded is ended as overdue
+            self._tell_failed(underway.started.run.id, error)
+
+    def _tell_failed(self, run_id: int, error: Exception) -> None:
+        self._events.emit(WorkerFailed(f"run {run_id}", describe(error)[1]))
 
     def underway(self) -> list[Underway]:
         """Returns the attempts this node performs now."""
@@ -90,18 +119,23 @@ class Executor:
 
     def finish(self, underway: Underway, outcome: Outcome, patience_s: float | None = None) -> None:
         """Records the outcome, unless the attempt had lost its right to write, and lets go what waited for it."""
+        self._ended(underway, outcome, self._end(underway, outcome).wait(patience_s))
+
+    def _end(self, underway: Underway, outcome: Outcome) -> Ticket[Ended]:
+        asked = End(self._book(), underway.started.run, outcome, self._dispatch.now())
+        return self._writer.submit_one(end_many, asked)
+
+    def _ended(self, underway: Underway, outcome: Outcome, ended: Ended) -> None:
         run = underway.started.run
-        now, book = self._dispatch.now(), self._book()
-        ended = self._writer.submit_one(end_many, End(book, run, outcome, now)).wait(patience_s)
         with self._lock:  # not before: what could not be recorded is ended as overdue
             self._underway.pop((run.id, run.attempt), None)
         if ended.mine:
             self._report(underway, outcome, ended.state)
         self._dispatch.pass_on(ended)
 
-    def _start(self, run_id: int) -> Started | None:
-        book, now = self._book(), self._dispatch.now()
-        return self._writer.submit_one(start_many, Start(book, run_id, self._node_id, now)).wait()
+    def _start(self, run_id: int) -> Ticket[Started | None]:
+        asked = Start(self._book(), run_id, self._node_id, self._dispatch.now())
+        return self._writer.submit_one(start_many, asked)
 
     def _take_up(self, started: Started) -> Underway:
         run, policy = started.run, started.definition.policy
@@ -110,10 +144,20 @@ class Executor:
         underway = Underway(started, leash, context, resources)
         with self._lock:
             self._underway[run.id, run.attempt] = underway
+        return underway
+
+    def _carry_out(self, underway: Underway) -> Outcome:
+        """Has the job do its work, in the thread that is to do it; returns how it ended."""
+        run = underway.started.run
+        with structlog.contextvars.bound_contextvars(job=run.job, run=run.id, attempt=run.attempt):
+            self._tell_started(run)
+            error = self._perform(underway)
+        return self._judge(underway, error)
+
+    def _tell_started(self, run: Run) -> None:
         due = run.tick or run.created_at
         late_s = round(max((self._dispatch.now() - due).total_seconds(), 0.0), 3)
         self._events.emit(RunStarted(run.job, run.id, run.attempt, run.trigger, late_s))
-        return underway
 
     def _perform(self, underway: Underway) -> BaseException | None:
         definition = underway.started.definition

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import groupby
 from typing import Any, Generic, TypeVar, cast
 
@@ -33,13 +32,13 @@ LAST_PAUSE_S = 5.0
 class Ticket(Generic[T]):
     """A write that was handed in: acknowledged once it is on disk, or failed for good."""
 
-    __slots__ = ("_error", "_gates", "_hurry", "_result", "done", "item", "kind")
+    __slots__ = ("_error", "_hurry", "_result", "_told", "done", "item", "kind")
 
     def __init__(self, kind: Kind[Any, T], item: object, hurry: Callable[[], None]) -> None:
         self.done = False
         self.kind, self.item = kind, item
         self._hurry = hurry  # lets the writer know that somebody waits
-        self._gates: list[threading.Lock] = []
+        self._told: list[Callable[[], object]] = []  # to be called once settled
         self._result: T | None = None
         self._error: BaseException | None = None
 
@@ -57,10 +56,17 @@ class Ticket(Generic[T]):
     def _wait(self, timeout_s: float | None) -> None:
         gate = threading.Lock()
         gate.acquire()
-        self._gates.append(gate)  # before asking again: whoever settles sets `done`, then opens the gates
+        self._told.append(gate.release)  # before asking again: whoever settles sets `done`, then tells
         self._hurry()
         if not self.done and not gate.acquire(timeout=-1 if timeout_s is None else timeout_s):
             raise StoreUnreachable(f"A write was not stored within {timeout_s:g} s; it is still being tried.")
+
+    def then(self, tell: Callable[[], object]) -> None:
+        """Has `tell` called once the write is settled, by whoever settles it: it must be quick and must not wait."""
+        self._told.append(tell)
+        self._hurry()
+        if self.done:
+            self._tell()
 
     def run(self, connection: sa.Connection) -> T:
         """Returns what the operation returns on this connection; nothing is acknowledged yet."""
@@ -75,9 +81,16 @@ class Ticket(Generic[T]):
             return
         self._result, self._error = result, error
         self.done = True
-        while self._gates:
-            with suppress(IndexError):  # another thread settles too, and opened the last one
-                self._gates.pop().release()
+        self._tell()
+
+    def _tell(self) -> None:
+        while self._told:
+            try:
+                self._told.pop()()
+            except IndexError:  # another thread tells too, and took the last one
+                return
+            except Exception:  # who listens must not end the writing
+                logging.getLogger(__name__).exception("who waited for a write failed")
 
 
 def _singly(connection: sa.Connection, operations: Sequence[Callable[[sa.Connection], T]]) -> list[T]:
@@ -144,7 +157,8 @@ class Writer:
 
     def _hand_in(self, ticket: Ticket[T], *, lingers: bool) -> Ticket[T]:
         with self._lock:
-            while len(self._queue) >= QUEUE and not self._stopping.is_set():
+            ours = threading.get_ident() == self._thread.ident  # the writer cannot wait for itself
+            while len(self._queue) >= QUEUE and not ours and not self._stopping.is_set():
                 self._drained.wait()
             if self._stopping.is_set():
                 raise StoreError("A write came after the writer had stopped; the daemon is leaving.")

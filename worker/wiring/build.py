@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -10,7 +11,7 @@ from worker.auth.steward import SWEEP_S, WATCH_S, Steward
 from worker.config.load import Configuration
 from worker.engine.clock import Clock
 from worker.engine.periodic import Periodic
-from worker.engine.pool import LocalPool
+from worker.engine.pool import LocalPool, Task
 from worker.engine.schedule import Span
 from worker.model.events import Events
 from worker.model.moments import new_id, utc_now
@@ -81,7 +82,10 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
     def execute(run_id: int) -> None:
         executor.execute(run_id)
 
-    pool = LocalPool(configuration.worker.concurrency, execute, tell.run_failed)
+    def begin(run_id: int, ready: Callable[[Task | None], None]) -> None:
+        executor.begin(run_id, ready)
+
+    pool = LocalPool(configuration.worker.concurrency, execute, tell.run_failed, begin)
     dispatch = Dispatch(book, writer, pool.submit, events, utc_now)
     executor = Executor(node.id, book, writer, live.resources, dispatch, pool.write_off)
     clock = Clock(dispatch.fire, partial(_make_up, dispatch, live), tell.clock_failed)
