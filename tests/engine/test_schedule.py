@@ -375,6 +375,23 @@ def test_a_day_of_the_month_may_roll(
     assert days_of(Monthly(monthly=(day,), at=(time(6),), roll=roll), *holidays) == november
 
 
+@pytest.mark.parametrize(
+    ("schedule", "days"),
+    [
+        (At(at=(time(6),), days=("last business",), months=("mar", "jun", "sep", "dec")), ["03-31", "06-30", "09-30"]),
+        (At(at=(time(6),), days=("1st mon",), months=("dec-feb",)), ["01-05", "02-02", "12-07"]),
+        (Monthly(monthly=(24,), at=(time(6),), months=("dec",)), ["12-24", "2027-12-24"]),
+        (Monthly(monthly=("last",), at=(time(6),), months=("jan",), roll="next business day"), ["02-02", "2027-02-01"]),
+    ],
+)
+def test_some_months_of_the_year(schedule: Schedule, days: list[str]) -> None:
+    """A day that rolls is one of the month it rolls from: 31 January 2026 was a Saturday."""
+    found = occurrences(schedule, ZoneInfo("UTC"), "job", holidays=())
+    assert found is not None
+    ticks = found.between(utc("2026-01-01"), utc("2028-01-01"), len(days))
+    assert [f"{at:%Y-%m-%d}".removeprefix("2026-") for at in ticks] == days
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     zone=st.sampled_from(ZONES),

@@ -14,7 +14,7 @@ from worker.engine.shut import Entries, business_days
 from worker.engine.wallclock import Rule, WallClock
 from worker.engine.within import Within
 from worker.model.cron import read_cron
-from worker.model.days import falls_on, read_days
+from worker.model.days import falls_on, read_days, read_months
 from worker.model.lengths import in_words
 from worker.model.options import JobOptions
 from worker.model.schedules import At, Cron, DayOfMonth, Dst, Every, Monthly, Once, Schedule
@@ -116,34 +116,47 @@ def _cron(fields: str, zone: ZoneInfo, dst: Dst) -> Occurrences:
 def _at(schedule: At, zone: ZoneInfo, dst: Dst, holidays: Entries) -> Occurrences:
     rules = frozenset(rule for words in schedule.days or ("mon-sun",) for rule in read_days(words))
     days = f"on {', '.join(schedule.days)}" if schedule.days else "every day"
-    is_business = business_days(holidays, zone)
-    clock = WallClock(Rule(schedule.at, lambda day: falls_on(day, rules, is_business), dst=dst), zone)
-    return _OnTheWall(clock, f"{_times(schedule.at, zone)} {days}")
+    is_business, months = business_days(holidays, zone), _months(schedule.months)
+    rule = Rule(schedule.at, lambda day: day.month in months and falls_on(day, rules, is_business), dst=dst)
+    return _OnTheWall(WallClock(rule, zone), f"{_times(schedule.at, zone)} {days}{_of_year(schedule.months)}")
+
+
+def _months(words: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(month for word in words or ("jan-dec",) for month in read_months(word))
+
+
+def _of_year(months: tuple[str, ...]) -> str:
+    return f" in {', '.join(months)}" if months else ""
 
 
 @lru_cache(maxsize=4096)
 def _monthly(schedule: Monthly, zone: ZoneInfo, dst: Dst, holidays: Entries) -> Occurrences:
     days = ", ".join(str(day) for day in schedule.monthly)
     rolled = f", or the {schedule.roll}" if schedule.roll else ""
-    is_business = business_days(holidays, zone)
-    clock = WallClock(Rule(schedule.at, lambda day: _falls(schedule, day, is_business), dst=dst), zone)
-    return _OnTheWall(clock, f"{_times(schedule.at, zone)} on day {days} of each month{rolled}")
+    clock = WallClock(Rule(schedule.at, _monthly_rule(schedule, business_days(holidays, zone)), dst=dst), zone)
+    of_months = _of_year(schedule.months) or " of each month"
+    return _OnTheWall(clock, f"{_times(schedule.at, zone)} on day {days}{of_months}{rolled}")
 
 
-def _falls(schedule: Monthly, day: date, is_business: Callable[[date], bool]) -> bool:
-    """Tells whether one of the schedule's days is that date, or was put off to it."""
-    if schedule.roll is None:
-        return _in_month(day, schedule.monthly)
+def _monthly_rule(schedule: Monthly, is_business: Callable[[date], bool]) -> Callable[[date], bool]:
+    """Returns what tells whether one of the schedule's days is a date, or was put off to it."""
+    months = _months(schedule.months)
     back = -_DAY if schedule.roll == "next business day" else _DAY
-    if not is_business(day):
-        return False
-    for n in range(_LONGEST_HOLIDAY_DAYS):
-        wanted = day + n * back
-        if n and is_business(wanted):
+
+    def is_named(day: date) -> bool:
+        return day.month in months and _in_month(day, schedule.monthly)
+
+    def falls(day: date) -> bool:
+        if not is_business(day):
             return False
-        if _in_month(wanted, schedule.monthly):
-            return True
-    return False
+        named = is_named(day)
+        for wanted in (day + n * back for n in range(1, _LONGEST_HOLIDAY_DAYS)):
+            if named or is_business(wanted):
+                break
+            named = is_named(wanted)
+        return named
+
+    return falls if schedule.roll else is_named
 
 
 def _in_month(day: date, days: tuple[DayOfMonth, ...]) -> bool:

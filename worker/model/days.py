@@ -1,10 +1,15 @@
-"""Words for days: `mon`, `mon-fri`, `weekday`, `weekend`, `last fri`, `1st mon`, `business`, `3rd business`."""
+"""Words for days and months.
+
+Days: `mon`, `mon-fri`, `weekday`, `weekend`, `last fri`, `1st mon`, `business`, `3rd business`.
+Months: `mar`, `oct-feb`.
+"""
 
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_YEAR = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _GROUPS = {"weekday": "mon-fri", "weekend": "sat-sun"}
 _DAY = "|".join(_WEEK)
 _WORDS = re.compile(
@@ -50,6 +55,16 @@ def _nth(word: str | None, *, business: bool) -> int | None:
     number, ending = int(word[:-2]), word[-2:]
     known = ending == _ENDINGS.get(number, "th")
     return number if known and 1 <= number <= (_MOST_BUSINESS_DAYS if business else _MOST_OF_MONTH) else None
+
+
+def read_months(words: str) -> frozenset[int]:
+    """Returns the numbers of the months the words stand for; raises ValueError that shows what may be written."""
+    first, _, last = words.strip().lower().partition("-")
+    if first not in _YEAR or (last or first) not in _YEAR:
+        raise ValueError(f"expected months such as mar or oct-feb, found {words!r}")
+    start = _YEAR.index(first)
+    length = (_YEAR.index(last or first) - start) % 12 + 1
+    return frozenset((start + n) % 12 + 1 for n in range(length))
 
 
 def falls_on(day: date, rules: frozenset[DayRule], is_business: Callable[[date], bool]) -> bool:

@@ -36,7 +36,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from jobs.contract import Duration, Reference
 from worker.model.cron import read_cron
-from worker.model.days import read_days
+from worker.model.days import read_days, read_months
 from worker.model.lengths import in_words
 
 JobRef = Annotated[str, Reference("jobs")]
@@ -100,6 +100,17 @@ DayWords = Annotated[
 """Days of the week, business days, or one of them in each month."""
 
 
+def _month_words(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError(f'expected a month such as "mar", found {_shown(value)}')  # noqa: TRY004  as above
+    read_months(value)
+    return value.strip().lower()
+
+
+MonthWords = Annotated[str, BeforeValidator(_month_words), Field(examples=["mar", "oct-feb"])]
+"""Months of the year."""
+
+
 def _day_of_month(value: object) -> object:
     if value == "last" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LONGEST_MONTH):
         return value
@@ -135,6 +146,9 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-12-01T02:00:00Z"]}),
 ]
 """A point in time; what is written without a zone is none."""
+
+
+Months = Annotated[tuple[MonthWords, ...], OneOrMany(least=0)]
 
 
 class _Form(BaseModel):
@@ -178,6 +192,7 @@ class At(_Form):
 
     at: Annotated[tuple[TimeOfDay, ...], OneOrMany()]
     days: Annotated[tuple[DayWords, ...], OneOrMany(least=0)] = Field(default=(), description="Absent: every day.")
+    months: Months = Field(default=(), description="Absent: every month.")
 
 
 class Monthly(_Form):
@@ -185,6 +200,7 @@ class Monthly(_Form):
 
     monthly: Annotated[tuple[DayOfMonth, ...], OneOrMany()]
     at: Annotated[tuple[TimeOfDay, ...], OneOrMany()]
+    months: Months = Field(default=(), description="Absent: every month.")
     roll: Literal["next business day", "previous business day"] | None = None
 
 
