@@ -188,10 +188,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Window:
-    """The span of time a run covers; `since` is None on a job's first run."""
+    """The span of time a run covers; `since` is None on a job's first run.
+
+    One that is `given`, by a backfill or a replay, is all that the run is about: cursors are neither read nor moved.
+    """
 
     since: datetime | None
     until: datetime
+    given: bool = False
 
 
 @dataclass
@@ -348,6 +352,14 @@ class Job(ABC, Generic[OptionsT]):
     @abstractmethod
     def run(self, context: Context) -> None:
         """Does the work of one attempt; returns when all is stored, raises otherwise."""
+
+    def window_problem(self, params: Mapping[str, Json]) -> str:  # noqa: ARG002 - a type that has some needs them
+        """Returns why a run with these parameters cannot be held to a given window; empty where it can."""
+        return ""
+
+    def backfill_problem(self, params: Mapping[str, Json]) -> str:
+        """Returns why runs over windows of the past make no sense for this job; empty where they do."""
+        return self.window_problem(params)
 
     def preview(self, context: Context, rows: int) -> Shown:  # noqa: ARG002 - a type that knows how needs both
         """Returns what a run would do, with up to `rows` rows or requests; `context.dry` is true.

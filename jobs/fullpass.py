@@ -45,9 +45,14 @@ def is_exact(source: ApiOptions | SqlSourceOptions) -> bool:
     return isinstance(source.cursor, OpaqueCursorOptions)
 
 
+def asks_for_all(params: Mapping[str, Json]) -> bool:
+    """Tells whether a person asked that the run read everything."""
+    return str(params.get(NAME, "")).lower() == "true"
+
+
 def is_due(last: Json, now: datetime, every_s: float | None, params: Mapping[str, Json]) -> bool:
     """Tells whether a run has to read everything; `last` is when the last one began that did, in ISO 8601."""
-    if str(params.get(NAME, "")).lower() == "true":
+    if asks_for_all(params):
         return True
     if every_s is None:
         return False

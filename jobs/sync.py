@@ -1,15 +1,18 @@
 """The job type `sync`: read, map, store; what is read next is fetched while what was read is stored."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from jobs.ahead import ahead
 from jobs.contract import Context, Job, Json, Record, Shown
 from jobs.destinations import rest_destination
 from jobs.flow import Batch, Destination, Page, Refused
 from jobs.fullpass import Reading, note, reading, resumes
+from jobs.held import Held, backfill_problem, unmoved, window_problem
 from jobs.lookups import finder
-from jobs.mapping import Mapping, mapping
+from jobs.mapping import Mapping as RowMapping
+from jobs.mapping import mapping
 from jobs.origins import pages as source_pages
 from jobs.preview import Preview, Witness
 from jobs.progress import Progress
@@ -28,7 +31,7 @@ class _Line:
     """One attempt's way: how the source is read, how records become rows, and where those go."""
 
     how: Reading
-    mapping: Mapping
+    mapping: RowMapping
     destination: Destination
 
     def batch(self, page: Page) -> Batch:
@@ -66,6 +69,16 @@ class Sync(Job[SyncOptions]):
         pages = self._pages(line, context)
         return Preview(context, witness, rows).shown(pages, line.batch, line.destination, self.options.destination)
 
+    def window_problem(self, params: Mapping[str, Json]) -> str:
+        """Returns why its source cannot be held to a window."""
+        return window_problem(self.options.source, params)
+
+    def backfill_problem(self, params: Mapping[str, Json]) -> str:
+        """Returns why a backfill makes no sense: of all there is, of what no span of time bounds, or into `replace`."""
+        destination = self.options.destination
+        mode = "" if isinstance(destination, RestDestinationOptions) else destination.mode
+        return backfill_problem(self.options.source, mode, params)
+
     @property
     def _key_of(self) -> KeyOf:
         return key_reader(self.options.destination.key, self.options.map)
@@ -73,13 +86,19 @@ class Sync(Job[SyncOptions]):
     def _line(self, context: Context, progress: Progress) -> _Line:
         said = self.options
         made = mapping(said.map, flatten=said.flatten, types=said.types, reserved=RESERVED, find=finder(context))
-        how = reading(said.source, context, said.database, said.full_every)
+        how = self._how(context)
         if isinstance(said.destination, RestDestinationOptions):
             destination: Destination = rest_destination(said.destination, said.source, said.map, context, progress)
         else:
             intake = Intake(said.map is None, made.kinds, resumes=resumes(said.source), complete=how.is_whole)
             destination = SqlDestination(said.destination, context, progress, intake)
         return _Line(how, made, destination)
+
+    def _how(self, context: Context) -> Reading:
+        said = self.options
+        if context.window.given and resumes(said.source):
+            return Reading(said.source, cast("Context", Held(context)), is_whole=False, is_full=False)
+        return reading(said.source, context, said.database, said.full_every)
 
     def _move(self, line: _Line, context: Context, progress: Progress, *, judged: bool) -> bool:
         """Stores page after page; returns whether none of them told that records may have slipped past."""
@@ -105,4 +124,5 @@ class Sync(Job[SyncOptions]):
             return mapped.rows, mapped.rejects
 
         prefetch = 0 if context.dry else self.options.prefetch
-        return source_pages(line.how.options, line.how.context, prefetch, self.options.database, renamed)
+        pages = source_pages(line.how.options, line.how.context, prefetch, self.options.database, renamed)
+        return unmoved(pages) if context.window.given else pages

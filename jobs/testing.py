@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import orjson
 import sqlalchemy as sa
 
-from jobs.contract import Answer, Counts, Cursor, Delivery, Interrupted, Json, Kept, RejectLimit, Unit, Window
+from jobs.contract import Answer, Counts, Cursor, Delivery, GiveUp, Interrupted, Json, Kept, RejectLimit, Unit, Window
 
 BASE_URL = "https://api.test"
 
@@ -154,7 +154,9 @@ class MemoryContext:
         return MemoryLog(self.said)
 
     def cursor(self, name: str = "", database: str | None = None) -> Cursor:  # noqa: ARG002 - there is one database here
-        """Returns a cursor as last committed."""
+        """Returns a cursor as last committed; raises GiveUp where the window is given, as the worker does."""
+        if self.window.given:
+            raise GiveUp("a run over a given window reads no cursor")
         return self.cursors.get(name, Cursor())
 
     @contextmanager

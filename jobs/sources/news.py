@@ -53,14 +53,15 @@ class ColumnNews:
 
     def _span(self, connection: sa.Connection, context: Context, table: SourceTable, stored: Json) -> Span:
         column = table.clause.c[self._cursor.field]
-        newest = self._reader.select(context, connection.dialect.name, (self._cursor.field,)).with_only_columns(
-            sa.func.max(column)
-        )
-        most = self._within(connection.scalar(newest), context)
+        wanted = self._reader.select(context, connection.dialect.name, (self._cursor.field,))
+        newest = connection.scalar(wanted.with_only_columns(sa.func.max(column)))
+        most = self._within(newest, context)
+        given = context.window.given
+        least = self._beginning(newest, context, table) if given else self._least(context, stored)
         self._warn_of_nulls(connection, context, table)
         self._reader.check_key(connection, self._reader.key)
         order = (self._cursor.field, *(name for name in self._reader.key if name != self._cursor.field))
-        return Span(order, least=self._least(context, stored), most=most)
+        return Span(order, least=least, most=most)
 
     def _least(self, context: Context, stored: Json) -> object:
         value = self._cursor.initial if stored is None else stored
@@ -79,14 +80,28 @@ class ColumnNews:
 
     def _within(self, newest: Any, context: Context) -> object:  # noqa: ANN401 - whatever a database holds
         """Returns the newest value, at most the end of the run's window where it is a time."""
-        until = context.window.until
+        bound = self._told(newest, context.window.until)
+        return newest if bound is None else min(newest, bound)
+
+    def _told(self, newest: Any, moment: datetime) -> Any:  # noqa: ANN401 - as above
+        """Returns a moment as the column holds times, so that both compare; None where it holds none."""
         if isinstance(newest, datetime | date):
-            bound = self._reader.values.stored(self._cursor.field, until.isoformat())
-            return min(newest, bound) if type(newest) is type(bound) else newest
-        if isinstance(newest, str):
-            bound_text = alike(newest, until, self._options.zone)
-            return newest if bound_text is None else min(newest, bound_text)
-        return newest
+            bound = self._reader.values.stored(self._cursor.field, moment.isoformat())
+            return bound if type(newest) is type(bound) else None
+        return alike(newest, moment, self._options.zone) if isinstance(newest, str) else None
+
+    def _beginning(self, newest: object, context: Context, table: SourceTable) -> object:
+        """Returns where the rows of a given window begin; raises GiveUp where the column holds no times."""
+        since = context.window.since
+        if since is None or newest is None:
+            return None
+        bound = self._told(newest, since)
+        if bound is None:
+            raise GiveUp(
+                f"the column {self._cursor.field} of {table.told} holds no times, so that no window bounds it; "
+                f"`worker trigger {context.job}` goes on from the cursor."
+            )
+        return bound
 
     def _is_behind(self, reached: Any, stored: Json) -> bool:  # noqa: ANN401 - whatever a database holds
         """Tells whether a row of the look-back lies before the cursor, which never moves back."""

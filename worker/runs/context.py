@@ -10,12 +10,12 @@ from datetime import datetime
 import orjson
 import sqlalchemy as sa
 
-from jobs.contract import Api, Counts, Cursor, Delivery, Interrupted, Json, Kept, RejectLimit, Window
+from jobs.contract import Api, Counts, Cursor, Delivery, GiveUp, Interrupted, Json, Kept, RejectLimit, Window
 from worker.calls.session import AccountApi, BoundApi, RunRef
 from worker.model.errors import AttemptLost, TimedOut
 from worker.model.events import Events
 from worker.model.moments import elapsed_s
-from worker.model.records import Reject, Run
+from worker.model.records import Reject, Run, Trigger
 from worker.runs import elsewhere
 from worker.runs.joblog import JobLog
 from worker.runs.unit import RunUnit
@@ -25,6 +25,7 @@ from worker.vault.redact import redact
 
 _LONGEST_RECORD = 100_000  # characters kept of a rejected record
 _KEPT_AT_ONCE = 500  # rejects
+_HELD = (Trigger.BACKFILL, Trigger.REPLAY)  # runs over a window that is given
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class RunContext:
 
     def __init__(self, run: Run, resources: Resources, max_rejects: RejectLimit, leash: Leash) -> None:
         self.job, self.run_id, self.attempt = run.job, run.id, run.attempt
-        self.window = Window(run.window_since, run.window_until or run.created_at)
+        until = run.window_until or run.created_at
+        self.window = Window(run.window_since, until, given=run.trigger in _HELD)
         self.params: Mapping[str, Json] = run.params
         self.max_rejects = max_rejects
         self.counts = Counts()
@@ -109,7 +111,12 @@ class RunContext:
         return self._apis[account]
 
     def cursor(self, name: str = "", database: str | None = None) -> Cursor:
-        """Returns the cursor as last committed, and mends the ledger where rows elsewhere have got further."""
+        """Returns the cursor as last committed, and mends the ledger where rows elsewhere have got further.
+
+        Raises GiveUp in a run that is held to a window.
+        """
+        if self.window.given:
+            raise self._held()
         with self._resources.own.read() as connection:
             found = cursors.get(connection, self.job, name)
         if self._is_elsewhere(database):
@@ -175,6 +182,8 @@ class RunContext:
                 elsewhere.prepare(connection)
             unit = RunUnit(connection)
             yield unit
+            if unit.moves and self.window.given:
+                raise self._held()
             carried = [api.carry(connection) for api in self._bound()] if carries else []
             versions = self._store_away(unit, database, ledger) if away else self._store(unit, connection)
         for committed in carried:
@@ -219,6 +228,12 @@ class RunContext:
         rejects.settle(connection, self.job, unit.settled)
         latest = {key or id(record): self._reject(record, reason, key, now) for record, reason, key in unit.rejects}
         rejects.keep(connection, list(latest.values()))
+
+    def _held(self) -> GiveUp:
+        return GiveUp(
+            f"this run of {self.job} covers a window that was given, and reads and moves no cursor, which its job asks "
+            "for; a job of one's own reads context.window instead, where that is `given`."
+        )
 
     def _lost(self) -> AttemptLost:
         return AttemptLost(f"attempt {self.attempt} of run {self.run_id} lost its right to write")

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from jobs.registry import job_class
 from worker.model.records import Run
 from worker.runs.candidates import of_replay, of_request
 from worker.runs.claims import record
@@ -22,7 +23,12 @@ def replay(desk: Desk) -> Act:
 
     def act(connection: sa.Connection) -> Done:
         run = _ended(connection, run_id)
-        again = of_replay(desk.job_of(run.job), run, desk.command.id, desk.now)
+        job = desk.job_of(run.job)
+        if problem := job_class(job.type)(job.options).window_problem(run.params):
+            raise Refused(
+                f"{job.name} cannot be held to that run's window: {problem}; `worker trigger {job.name}` runs it"
+            )
+        again = of_replay(job, run, desk.command.id, desk.now)
         return Done(recorded=record(connection, desk.book, [again], desk.now))
 
     return act

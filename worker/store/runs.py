@@ -204,7 +204,10 @@ def covered(connection: sa.Connection, job: str) -> datetime | None:
 
 
 def _covered(job: str | sa.ScalarSelect[str]) -> sa.Select[datetime | None]:
-    return sa.select(sa.func.max(runs.c.window_until)).where(runs.c.job == job, _SUCCEEDED)
+    """Runs that were held to a window count where there are no others: what lies before theirs is not covered."""
+    reached = sa.select(sa.func.max(runs.c.window_until)).where(runs.c.job == job, _SUCCEEDED)
+    own = reached.where(runs.c.trigger.not_in([Trigger.BACKFILL, Trigger.REPLAY]))
+    return sa.select(sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery()))
 
 
 def begin(connection: sa.Connection, run_id: int, number: int, now: datetime, definition_hash: str) -> bool:
