@@ -278,6 +278,8 @@ class Backfill:
     told_until: datetime  # ticks up to here have their rows
     by: str
     at: datetime
+    every_s: float | None = None  # between two ticks; None: those of the job's schedule
+    total: int = 0  # ticks of the span
     ticks: int = 0  # that have their rows
     params: dict[str, Json] = field(default_factory=dict)
     at_once: int = 1  # runs of it that may be open

@@ -8,15 +8,30 @@ from jobs.contract import Json
 from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Span
 from worker.model.moments import new_id
-from worker.model.records import Reason, Run, RunState, Trigger
+from worker.model.records import Backfill, Reason, Run, RunState, Trigger
 from worker.model.schedules import After
 
 _FOR_A_PERSON = 10  # added to the priority of what a person asked for
+_BEHIND_OTHERS = 10  # taken from the priority of what a backfill runs
 
 
 def tick_cause(at: datetime) -> str:
     """Returns the cause of the run that a tick becomes; a job's sort as their ticks do."""
-    return f"tick:{at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"
+    return f"tick:{_instant(at)}"
+
+
+def backfill_causes(backfill_id: int) -> str:
+    """Returns what the causes of a backfill's runs begin with."""
+    return f"backfill:{backfill_id}:"
+
+
+def backfill_cause(backfill_id: int, at: datetime) -> str:
+    """Returns the cause of the run that a backfill's tick becomes."""
+    return f"{backfill_causes(backfill_id)}{_instant(at)}"
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run:
@@ -75,6 +90,13 @@ def of_replay(job: JobDefinition, run: Run, request: int, now: datetime) -> Run:
     again = _run(job, Trigger.REPLAY, f"replay:{run.id}:{request}", now)
     again = replace(again, params=dict(run.params), priority=run.priority)
     return replace(again, window_since=run.window_since, window_until=run.window_until)
+
+
+def of_backfill(job: JobDefinition, backfill: Backfill, at: datetime, now: datetime) -> Run:
+    """Returns the run of one tick of a backfill: over what lies between the one before and it."""
+    run = _run(job, Trigger.BACKFILL, backfill_cause(backfill.id, at), now)
+    run = replace(run, params=dict(backfill.params), priority=run.priority - _BEHIND_OTHERS)
+    return replace(run, tick=at, window_since=backfill.told_until, window_until=at)
 
 
 def skipped(run: Run, reason: Reason, now: datetime) -> Run:

@@ -25,6 +25,7 @@ class Situation:
     unusable: frozenset[str]  # accounts that are blocked or wait for a login
     paused: frozenset[str]  # accounts that somebody paused
     holders: Mapping[str, int]  # who holds which lock
+    filling: frozenset[str] = frozenset()  # jobs of which nothing but a backfill is open: it makes nobody skip
 
 
 def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now: datetime) -> list[Run]:
@@ -33,17 +34,20 @@ def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now
     The lock on the jobs' rows, taken in name order, makes nodes that claim at the same instant wait for each other.
     """
     names = sorted({run.job for run in candidates})
-    situation = Situation(
-        jobs=jobs.locked(connection, names),
-        unusable=frozenset(accounts.unusable(connection, now)),
-        paused=accounts.paused(connection),
-        holders=locks.holders(connection, [locks.job_lock(name) for name in names]),
-    )
+    situation = _situation(connection, names, now)
     news = [run for run in candidates if not _accounted(run, situation, now)]
     judged = _judge_all(book, news, situation, now)
     recorded = runs.claim(connection, _with_own_row(connection, judged))
     jobs.ticked(connection, _latest_ticks(news), now + _SKEW)
-    return _lock(connection, book, recorded, now)
+    return _lock(connection, book, recorded, now, situation.filling)
+
+
+def _situation(connection: sa.Connection, names: Sequence[str], now: datetime) -> Situation:
+    rows, unusable = jobs.locked(connection, names), frozenset(accounts.unusable(connection, now))
+    holders = locks.holders(connection, [locks.job_lock(name) for name in names])
+    held = [name for name in names if locks.job_lock(name) in holders]
+    filling = frozenset(runs.filling_only(connection, held)) if held else frozenset()
+    return Situation(rows, unusable, accounts.paused(connection), holders, filling)
 
 
 def _accounted(run: Run, situation: Situation, now: datetime) -> bool:
@@ -78,7 +82,8 @@ def _judge_all(book: Book, news: Iterable[Run], situation: Situation, now: datet
 
 
 def _reason(book: Book, run: Run, situation: Situation, begun: set[str], now: datetime) -> Reason | None:
-    busy = locks.job_lock(run.job) in situation.holders or run.job in begun
+    held = locks.job_lock(run.job) in situation.holders and run.job not in situation.filling
+    busy = held or run.job in begun
     overlap = Reason.OVERLAP if busy and _skips(book, run) else None
     return _why_not(book, run, situation) or _quiet(book, run, now) or overlap
 
@@ -97,8 +102,10 @@ def _why_not(book: Book, run: Run, situation: Situation) -> Reason | None:
 
 
 def _accounts_say(job: JobDefinition, run: Run, situation: Situation) -> Reason | None:
-    """Returns why the job's accounts keep it from running; a backfill's runs wait for a paused one."""
-    if job.accounts & situation.paused and run.trigger is not Trigger.BACKFILL:
+    """Returns why the job's accounts keep it from running; a backfill begins none while one of them does."""
+    if run.trigger is Trigger.BACKFILL:
+        return None
+    if job.accounts & situation.paused:
         return Reason.ACCOUNT_PAUSED
     return Reason.ACCOUNT if job.accounts & situation.unusable else None
 
@@ -131,13 +138,16 @@ def _told_again(connection: sa.Connection, run: Run) -> bool:
     return runs.extend_skip(connection, run)
 
 
-def _lock(connection: sa.Connection, book: Book, recorded: Sequence[Run], now: datetime) -> list[Run]:
+def _lock(
+    connection: sa.Connection, book: Book, recorded: Sequence[Run], now: datetime, filling: frozenset[str]
+) -> list[Run]:
     """Takes the free job locks; a run that lost its lock to another node in this instant is skipped or waits."""
     queued = [run for run in recorded if run.state is RunState.QUEUED and not run.not_before]
     if not queued:
         return list(recorded)
     holders = locks.take(connection, [(locks.job_lock(run.job), run.id) for run in queued], now)
-    late = [run for run in queued if holders[locks.job_lock(run.job)] != run.id and _skips(book, run)]
+    others = [run for run in queued if holders[locks.job_lock(run.job)] != run.id and run.job not in filling]
+    late = [run for run in others if _skips(book, run)]
     runs.skip(connection, [run.id for run in late], Reason.OVERLAP, now)
     skips = {run.id: skipped(run, Reason.OVERLAP, now) for run in late}
     return [skips.get(run.id, run) for run in recorded]

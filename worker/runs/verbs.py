@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from worker.runs.desk import Act, Desk, Refused, Verb
+from worker.runs.verbs_backfill import backfill, cancel_backfill
 from worker.runs.verbs_cancel import cancel
 from worker.runs.verbs_cursor import reset_cursor, set_cursor
 from worker.runs.verbs_pause import pause, pause_account, resume, resume_account
@@ -12,6 +13,8 @@ VERBS: Mapping[str, Verb] = {
     "trigger": trigger,
     "replay": replay,
     "cancel": cancel,
+    "backfill": backfill,
+    "backfill cancel": cancel_backfill,
     "cursor set": set_cursor,
     "cursor reset": reset_cursor,
     "pause": pause,

@@ -313,16 +313,35 @@ def extend_skip(connection: sa.Connection, run: Run) -> bool:
 
 
 def waiting(connection: sa.Connection, job: str, now: datetime) -> Waiting | None:
-    """Returns the job's queued run that has waited longest, of those whose time has come."""
-    query = sa.select(runs.c.id, runs.c.priority).where(runs.c.job == job, _IS_OPEN, _IS_QUEUED, _TIME_HAS_COME)
-    row = connection.execute(query.order_by(runs.c.id).limit(1), {"now": now}).first()
-    return Waiting(*row) if row else None
+    """Returns the job's queued run that has waited longest, of those whose time has come; a backfill's come last."""
+    of_job = runs.c.job == job, _IS_OPEN, _IS_QUEUED, _TIME_HAS_COME
+    query = sa.select(runs.c.id, runs.c.priority, runs.c.trigger).where(*of_job).order_by(runs.c.id).limit(1)
+    row = connection.execute(query, {"now": now}).first()
+    if row and row.trigger == Trigger.BACKFILL:
+        row = connection.execute(query.where(runs.c.trigger != Trigger.BACKFILL), {"now": now}).first() or row
+    return Waiting(row.id, row.priority) if row else None
 
 
 def open_of(connection: sa.Connection, job: str, limit: int = 20) -> list[Run]:
     """Returns the job's runs that have not ended, oldest first."""
     query = sa.select(runs).where(runs.c.job == job, _IS_OPEN).order_by(runs.c.id).limit(limit)
     return [run_of(row) for row in connection.execute(query)]
+
+
+def filling_only(connection: sa.Connection, jobs: Sequence[str]) -> set[str]:
+    """Returns those of these jobs that have open runs, all of them of a backfill."""
+    found: set[str] = set()
+    others = sa.func.sum(sa.case((runs.c.trigger == Trigger.BACKFILL, 0), else_=1))
+    for part in in_parts(jobs):
+        query = sa.select(runs.c.job).where(runs.c.job.in_(part), _IS_OPEN).group_by(runs.c.job).having(others == 0)
+        found.update(connection.scalars(query))
+    return found
+
+
+def states_of(connection: sa.Connection, job: str, causes: str) -> dict[RunState, int]:
+    """Returns how many of a job's runs stand in each state, of those whose cause begins so."""
+    query = sa.select(runs.c.state, sa.func.count()).where(runs.c.job == job, runs.c.cause.startswith(causes))
+    return {RunState(state): count for state, count in connection.execute(query.group_by(runs.c.state))}
 
 
 def open_jobs(connection: sa.Connection) -> list[tuple[int, str]]:

@@ -356,7 +356,9 @@ backfills = sa.Table(  # the ticks of a span of the past, made runs one after th
     sa.Column("job", sa.Text, nullable=False),
     sa.Column("since", Moment, nullable=False),
     sa.Column("until", Moment, nullable=False),
+    sa.Column("every_s", sa.Float),  # between two ticks; absent: those of the job's schedule
     sa.Column("told_until", Moment, nullable=False),  # ticks up to here have their rows
+    sa.Column("total", sa.Integer, nullable=False, server_default="0"),  # ticks of the span
     sa.Column("ticks", sa.Integer, nullable=False, server_default="0"),  # that have their rows
     sa.Column("params", Document, nullable=False),
     sa.Column("at_once", sa.Integer, nullable=False, server_default="1"),  # runs of it that may be open

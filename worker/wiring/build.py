@@ -16,6 +16,7 @@ from worker.engine.schedule import Span
 from worker.model.events import Events
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Node
+from worker.runs.backfilling import BACKFILL_POLL_S, Backfills
 from worker.runs.cancelling import CANCEL_POLL_S, Cancellations
 from worker.runs.dispatch import Dispatch
 from worker.runs.executor import Executor
@@ -93,6 +94,7 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
     pulse = Pulse(node.id, database, writer, book, dispatch, utc_now, upcoming, dropped)
     steward = Steward(live.credentials, database, events)
     pruner = Pruner(database, writer.call, lambda: live.current.configuration.retention, utc_now)
+    filling = Backfills(database, writer, book, dispatch, utc_now)
     reloads = Reloads()
     inbox = Inbox(node.id, database, writer, book, dispatch, utc_now, reloads)
     return Worker(
@@ -109,6 +111,7 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
         reloads=reloads,
         services=(
             Periodic("inbox", POLL_S, inbox.once, tell.part_failed),
+            Periodic("backfills", BACKFILL_POLL_S, filling.once, tell.part_failed),
             Periodic("account watch", WATCH_S, steward.watch, tell.part_failed),
             Periodic("account sweep", SWEEP_S, steward.sweep, tell.part_failed),
             Periodic("cancellations", CANCEL_POLL_S, Cancellations(database, executor).once, tell.part_failed),
