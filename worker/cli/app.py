@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from worker.daemon.init import as_child_of_init
 from worker.watch.crashes import hooked
 
+_DAEMON_ITSELF = "run"
 _DAEMON, _LOOK, _ASK, _SET_UP, _TRY = "The daemon", "Look", "Ask", "Set up", "Try"
 
 
@@ -25,7 +27,7 @@ class Verb:
 
 
 VERBS = {
-    "run": Verb("daemon", _DAEMON, "Run the daemon until TERM or INT."),
+    _DAEMON_ITSELF: Verb("daemon", _DAEMON, "Run the daemon until TERM or INT."),
     "reload": Verb("reload", _DAEMON, "Ask the daemon to read its configuration again."),
     "health": Verb("health", _LOOK, "Tell whether a daemon works; exit 1 where none does."),
     "jobs": Verb("jobs", _LOOK, "List the jobs and how each has been doing."),
@@ -71,6 +73,8 @@ class Verbs(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  see `load`
         """Returns name, command and what is left of the command line."""
         name, command, rest = super().resolve_command(ctx, args)
+        if name == _DAEMON_ITSELF:
+            as_child_of_init()  # before anything is imported that would stay in process 1 for good
         return name, load(name) if name else command, rest
 
 

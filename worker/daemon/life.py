@@ -2,12 +2,16 @@
 
 import os
 import signal
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.contract import WorkerError
 from worker.config.load import load
 from worker.daemon import ledgered
 from worker.daemon.drain import LEAVES_WITHIN_S, stop
+from worker.daemon.dump import dump
 from worker.daemon.reload import Reloader
 from worker.daemon.signals import Heard, heard
 from worker.daemon.status import Status
@@ -22,7 +26,7 @@ from worker.wiring.build import Worker, build
 from worker.wiring.checks import verify
 from worker.wiring.secrets import fetch
 
-__all__ = ["run", "start", "stop"]
+__all__ = ["leave", "run", "start", "stop"]
 
 _STARTS_WITHIN_S = 600.0  # a new schema over a large history
 
@@ -47,6 +51,8 @@ def run(path: Path) -> None:
         try:
             with hooked(fault):
                 manager.starting(_STARTS_WITHIN_S)
+                if signals.name:  # asked to leave before it began
+                    return
                 _live(build(configuration, secrets, events), path, manager, signals, log)
         except Exception as error:
             if not isinstance(error, WorkerError):
@@ -62,12 +68,25 @@ def _live(worker: Worker, path: Path, manager: ServiceManager, signals: Heard, l
     start(worker)
     manager.ready(str(status))
     reloader = Reloader(path, worker, manager, status)
-    reloader.start(log.reopen)
+    reloader.start(log.reopen, lambda now: log.speak(now.log.level, now.log.format))
     signals.on(signal.SIGHUP, worker.reloads.ask)
+    signals.on(signal.SIGUSR1, lambda: dump(worker, log))
     signals.wait()
     manager.stopping(worker.live.current.configuration.worker.drain_timeout + LEAVES_WITHIN_S)
     reloader.stop(LEAVES_WITHIN_S)
     stop(worker, signals.name)
+
+
+def leave() -> None:
+    """Ends the process with 0, whatever hangs in one of its threads; returns where nothing does.
+
+    The interpreter would wait at its end for a job's own threads, as those of an executor.
+    """
+    if threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(0)
 
 
 def start(worker: Worker) -> None:

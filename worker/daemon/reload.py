@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from jobs.contract import WorkerError
-from worker.config.load import load
+from worker.config.load import Configuration, load
 from worker.daemon import ledgered
 from worker.daemon.status import Status
 from worker.model.errors import ConfigurationError, StoreError
@@ -58,13 +58,14 @@ class Reloader:
         self._path, self._worker = path, worker
         self._manager, self._status = manager, status
         self._before: Callable[[], object] = lambda: None
+        self._after: Callable[[Configuration], object] = lambda _: None
         self._lock = threading.Lock()  # held while a configuration is put in force
         self._leaving = False
         self._thread = threading.Thread(target=self._work, name="reload", daemon=True)
 
-    def start(self, before: Callable[[], object]) -> None:
-        """Starts the thread; `before` is called ahead of each reading."""
-        self._before = before
+    def start(self, before: Callable[[], object], after: Callable[[Configuration], object]) -> None:
+        """Starts the thread; `before` is called ahead of each reading, `after` with what is in force since."""
+        self._before, self._after = before, after
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
@@ -127,6 +128,7 @@ class Reloader:
             removed = self._record(following, found, _Noted(asked, outcome, worker.node.id))
             worker.live.replace(following)
             worker.clock.change(found.rescheduled, now)
+        self._after(following.configuration)
         for ended in removed:
             worker.dispatch.pass_on(ended)
         counts = len(found.added), len(found.changed), len(found.removed)

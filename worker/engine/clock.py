@@ -105,6 +105,11 @@ class Clock:
             job = self._store.lookup_job(name)
             return job.next_run_time if job is not None else None
 
+    @property
+    def waiting(self) -> int:
+        """Ticks that are due and that no callback has taken yet."""
+        return self._handover.waiting
+
     def next_tick(self) -> datetime | None:
         """Returns the earliest instant that any job waits for."""
         with self._lock:

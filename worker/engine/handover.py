@@ -52,9 +52,14 @@ class Handover:
         self._thread = threading.Thread(target=self._work, name="clock-handover", daemon=True)
 
     @property
+    def waiting(self) -> int:
+        """How much waits."""
+        return len(self._waiting)
+
+    @property
     def full(self) -> bool:
         """True while so much waits that no more should come."""
-        return len(self._waiting) >= _FULL
+        return self.waiting >= _FULL
 
     def put(self, due: Iterable[Tick | Gap]) -> None:
         """Adds what has fallen due."""

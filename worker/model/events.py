@@ -285,6 +285,34 @@ class DaemonStopped(Event):
 
 
 @dataclass(frozen=True)
+class DaemonState(Event):
+    """Somebody asked by USR1 how the daemon stands."""
+
+    name = "daemon.state"
+    jobs: int
+    configuration: str  # its hash
+    running: int
+    queued: int
+    runs: list[str]  # underway: job, run, for how long
+    writes_waiting: int
+    ticks_waiting: int  # due, and not recorded yet
+    log_waiting: int
+    log_dropped: int
+    threads: int
+    next_tick: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ThreadState(Event):
+    """Where one thread was when somebody asked by USR1: places in the code, innermost first."""
+
+    name = "daemon.thread"
+    thread: str
+    ident: int
+    stack: list[str]
+
+
+@dataclass(frozen=True)
 class ConfigurationReloaded(Event):
     """A changed configuration is in force: how many jobs came, changed and went; accounts that are begun anew."""
 

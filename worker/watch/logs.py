@@ -47,6 +47,11 @@ class Log:
         _set_levels(level)
         logging.captureWarnings(capture=True)
 
+    @property
+    def waiting(self) -> int:
+        """How many lines wait for whoever reads them."""
+        return self._outlet.waiting
+
     def speak(self, level: str, format: str) -> None:  # noqa: A002  # the option's name in [log]
         """Goes on at another level or in another form; where the lines go stays."""
         _speak(self._outlet, level, format, self._terminal)

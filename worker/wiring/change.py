@@ -14,6 +14,7 @@ _AT_START_ONLY = (
     "database.url",
     "database.password",
     "vault.keys",
+    "log.file",
 )
 
 
