@@ -1,0 +1,166 @@
+"""Daemons on either database through an ordeal; then all is healed, drains, and is judged by the checker.
+
+Every due tick has a row of its own or a row with a reason, no two attempts of a job meet, nothing is there beside, and
+the tables are as the far end.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.checker import Fault, Ledger, check, told
+from tests.conftest import Server
+from tests.ledger import whole_ledger
+from tests.oracle import Schedule, due
+from tests.process.feeds import FEED, Served
+from tests.process.house import House, wait_for
+from tests.process.ordeal import Ordeal
+from tests.process.shims import WallClock
+from worker.model.records import RunState
+from worker.store.database import Database, open_database
+
+pytestmark = pytest.mark.process
+
+_SEED = 5
+_DRAINS_WITHIN_S = 90.0
+_JOBS = """
+[jobs.devices]
+type = "sync"
+schedule = { every = "1s" }
+catch_up = "last"
+source = { account = "tangoe", resource = "devices", paging = { size = 20 } }
+destination = { table = "devices" }
+
+[jobs.orders]
+type = "sync"
+schedule = { after = ["devices"] }
+source = { account = "tangoe", resource = "orders", paging = { size = 20 } }
+destination = { table = "orders" }
+
+[jobs.incidents]
+type = "sync"
+schedule = "* * * * *"
+mutex = "one"
+source = { account = "servicenow", resource = "table/incident" }
+destination = { table = "incidents" }
+
+[jobs.users]
+type = "sync"
+schedule = { every = "5s" }
+overlap = "queue"
+mutex = "one"
+retry = { attempts = 5, backoff = "100ms", max = "1s" }
+source = { account = "servicenow", resource = "table/incident", cursor = { lookback = "1m" } }
+destination = { table = "users" }
+"""
+_SCHEDULES: dict[str, Schedule] = {
+    "devices": {"every": "1s"},
+    "incidents": "* * * * *",
+    "users": {"every": "5s"},
+    "feed": {"every": "1s"},
+}
+
+
+def _is_there(house: House, other: Database, served: Served) -> bool:
+    """Tells whether the tables are as the far end."""
+    if house.rows("devices") != house.rows_there("devices") or house.rows("orders") != house.rows_there("orders"):
+        return False
+    token = house.cursor("feed")
+    return token is not None and Counter(_states(other)) == served.stored(token) and _ends(other) == _ends_there(house)
+
+
+def _states(other: Database) -> list[tuple[object, ...]]:
+    with other.read() as connection:
+        return [tuple(row) for row in connection.execute(sa.text("SELECT id, revision FROM feed"))]
+
+
+def _ends(other: Database) -> set[tuple[object, object]]:
+    with other.read() as connection:
+        return {tuple(row) for row in connection.execute(sa.text("SELECT id, max(revision) FROM feed GROUP BY id"))}
+
+
+def _ends_there(house: House) -> set[tuple[object, object]]:
+    return {(row["id"], row["revision"]) for row in house.sandbox.rows("items")}
+
+
+def _due(house: House, ledger: Ledger) -> dict[str, Sequence[datetime]]:
+    """Returns what was due from the beginning of each job to the last tick that its rows tell of."""
+    with house.database.read() as connection:
+        since = {row.name: row.since for row in connection.execute(sa.text("SELECT name, since FROM jobs"))}
+    found: dict[str, Sequence[datetime]] = {}
+    for job, schedule in _SCHEDULES.items():
+        last = max(run.tick_until or run.tick for run in ledger.runs if run.job == job and run.tick)
+        begin = since[job] if isinstance(since[job], datetime) else datetime.fromisoformat(str(since[job]))
+        found[job] = due(schedule, "UTC", (begin.astimezone(UTC), last))
+    return found
+
+
+def _judge(house: House, *, clock_jumped: bool) -> None:
+    """Fails where the ledger does not account for every tick; after the last stop a run may still wait."""
+    ledger = whole_ledger(house.database)
+    violations = [one for one in check(_due(house, ledger), ledger) if "is queued" not in one.what]
+    if clock_jumped:  # what a wall clock shows again is told of again, and lengths by it mean nothing
+        violations = [one for one in violations if one.fault not in (Fault.TWICE, Fault.OVERLAP)]
+    assert not violations, told(violations)
+    causes = Counter((run.job, run.trigger, run.tick) for run in ledger.runs if run.tick and not run.tick_until)
+    if not clock_jumped:
+        assert max(causes.values()) == 1
+
+
+def _through(ordeal: Ordeal, served: Served, for_s: float) -> None:
+    house = ordeal.house
+    other = open_database(f"sqlite:///{house.folder}/other.db")
+    try:
+        ordeal.suffer(for_s)
+        ordeal.heal()
+        healed = max(run.id for job in ("devices", "feed", "users") for run in house.runs(job))
+        for job in ("devices", "feed", "users"):
+            wait_for(
+                lambda job=job: [run for run in house.runs(job, RunState.SUCCEEDED) if run.id > healed],  # type: ignore[misc]
+                f"a run of {job} after all was healed; done: {', '.join(ordeal.done)}",
+                _DRAINS_WITHIN_S,
+            )
+        wait_for(lambda: _is_there(house, other, served), "the tables as the far end", _DRAINS_WITHIN_S)
+        for daemon in ordeal.daemons:
+            daemon.ask_to_leave()
+        assert [daemon.left() for daemon in ordeal.daemons] == [0] * len(ordeal.daemons)
+        assert _is_there(house, other, served)
+    finally:
+        other.close()
+    _judge(house, clock_jumped=ordeal.clock is not None)
+
+
+def _configured(house: House, lease: str) -> None:
+    who = house.sandbox.options.credentials
+    house.secret("items", who.basic_password)
+    other = f"sqlite:///{house.folder}/other.db"
+    feed = FEED.format(sandbox=house.sandbox, who=who, other=other, mode='mode = "append"')
+    house.configure(_JOBS, feed, lease=lease, attempts=4)
+
+
+_LENGTHS = [pytest.param(40.0, id="short"), pytest.param(600.0, id="long", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("for_s", _LENGTHS)
+def test_one_daemon_on_sqlite(house: House, served: Served, tmp_path: Path, for_s: float) -> None:
+    """Deaths, pauses, reloads, jumps of the wall clock by an hour and a day, locks, and a far end that errs."""
+    clock = WallClock(tmp_path / "shift")
+    house.environment = clock.environment
+    _configured(house, "30s")
+    _through(Ordeal(house, [house.start()], random.Random(_SEED), 4.0, clock=clock), served, for_s)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("for_s", _LENGTHS)
+def test_two_daemons_on_postgresql(
+    postgres_house: House, postgres_server: Server, served: Served, for_s: float
+) -> None:
+    """Deaths, pauses beyond the lease, reloads, crashes of the server, cut connections, and a far end that errs."""
+    _configured(postgres_house, "3s")
+    daemons = [postgres_house.start(), postgres_house.start()]
+    _through(Ordeal(postgres_house, daemons, random.Random(_SEED), 3.0, postgres_server), served, for_s)
