@@ -75,10 +75,10 @@ def test_one_run_is_explained(worker: Verb) -> None:
 
 
 def test_an_unknown_job_is_refused(worker: Verb) -> None:
-    """With the names there are."""
+    """With the name that was meant."""
     said = worker("explain", "device")
     assert said.code == 2
-    assert "no job device is configured; there are: devices," in said.err
+    assert "no job device is configured; did you mean devices?" in said.err
 
 
 def test_jobs_without_a_clock_are_explained(worker: Verb) -> None:
