@@ -69,7 +69,7 @@ def fill(database: Database, count: int = 1_000_000) -> None:
     with database.write() as connection:
         connection.execute(sa.text(_RUNS.format(**parts)), values)
         for part in _PARTS:
-            connection.exec_driver_sql(part.replace("{true}", "1" if dialect == "sqlite" else "true"))
+            connection.execute(sa.text(part.replace("{true}", "1" if dialect == "sqlite" else "true")))
         _jobs(connection)
     if dialect == "postgresql":  # its autovacuum would do so by and by
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -15,7 +15,7 @@ from worker.model.moments import utc_now
 from worker.runs.pruning import Pruner
 from worker.store import backup as copies
 from worker.store import schema
-from worker.wiring.databases import open_own
+from worker.wiring.own import open_own
 
 app = room("The worker's database: its schema, its history, its copies.")
 

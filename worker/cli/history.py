@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.output import JsonFlag, Limit, ago, clock, number, room, span
+from worker.cli.reaching import DEFAULT_CONFIG, ConfigPath, known, reached
 from worker.cli.tables import Column, listing
 from worker.model.moments import utc_now
 from worker.model.records import Attempt, Run, RunState
@@ -48,11 +49,17 @@ def history(
     The JSON has the columns of the table `runs` (docs/database.md), `seconds` (how long it took) and `why`
     (the error or the reason).
     """
-    with opened(config) as (configuration, database), database.read() as connection:
+    with reached(config) as database, database.read() as connection:
         rows = [run_row(run) for run in runs.listing(connection, job, state or (), limit)]
         if job and not rows and not runs.listing(connection, job, limit=1):
-            known(job, configuration.jobs, "job")
+            _check_name(job, config)
     listing(rows, _RUN_COLUMNS, as_json=as_json, empty="No such run." if job or state else "No run yet.")
+
+
+def _check_name(job: str, config: Path) -> None:
+    from worker.config.load import load  # noqa: PLC0415  only here: it takes longer to import than runs to list
+
+    known(job, load(config).jobs, "job")
 
 
 def run_row(run: Run) -> dict[str, Any]:

@@ -1,33 +1,34 @@
-"""What most verbs begin with: the configuration's path, and the database as it stands."""
+"""What most verbs begin with: the whole configuration, and the database as it stands."""
 
-import difflib
-import getpass
-import os
-import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
-import sqlalchemy as sa
-import typer
-
-from worker.config.glimpse import database_options
+from worker.cli.reaching import (
+    DEFAULT_CONFIG,
+    ConfigPath,
+    check_current,
+    is_daemon_alive,
+    known,
+    living_nodes,
+    open_existing,
+    operator,
+    reached,
+)
 from worker.config.load import Configuration, load
-from worker.model.errors import SchemaMismatch, StoreUnreachable
-from worker.model.options import DatabaseOptions
-from worker.model.records import Node
-from worker.store import nodes, schema
 from worker.store.database import Database
-from worker.wiring.databases import open_own
 
-ConfigPath = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="WORKER_CONFIG", metavar="FILE", help="The configuration file."),
+__all__ = [
+    "DEFAULT_CONFIG",
+    "ConfigPath",
+    "is_daemon_alive",
+    "known",
+    "living_nodes",
+    "open_existing",
+    "opened",
+    "operator",
+    "reached",
 ]
-DEFAULT_CONFIG = Path("config.toml")
-_TOLD = 20  # names in an error
-_ALIKE = 0.7  # of 1: from here on a name may be another one mistyped
 
 
 @contextmanager
@@ -39,75 +40,7 @@ def opened(path: Path) -> Iterator[tuple[Configuration, Database]]:
     configuration = load(path)
     database = open_existing(configuration.database)
     try:
-        _is_current(database)
+        check_current(database)
         yield configuration, database
     finally:
         database.close()
-
-
-@contextmanager
-def reached(path: Path) -> Iterator[Database]:
-    """Yields the database that a configuration names, whatever else that says: for verbs about a daemon that works.
-
-    Raises ConfigurationError, StoreUnreachable or SchemaMismatch.
-    """
-    database = open_existing(database_options(path))
-    try:
-        _is_current(database)
-        yield database
-    finally:
-        database.close()
-
-
-def open_existing(options: DatabaseOptions) -> Database:
-    """Opens the worker's database as it stands; raises StoreUnreachable, and makes no file, where there is none."""
-    url = options.url
-    file = url.removeprefix("sqlite:///")
-    if file != url and not Path(file).exists():
-        raise StoreUnreachable(f"there is no database at {file} yet; `worker run` or `worker db upgrade` makes it")
-    return open_own(options)
-
-
-def _is_current(database: Database) -> None:
-    status = schema.status(database)
-    if status.pending:
-        raise SchemaMismatch(
-            f"the database {database.location} waits for {len(status.pending)} migration(s); run `worker db upgrade`"
-        )
-
-
-def is_daemon_alive(database: Database, connection: sa.Connection) -> bool:
-    """Tells whether some daemon's heart beat lately; `connection` is one of this database's."""
-    return bool(living_nodes(database, connection))
-
-
-def living_nodes(database: Database, connection: sa.Connection) -> list[Node]:
-    """Returns the daemons whose heart beat lately."""
-    return nodes.living(connection, database.lease_now(connection))
-
-
-def operator() -> str:
-    """Returns who types, for the record."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user that has a number and no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
-
-
-def known(name: str, names: Iterable[str], what: str) -> str:
-    """Returns the name of a job or account; raises BadParameter, exit 2, where the configuration has no such one."""
-    there = sorted(names)
-    if name in there:
-        return name
-    near = difflib.get_close_matches(name, there, n=1, cutoff=_ALIKE)
-    raise typer.BadParameter(
-        f"no {what} {name} is configured; did you mean {near[0]}?"
-        if near
-        else f"no {what} {name} is configured; there are: {_some(there)}"
-    )
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"{', '.join(names[:_TOLD])}{more}" if names else "none"

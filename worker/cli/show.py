@@ -9,8 +9,8 @@ from rich.text import Text
 
 from jobs.contract import WorkerError
 from worker.cli.history import flat, run_row, seconds_between
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, opened
 from worker.cli.output import JsonFlag, ago, clock, harmless, many, number, out, print_json, room, span
+from worker.cli.reaching import DEFAULT_CONFIG, ConfigPath, reached
 from worker.cli.tables import STYLES, Column, listing
 from worker.cli.trail import CALL_COLUMNS, call_rows
 from worker.model.records import Attempt, Call, Reject, Run
@@ -50,7 +50,7 @@ def show(
 
     The JSON is the run as `worker history --json` has it, and the lists `attempt_rows`, `call_rows`, `reject_rows`.
     """
-    with opened(config) as (_, database), database.read() as connection:
+    with reached(config) as database, database.read() as connection:
         found = runs.get(connection, run)
         tried = attempts.of_run(connection, run)
         made = calls.listing(connection, run_id=run, limit=_WHOLE if as_json else _PRINTED_CALLS)

@@ -8,8 +8,8 @@ from worker.config.draft import Draft, Place
 from worker.config.lines import Toml
 from worker.config.nearest import hint
 from worker.config.shape import child, keys_of, kinds_of
-from worker.model.options import DatabaseOptions, LogOptions, NetworkOptions, WorkerOptions
 from worker.model.secretref import SecretRef
+from worker.model.sections import DatabaseOptions, LogOptions, NetworkOptions, WorkerOptions
 
 PREFIX = "WORKER__"
 _SECTIONS: dict[str, type[BaseModel]] = {

@@ -6,7 +6,7 @@ from worker.config.draft import Draft
 from worker.config.lines import KeyPath, Toml
 from worker.config.shape import Kinds, walk
 from worker.model.calendars import Calendar
-from worker.model.options import DatabaseOptions, OtherDatabaseOptions
+from worker.model.sections import DatabaseOptions, OtherDatabaseOptions
 
 _SQLITE = "sqlite:///"
 _FILES = (Path, Calendar)

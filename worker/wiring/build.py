@@ -32,8 +32,9 @@ from worker.watch.logs import dropped
 from worker.wire.trail import Trail
 from worker.wiring.accounts import Ground
 from worker.wiring.complaints import Complaints
-from worker.wiring.databases import bound, open_own, prepare
+from worker.wiring.databases import bound, prepare
 from worker.wiring.live import Live, configured
+from worker.wiring.own import open_own
 from worker.wiring.secrets import Secrets
 
 

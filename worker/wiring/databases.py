@@ -7,22 +7,16 @@ import sqlalchemy as sa
 from worker.config.load import Configuration
 from worker.model.errors import ConfigurationError, KeyRingError, SecretError, StoreError
 from worker.model.moments import utc_now
-from worker.model.options import DatabaseOptions
+from worker.model.sections import DatabaseOptions
 from worker.store import keyring, schema
-from worker.store.database import Database, open_database
+from worker.store.database import Database
 from worker.store.other import Others, open_other
 from worker.vault.cipher import Cipher
 from worker.vault.keyring import KeyRing, Ring
 from worker.vault.secret import Secret
 from worker.vault.sources import resolve
+from worker.wiring.own import open_own
 from worker.wiring.secrets import Secrets
-
-
-def open_own(options: DatabaseOptions) -> Database:
-    """Opens the worker's own database as it stands; raises SecretError or StoreUnreachable."""
-    reference = options.password
-    password = resolve(reference, "database.password").reveal() if reference else None
-    return open_database(options.url, password)
 
 
 def other_databases(configuration: Configuration, secrets: Secrets) -> Others:
