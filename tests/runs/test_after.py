@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from tests.runs.bench import Bench, Make, definition
+from worker.model.events import RunStarted
 from worker.model.records import Reason, Tick
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -33,6 +34,8 @@ def test_the_run_waits_until_its_time_has_come(make_bench: Make) -> None:
     bench.inbox.once()
     bench.execute_all()
     assert bench.states("reports") == ["succeeded"]
+    (started,) = (one for one in bench.heard if isinstance(one, RunStarted) and one.job == "reports")
+    assert started.late_s == 0
 
 
 def test_another_process_carries_on_with_what_waits(make_bench: Make) -> None:

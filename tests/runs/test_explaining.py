@@ -222,6 +222,7 @@ def called(status: int, seconds_ago: float) -> AccountFacts:
 HELD = RunFacts(replace(RUN, state=RunState.RUNNING, attempt=1), [Attempt(42, 1, 7, AttemptState.RUNNING, START)])
 QUEUED = RunFacts(replace(RUN, id=43, state=RunState.QUEUED, mutex="erp"))
 FULL = replace(CLUSTER, busy={7: 8})
+QUIET = definition("orders", timezone="UTC", blackout="12:00-12:30")
 OFF = definition("orders", enabled=False)
 ROW = JobRow("orders", "hash-orders", True, START)
 PAUSED = replace(ROW, paused_by="jane", paused_at=START, paused_why="month's end")
@@ -234,6 +235,7 @@ HINDRANCES: dict[str, tuple[Facts, str, str]] = {
     "disabled": (facts_of(OFF), "disabled in the configuration", "enabled = true"),
     "paused": (facts_of(row=PAUSED), "paused by jane at 2026-03-01 12:00:00Z: month's end", "worker resume orders"),
     "quarantined": (facts_of(row=replace(PAUSED, quarantined_at=START)), "in quarantine since", "worker resume orders"),
+    "blackout": (facts_of(QUIET), "A blackout of the job lasts until 2026-03-01 12:30:00Z", "worker trigger"),
     "account": (facts_of(accounts=[account(Health.BLOCKED)]), "tangoe is blocked since", "worker account reset tangoe"),
     "account, login": (facts_of(accounts=[account(Health.NEEDS_LOGIN)]), "without a login", "worker account login"),
     "account, key": (facts_of(accounts=[account(Health.UNDECRYPTABLE)]), "a token that can be opened", "keys status"),
@@ -250,6 +252,11 @@ HINDRANCES: dict[str, tuple[Facts, str, str]] = {
         facts_of(open=[replace(QUEUED, mutex=Held(9, START))], lock=Held(43, START)),
         "the mutex erp, which run 9 holds",
         "worker show 9",
+    ),
+    "queued, later": (
+        facts_of(open=[replace(QUEUED, run=replace(QUEUED.run, not_before=START + timedelta(minutes=10)))]),
+        "until 2026-03-01 12:10:00Z, as the delay of its schedule says",
+        "it starts then",
     ),
     "queued, full": (facts_of(open=[QUEUED], cluster=FULL), "for a free place: 8 runs are underway", "concurrency"),
     "queued, alone": (facts_of(open=[QUEUED], cluster=Cluster({}, {}, {})), "for a daemon", "worker run"),

@@ -1,7 +1,7 @@
 """Blackouts and holidays of a job, asked by date and by instant (pure)."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from worker.model.portions import Openings, holds, joined, others, whole
 Entries = tuple[BlackoutWords | CalendarEvents, ...]
 
 _UTC = ZoneInfo("UTC")
+_LONGEST_TOLD_DAYS = 366
 
 
 @lru_cache(maxsize=1024)
@@ -39,6 +40,21 @@ def in_blackout(policy: JobOptions, moment: datetime) -> bool:
     return holds(shut(policy.blackout, zone)(local.date()), local)
 
 
+def blackout_end(policy: JobOptions, moment: datetime) -> datetime | None:
+    """Returns when the blackout in which an instant lies ends; None where it lies in none, or in one of over a year."""
+    if not in_blackout(policy, moment):
+        return None
+    zone = policy.timezone or _UTC
+    local = moment.astimezone(zone).replace(tzinfo=None)
+    for _ in range(_LONGEST_TOLD_DAYS):
+        ends = (end for start, end in shut(policy.blackout, zone)(local.date()) if start <= local < end)
+        end = next(ends, local)
+        if end == local or end.time() != time():
+            return end.replace(tzinfo=zone).astimezone(UTC)
+        local = end
+    return None
+
+
 def outside(found: Occurrences, policy: JobOptions) -> Occurrences:
     """Returns those instants of a job's schedule that lie in none of its blackouts."""
     if not policy.blackout:
@@ -50,4 +66,4 @@ def outside(found: Occurrences, policy: JobOptions) -> Occurrences:
 @lru_cache(maxsize=1024)
 def _opened(entries: Entries, zone: ZoneInfo) -> Openings:
     closed = shut(entries, zone)
-    return lambda day: others(closed(day), day)
+    return lru_cache(maxsize=1024)(lambda day: others(closed(day), day))

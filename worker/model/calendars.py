@@ -79,8 +79,20 @@ def read_calendar(value: object) -> object:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > _LARGEST:
         raise ValueError(f"expected a calendar of at most {_LARGEST // 1024**2} MB, found {path} to be larger")
-    calendar = Calendar(path, hashlib.sha256(content).hexdigest(), _parsed(path, content))
-    _try(calendar)
+    found = _calendar(path, content)
+    if isinstance(found, str):
+        raise ValueError(found)  # noqa: TRY004  what is wrong, kept as a text
+    return found
+
+
+@lru_cache(maxsize=64)  # ten thousand jobs may name one file
+def _calendar(path: Path, content: bytes) -> Calendar | str:
+    """Returns the calendar, or what is wrong with it."""
+    try:
+        calendar = Calendar(path, hashlib.sha256(content).hexdigest(), _parsed(path, content))
+        _try(calendar)
+    except ValueError as error:
+        return str(error)
     return calendar
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -10,7 +11,8 @@ import structlog
 from jobs.contract import Interrupted
 from worker.model.events import Events, RunFinished, RunRetrying, RunStarted, WorkerFailed
 from worker.model.moments import elapsed_s
-from worker.model.records import AttemptState, Reason, Run, RunState
+from worker.model.records import AttemptState, Reason, RunState, Trigger
+from worker.model.schedules import After
 from worker.runs.book import Book
 from worker.runs.context import Leash, Resources, RunContext
 from worker.runs.dispatch import Dispatch
@@ -150,12 +152,14 @@ class Executor:
         """Has the job do its work, in the thread that is to do it; returns how it ended."""
         run = underway.started.run
         with structlog.contextvars.bound_contextvars(job=run.job, run=run.id, attempt=run.attempt):
-            self._tell_started(run)
+            self._tell_started(underway)
             error = self._perform(underway)
         return self._judge(underway, error)
 
-    def _tell_started(self, run: Run) -> None:
-        due = run.tick or run.created_at
+    def _tell_started(self, underway: Underway) -> None:
+        run, schedule = underway.started.run, underway.started.definition.policy.schedule
+        delay_s = schedule.delay if run.trigger is Trigger.AFTER and isinstance(schedule, After) else 0.0
+        due = run.tick or run.created_at + timedelta(seconds=delay_s)
         late_s = round(max((self._dispatch.now() - due).total_seconds(), 0.0), 3)
         self._events.emit(RunStarted(run.job, run.id, run.attempt, run.trigger, late_s))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from worker.engine.shut import blackout_end
 from worker.model.records import Health, Run, RunState
 from worker.model.wording import clock, many, span
 from worker.runs.explaining import AccountFacts, Facts, RunFacts, running_attempt
@@ -50,6 +51,13 @@ def _paused(facts: Facts) -> Iterator[Point]:
     else:
         text = f"The job was paused by {row.paused_by} at {clock(row.paused_at)}{why}"
         yield Point("paused", text, f"`worker resume {row.name}` lets it go on", skips=True)
+
+
+def _blackout(facts: Facts) -> Iterator[Point]:
+    end = blackout_end(facts.job.policy, facts.now) if facts.job else None
+    if end:
+        text = f"A blackout of the job lasts until {clock(end)}: ticks in it are skipped"
+        yield Point("blackout", text, "wait, or ask by hand: `worker trigger` runs it all the same")
 
 
 def _accounts(facts: Facts) -> Iterator[Point]:
@@ -136,6 +144,8 @@ def _running(one: RunFacts, facts: Facts) -> Iterator[Point]:
 def _waits(one: RunFacts, facts: Facts) -> tuple[str, str]:
     """Returns why a queued run does not start, and what to do."""
     run, begin = one.run, f"Run {one.run.id} waits since {clock(one.run.created_at)}"
+    if run.not_before and run.not_before > facts.now and not run.attempt:
+        return f"{begin} until {clock(run.not_before)}, as the delay of its schedule says", "nothing: it starts then"
     if run.not_before and run.not_before > facts.now:
         failed = next((attempt.error for attempt in reversed(one.attempts) if attempt.error), None)
         why = f" after attempt {run.attempt}" + (f" ({failed.rstrip('.')})" if failed else "")
@@ -194,6 +204,7 @@ _LOOKS: tuple[Callable[[Facts], Iterator[Point]], ...] = (
     _configured,
     _enabled,
     _paused,
+    _blackout,
     _accounts,
     _open,
     _parents,
