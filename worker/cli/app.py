@@ -32,6 +32,7 @@ VERBS = {
     "health": Verb("health", _LOOK, "Tell whether a daemon works; exit 1 where none does."),
     "jobs": Verb("jobs", _LOOK, "List the jobs and how each has been doing."),
     "plan": Verb("plan", _LOOK, "Draw the coming fires of all jobs, and what collides."),
+    "simulate": Verb("simulate", _LOOK, "Let schedules and policies go through a span of time in advance."),
     "history": Verb("history", _LOOK, "List runs, newest first."),
     "show": Verb("show", _LOOK, "Show one run whole: its attempts, calls and rejects."),
     "rejects": Verb("rejects", _LOOK, "List records that did not get through, and why."),

@@ -66,7 +66,7 @@ def plan(
 def _plan(configuration: Configuration, names: list[str], start: datetime, days: float, limit: int) -> Plan:
     zone, concurrency, wanted = configuration.worker.timezone, configuration.worker.concurrency, set(names)
     frame = frame_of(start, days, time_room(_width(), [f"  {name}" for name in names]), zone)
-    lanes = forecast(configuration.jobs, zone, frame, _prospects(configuration))
+    lanes = forecast(configuration.jobs, zone, frame, prospects(configuration))
     told = [lane for lane in lanes if lane.name in wanted]
     shown = [lane for lane in told if _has_a_place(lane)]
     return Plan(
@@ -90,7 +90,7 @@ def _width() -> int:
     return out.width if out.is_terminal or "COLUMNS" in os.environ else _IN_A_PIPE
 
 
-def _prospects(configuration: Configuration) -> dict[str, Prospect]:
+def prospects(configuration: Configuration) -> dict[str, Prospect]:
     """Returns what the database knows of the jobs; nothing where there is none yet, or one of an older schema."""
     try:
         database = open_existing(configuration.database)

@@ -1,0 +1,77 @@
+"""A database that nobody will miss, for what only wants to know how things would go."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from worker.store.database import Database, open_database
+from worker.store.schema import upgrade
+from worker.store.writer import Writer
+
+T = TypeVar("T")
+
+_IN_MEMORY = "/dev/shm"  # noqa: S108  a folder of its own is made in it, for its owner alone
+_TOGETHER = 1_000  # operations in one transaction
+
+
+@contextmanager
+def scratch() -> Iterator[Database]:
+    """Yields an empty database with the schema in place, in memory where the system has a file system there."""
+    with TemporaryDirectory(prefix="worker-", dir=_IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None) as folder:
+        database = open_database(f"sqlite:///{folder}/scratch.db")
+        sa.event.listen(database.engine, "connect", _unsynced)
+        database.engine.dispose()  # connections made before that listener
+        try:
+            upgrade(database)
+            yield database
+        finally:
+            database.close()
+
+
+def _unsynced(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA synchronous=OFF").close()
+
+
+class Inline(Writer):
+    """A writer that performs each operation at once in its caller's thread, many in one transaction.
+
+    What an operation did that raises stays undone. Others see it all after `settle`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, lambda _: None)
+        self.database = database
+        self._open: Iterator[sa.Connection] | None = None
+        self._connection: sa.Connection | None = None
+        self._count = 0
+
+    def call(self, operation: Callable[[sa.Connection], T], timeout_s: float | None = None) -> T:  # noqa: ARG002  it never waits
+        """Performs an operation and returns its result; raises what it raises."""
+        with self._connected().begin_nested():
+            result = operation(self._connected())
+        self._count += 1
+        if self._count >= _TOGETHER:
+            self.settle()
+        return result
+
+    def settle(self) -> None:
+        """Commits what was performed."""
+        if self._open is not None:
+            next(self._open, None)
+        self._open, self._connection, self._count = None, None, 0
+
+    def _connected(self) -> sa.Connection:
+        if self._connection is None:
+            self._open = self._transaction()
+            self._connection = next(self._open)
+        return self._connection
+
+    def _transaction(self) -> Iterator[sa.Connection]:
+        with self.database.write() as connection:
+            yield connection
