@@ -145,3 +145,13 @@ def test_a_disabled_job_that_follows_another_says_so(make_bench: Make) -> None:
     bench.execute_all()
 
     assert bench.last("reports").reason is Reason.DISABLED
+
+
+def test_a_tick_of_a_job_that_has_just_left_has_a_row(make_bench: Make) -> None:
+    """What fell due before a reload and is told after it is no secret; it moves the last tick like any other."""
+    bench = make_bench(definition("orders"))
+    bench.definitions.clear()
+    bench.fire("orders", 1, 2)
+    assert [(run.state, run.reason, run.ticks) for run in bench.runs("orders")] == [("skipped", "removed", 1)] * 2
+    bench.fire("orders", 1, 2)
+    assert len(bench.runs("orders")) == 2

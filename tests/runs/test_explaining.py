@@ -29,6 +29,7 @@ from worker.model.reasons import MEANINGS
 from worker.model.records import (
     Attempt,
     AttemptState,
+    Backfill,
     Call,
     Command,
     Health,
@@ -227,6 +228,7 @@ OFF = definition("orders", enabled=False)
 ROW = JobRow("orders", "hash-orders", True, START)
 PAUSED = replace(ROW, paused_by="jane", paused_at=START, paused_why="month's end")
 AFTER = definition("bills", schedule={"after": ["orders"]})
+FILLING = Backfill(5, "orders", START, START, START, "jane", START, ticks=3, total=24)
 HINDRANCES: dict[str, tuple[Facts, str, str]] = {
     "no daemon": (facts_of(cluster=Cluster({}, {}, {})), "No daemon works", "worker run"),
     "removed": (replace(facts_of(), job=None), "not in the configuration", "put it back"),
@@ -265,6 +267,12 @@ HINDRANCES: dict[str, tuple[Facts, str, str]] = {
         "jane asked at 2026-03-01 12:00:00Z to cancel run 42",
         "next check",
     ),
+    "backfill": (facts_of(backfills=[FILLING]), "asked for by jane, is at 3 of 24 ticks", "worker cancel 5"),
+    "reload": (
+        facts_of(cluster=replace(CLUSTER, living={7: replace(NODE, reload_error="config.toml:3: no.")})),
+        "Node worker-1 could not take up the configuration as it is now: config.toml:3: no",
+        "worker check",
+    ),
     "upstream": (replace(facts_of(AFTER), parents={"orders": RUN}), "comes after orders", "worker explain orders"),
 }
 
@@ -299,6 +307,15 @@ def test_the_next_ticks_tell_their_fate() -> None:
         assert [point.text for point in points] == [f"The tick of 2026-03-01 12:{n}0:00Z {fate}" for n in (1, 2, 3)]
 
 
+def test_a_tick_in_a_blackout_will_be_skipped() -> None:
+    """Only those that lie in it."""
+    job = definition("orders", "0 12 * * *", blackout=["mon"])
+    facts = facts_of(job, due=of_job(job.policy, UTC_ZONE, "orders"))
+    texts = [point.text for point in upcoming(facts, hindrances(facts))]
+    assert texts[0] == "The tick of 2026-03-02 12:00:00Z will be skipped: it lies in a blackout"
+    assert texts[1] == "The tick of 2026-03-03 12:00:00Z will run"
+
+
 @given(st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)), st.sampled_from(FORMS))  # noqa: DTZ001
 def test_the_latest_tick_is_the_last_one_there_is(moment: datetime, schedule: object) -> None:
     """Nothing is due between it and the moment."""
@@ -317,7 +334,7 @@ def test_a_moment_outside_the_hours_is_told_as_such() -> None:
     due = of_job(job.policy, UTC_ZONE, "orders")
     found = nearest(job, UTC_ZONE, due, datetime(2026, 3, 1, 4, tzinfo=UTC))
     assert found.tick == datetime(2026, 3, 1, 6, tzinfo=UTC)
-    assert found.why_not == "its hours keep it from running then"
+    assert found.why_not == "its hours (06:00-20:00) keep it from running then"
     exact = nearest(job, UTC_ZONE, due, datetime(2026, 3, 1, 7, tzinfo=UTC))
     assert (exact.tick, exact.why_not) == (datetime(2026, 3, 1, 7, tzinfo=UTC), None)
 

@@ -8,7 +8,7 @@ from jobs.contract import Json
 from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Span
 from worker.model.moments import new_id
-from worker.model.records import Backfill, Reason, Run, RunState, Trigger
+from worker.model.records import Backfill, Reason, Run, RunState, Tick, Trigger
 from worker.model.schedules import After
 
 _FOR_A_PERSON = 10  # added to the priority of what a person asked for
@@ -51,6 +51,13 @@ def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run
 def of_tick(job: JobDefinition, at: datetime, now: datetime, trigger: Trigger = Trigger.TICK) -> Run:
     """Returns the run of one tick."""
     return replace(_run(job, trigger, tick_cause(at), now), tick=at)
+
+
+def of_stray_tick(tick: Tick, now: datetime) -> Run:
+    """Returns the row of a tick that fell due just before its job left the configuration."""
+    trigger, cause = Trigger.TICK, tick_cause(tick.at)
+    run = Run(new_id(), tick.job, cause, trigger, RunState.QUEUED, now, definition_hash="", tick=tick.at)
+    return skipped(run, Reason.REMOVED, now)
 
 
 def of_gap(job: JobDefinition, gap: Span, now: datetime) -> Run:

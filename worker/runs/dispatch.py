@@ -11,7 +11,7 @@ from worker.engine.schedule import Occurrences
 from worker.model.events import Events, RunSkipped
 from worker.model.records import Run, RunState, Tick
 from worker.runs.book import Book
-from worker.runs.candidates import of_tick
+from worker.runs.candidates import of_stray_tick, of_tick
 from worker.runs.catchup import of_downtime
 from worker.runs.claims import record
 from worker.runs.ending import Ended
@@ -39,7 +39,7 @@ class Dispatch:
         book, now = self.book(), self.now()
         for start in range(0, len(ticks), _AT_ONCE):
             part = ticks[start : start + _AT_ONCE]
-            candidates = [of_tick(job, tick.at, now) for tick in part if (job := book.get(tick.job))]
+            candidates = [_candidate(book, tick, now) for tick in part]
             self.settle(self.writer.call(partial(record, book=book, candidates=candidates, now=now)))
 
     def catch_up(self, schedules: Mapping[str, Occurrences], until: datetime) -> None:
@@ -74,3 +74,8 @@ class Dispatch:
         for waiting in ended.handed:
             self.submit(waiting.id, waiting.priority)
         self.settle(ended.recorded)
+
+
+def _candidate(book: Book, tick: Tick, now: datetime) -> Run:
+    job = book.get(tick.job)
+    return of_tick(job, tick.at, now) if job else of_stray_tick(tick, now)

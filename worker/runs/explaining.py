@@ -23,7 +23,7 @@ from worker.model.records import (
 )
 from worker.model.schedules import After
 from worker.runs.candidates import tick_cause
-from worker.store import accounts, attempts, calls, commands, jobs, locks, nodes, runs, tokens
+from worker.store import accounts, attempts, backfills, calls, commands, jobs, locks, nodes, runs, tokens
 from worker.store.accounts import AccountState
 from worker.store.database import Database
 from worker.store.jobs import JobRow
@@ -105,12 +105,13 @@ def read(
         accounts=[_account(connection, one) for one in sorted(job.accounts if job else ())],
         parents=_parents(connection, job),
         commands=commands.waiting_for(connection, name),
+        backfills=backfills.opened(connection, name),
     )
 
 
 def of_run(connection: sa.Connection, run: Run) -> RunFacts:
     """Returns what there is to know of one run."""
-    mutex = locks.held(connection, f"mutex:{run.mutex}") if run.mutex and not run.state.ended else None
+    mutex = locks.held(connection, locks.mutex_lock(run.mutex)) if run.mutex and not run.state.ended else None
     return RunFacts(run, attempts.of_run(connection, run.id), _other(connection, run), mutex)
 
 

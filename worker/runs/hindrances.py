@@ -41,14 +41,14 @@ def _enabled(facts: Facts) -> Iterator[Point]:
 
 def _paused(facts: Facts) -> Iterator[Point]:
     row = facts.row
-    if row is None or row.paused_at is None:
+    if row is None or (row.paused_at is None and row.quarantined_at is None):
         return
-    why = f": {row.paused_why}" if row.paused_why else ""
+    why = f": {row.paused_why.rstrip('.')}" if row.paused_why else ""
     if row.quarantined_at is not None:
         text = f"The job is in quarantine since {clock(row.quarantined_at)}{why}"
         remedy = f"see what its last attempts did (`worker history {row.name}`), then `worker resume {row.name}`"
         yield Point("quarantined", text, remedy, skips=True)
-    else:
+    elif row.paused_at is not None:
         text = f"The job was paused by {row.paused_by} at {clock(row.paused_at)}{why}"
         yield Point("paused", text, f"`worker resume {row.name}` lets it go on", skips=True)
 
@@ -193,6 +193,20 @@ def _parents(facts: Facts) -> Iterator[Point]:
             yield Point("upstream", text, f"`worker explain {name}`", run.id)
 
 
+def _backfills(facts: Facts) -> Iterator[Point]:
+    for one in facts.backfills:
+        span_ = f"from {clock(one.since)} to {clock(one.until)}"
+        text = f"A backfill {span_}, asked for by {one.by}, is at {one.ticks:,} of {one.total:,} ticks"
+        yield Point("backfill", text, f"its runs wait behind all others; `worker cancel {one.id}` ends it")
+
+
+def _reloads(facts: Facts) -> Iterator[Point]:
+    for node in facts.cluster.living.values():
+        if node.reload_error:
+            text = f"Node {node.name} could not take up the configuration as it is now: {node.reload_error.rstrip('.')}"
+            yield Point("reload", text, "`worker check`, mend what it says, then `worker reload`")
+
+
 def _requests(facts: Facts) -> Iterator[Point]:
     for command in facts.commands:
         text = f"{command.by} asked at {clock(command.at)} to {command.verb} it; no daemon has taken that up yet"
@@ -208,5 +222,7 @@ _LOOKS: tuple[Callable[[Facts], Iterator[Point]], ...] = (
     _accounts,
     _open,
     _parents,
+    _backfills,
+    _reloads,
     _requests,
 )

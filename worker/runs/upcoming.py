@@ -78,11 +78,10 @@ def latest(due: Occurrences, moment: datetime) -> datetime | None:
 
 
 def _why_not(job: JobDefinition, zone: ZoneInfo, asked: datetime) -> str:
-    """Returns which option keeps the schedule from being due then, if one does."""
+    """Returns whether its hours alone keep the schedule from being due then."""
     due = of_job(job.policy.model_copy(update={"hours": None}), zone, job.name)
-    if due and due.next_after(asked - _INSTANT) == asked:
-        return "its hours keep it from running then"
-    return "the schedule is not due then"
+    without = due is not None and due.next_after(asked - _INSTANT) == asked
+    return f"its hours ({job.policy.hours}) keep it from running then" if without else "the schedule is not due then"
 
 
 def missing_hour(local: datetime, zone: ZoneInfo) -> str | None:
@@ -111,7 +110,8 @@ def why_no_row(facts: Facts, tick: datetime) -> Point:
 def _before(facts: Facts, row: JobRow, tick: datetime) -> Point | None:
     """Returns what to say of a tick before the job, or its definition, was known."""
     if tick <= row.since:
-        text = f"Ticks of this job are accounted for since {clock(row.since)}; before, it was not there or not enabled"
+        before = "before, it was not there, not enabled, or had another schedule"
+        text = f"Ticks of this job are accounted for since {clock(row.since)}; {before}"
         return Point("before", text, f"`worker backfill {row.name} --from T --to T` makes up for them")
     if facts.defined_at and tick <= facts.defined_at:
         text = f"The schedule may have been another then: the job's definition changed at {clock(facts.defined_at)}"
