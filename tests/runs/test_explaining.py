@@ -267,7 +267,7 @@ HINDRANCES: dict[str, tuple[Facts, str, str]] = {
         "jane asked at 2026-03-01 12:00:00Z to cancel run 42",
         "next check",
     ),
-    "backfill": (facts_of(backfills=[FILLING]), "asked for by jane, is at 3 of 24 ticks", "worker cancel 5"),
+    "backfill": (facts_of(backfills=[FILLING]), "asked for by jane, is at 3 of 24 ticks", "worker backfill --cancel 5"),
     "reload": (
         facts_of(cluster=replace(CLUSTER, living={7: replace(NODE, reload_error="config.toml:3: no.")})),
         "Node worker-1 could not take up the configuration as it is now: config.toml:3: no",

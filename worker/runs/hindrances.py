@@ -197,7 +197,7 @@ def _backfills(facts: Facts) -> Iterator[Point]:
     for one in facts.backfills:
         span_ = f"from {clock(one.since)} to {clock(one.until)}"
         text = f"A backfill {span_}, asked for by {one.by}, is at {one.ticks:,} of {one.total:,} ticks"
-        yield Point("backfill", text, f"its runs wait behind all others; `worker cancel {one.id}` ends it")
+        yield Point("backfill", text, f"its runs wait behind all others; `worker backfill --cancel {one.id}` ends it")
 
 
 def _reloads(facts: Facts) -> Iterator[Point]:
