@@ -109,3 +109,12 @@ def test_after_a_downtime_that_ends_outside_of_a_blackout(make_bench: Make) -> N
         ("queued", 10, 1),
     ]  # fmt: skip
     assert {run.state for run in bench.runs("orders") if run.reason} == {RunState.SKIPPED}
+
+
+def test_a_downtime_that_lay_in_a_blackout_as_a_whole(make_bench: Make) -> None:
+    """Nothing was missed: had the worker been there, it had skipped them all."""
+    bench = make_bench(definition("orders", timezone="UTC", blackout=NOON))
+
+    _miss(bench, 10)
+
+    assert _told(bench) == [("skipped", Reason.BLACKOUT, 1, 10)]

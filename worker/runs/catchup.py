@@ -22,12 +22,13 @@ _SECOND = timedelta(seconds=1)
 def of_downtime(job: JobDefinition, since: datetime, until: datetime, occurrences: Occurrences) -> Iterator[Run]:
     """Yields one row for the ticks after `since` that are left out, then a run for each that is made up for.
 
-    Ticks in blackouts are never made up for: those beside ticks that are get rows of their own.
+    Ticks in blackouts are never made up for. They get rows of their own, but for those among others that are left out.
     """
-    made_up = _made_up(job.policy.catch_up, since, until, outside(occurrences, job.policy))
-    left_out = occurrences.span(since, made_up[0] - _INSTANT if made_up else until)
-    if left_out is not None:
-        yield of_gap(job, left_out, until)
+    allowed = outside(occurrences, job.policy)
+    made_up = _made_up(job.policy.catch_up, since, until, allowed)
+    end = made_up[0] - _INSTANT if made_up else until
+    if left_out := occurrences.span(since, end):
+        yield (of_gap if allowed.span(since, end) else of_blackout)(job, left_out, until)
     for tick, following in pairwise([*made_up, until + _INSTANT]):
         yield of_tick(job, tick, until, Trigger.CATCH_UP)
         if job.policy.blackout and (shut := occurrences.span(tick, following - _INSTANT)):
