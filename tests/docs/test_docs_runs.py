@@ -14,7 +14,9 @@ from tests.runs.bench import Bench, Make, definition
 from worker.config.load import load
 from worker.config.shape import keys_of
 from worker.model.catchup import CatchUpOptions
-from worker.model.options import JobOptions, PolicyOptions
+from worker.model.options import JobOptions, PolicyOptions, RetentionOptions
+from worker.model.reasons import MEANINGS
+from worker.model.records import Reason, RunState
 from worker.model.retry import JobRetryOptions, RetryRule
 from worker.model.steps import Expression, PythonStep, RequestStep, SqlCondition, SqlStepBefore
 from worker.runs.conditions import facts
@@ -23,6 +25,7 @@ from worker.store.database import Database
 
 PAGE = "docs/runs.md"
 PLACES: dict[type[BaseModel], str] = {
+    RetentionOptions: "Retention: option of [retention]",
     CatchUpOptions: "After a downtime: option of catch_up",
     JobRetryOptions: "Attempts: option of retry",
     RetryRule: "Attempts: option of a kind in on",
@@ -83,3 +86,20 @@ def test_every_fact_of_an_expression_stands_in_the_table(database: Database, mak
     inside = {name for row in rows for name in re.findall(r"`(\w+)`", row["what it is"])}
     assert told == set(found[1])
     assert {key for value in found[1].values() if isinstance(value, dict) for key in value} <= inside
+
+
+def test_every_reason_stands_in_the_table() -> None:
+    """With its meaning and its remedy, as `worker explain` tells them."""
+    told = {_key(row): (row["what it means"], row["what to do"]) for row in tables(PAGE)["Reasons: reason"]}
+
+    assert told == {str(reason): (meaning.text, meaning.remedy or "") for reason, meaning in MEANINGS.items()}
+    assert set(told) == set(Reason)
+
+
+def test_the_diagram_has_every_state() -> None:
+    """Those that a run can have, and no other."""
+    (diagram,) = blocks(PAGE, "mermaid")
+
+    ends = re.findall(r"^    (\S+) --> (\w+|\[\*\])", diagram, re.MULTILINE)
+    assert {state for pair in ends for state in pair} - {"[*]"} == set(RunState)
+    assert {before for before, after in ends if after == "[*]"} == {state for state in RunState if state.ended}
