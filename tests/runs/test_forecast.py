@@ -61,6 +61,21 @@ def test_hours_close_columns() -> None:
     assert lane.counts == (6, 6, *(0,) * 10)
 
 
+def test_blackouts_close_columns_and_keep_their_fires_out() -> None:
+    """What will be skipped is no fire; a blackout of half an hour leaves its column open."""
+    job = definition("orders", {"every": "10m"}, timezone="UTC", blackout=["14:00-17:00", "18:30-19:00"])
+    (lane,) = _lanes(job)
+    assert lane.closed == frozenset({2, 3, 4})
+    assert lane.counts == (6, 6, 0, 0, 0, 6, 3, 6, 6, 6, 6, 6)
+
+
+def test_a_follower_waits_for_its_delay() -> None:
+    """It begins so long after the one before is expected to end."""
+    jobs = [definition("first", {"every": "6h"}), definition("second", {"after": ["first"], "delay": "30m"})]
+    _, second = _lanes(*jobs, first=3600.0)
+    assert second.fires[0] == NOON + 1.5 * HOUR
+
+
 def test_a_run_that_outlasts_its_interval_collides_with_itself() -> None:
     """Its second tick would be skipped or would wait; a sentence says which."""
     slow = definition("slow", {"every": "10m"})

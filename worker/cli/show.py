@@ -99,7 +99,7 @@ def _outcome(run: Run) -> Iterator[tuple[str, str]]:
         yield "took", span((run.finished_at - run.started_at).total_seconds())
         yield "rows", _rows(run)
     if run.not_before:
-        yield "next try", f"{clock(run.not_before)}, {ago(run.not_before)}"
+        yield "next try" if run.attempt else "starts", f"{clock(run.not_before)}, {ago(run.not_before)}"
     if run.reason:
         yield "reason", run.reason
     if run.error:

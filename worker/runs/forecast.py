@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Occurrences, of_job
+from worker.engine.shut import in_blackout, outside
 from worker.model.schedules import After
 
 _OF_ONE = 3_000  # fires of one job that are walked
@@ -175,21 +176,21 @@ def _lane(job: JobDefinition, zone: ZoneInfo, counter: _Counter, prospect: Prosp
     due = of_job(job.policy, zone, job.name)
     if due is None:
         return Lane(job, (0,) * frame.columns, prospect=prospect)
-    counts, fires, counted = counter.of(due)
+    counts, fires, counted = counter.of(outside(due, job.policy))
     return Lane(job, counts, fires, counted, prospect, closed=_closed(job, zone, frame))
 
 
 def _closed(job: JobDefinition, zone: ZoneInfo, frame: Frame) -> frozenset[int]:
-    hours = job.policy.hours
-    if hours is None:
+    hours, own = job.policy.hours, job.policy.timezone or zone
+    if hours is None and not job.policy.blackout:
         return frozenset()
-    own = job.policy.timezone or zone
     parts = [frame.step * number // 4 for number in range(4)]
-    return frozenset(
-        column
-        for column in range(frame.columns)
-        if not any((frame.edge(column) + part).astimezone(own).time() in hours for part in parts)
-    )
+
+    def is_open(moment: datetime) -> bool:
+        return (hours is None or moment.astimezone(own).time() in hours) and not in_blackout(job.policy, moment)
+
+    columns = range(frame.columns)
+    return frozenset(column for column in columns if not any(is_open(frame.edge(column) + part) for part in parts))
 
 
 def _rank(lane: Lane, frame: Frame) -> tuple[bool, bool, datetime, str]:
@@ -201,8 +202,14 @@ def _family(lane: Lane, lanes: Mapping[str, Lane], followers: Mapping[str, list[
     """Yields a lane, and below it those that follow; a job's configuration keeps them from following in a circle."""
     yield lane
     for name in followers.get(lane.name, ()):
-        fires = () if lane.idle else tuple(fire + lane.prospect.length for fire in lane.fires)
+        later = lane.prospect.length + _delay(lanes[name].job)
+        fires = () if lane.idle else tuple(fire + later for fire in lane.fires)
         own = replace(
             lanes[name], fires=fires, counts=columns_of(frame, fires), counted=lane.whole, depth=lane.depth + 1
         )
         yield from _family(own, lanes, followers, frame)
+
+
+def _delay(job: JobDefinition) -> timedelta:
+    schedule = job.policy.schedule
+    return timedelta(seconds=schedule.delay if isinstance(schedule, After) else 0.0)
