@@ -47,7 +47,7 @@ class PolicyOptions(Options):
 
     timeout: Duration = 600.0
     retry: JobRetryOptions = JobRetryOptions()
-    catch_up: CatchUp = CatchUpOptions(policy="last")
+    catch_up: CatchUp = Field(default=CatchUpOptions(policy="last"), json_schema_extra={"default": "last"})
     overlap: Literal["skip", "queue"] = "skip"
     mutex: str | None = Field(
         default=None, min_length=1, max_length=200, description="Runs that name the same one run one at a time."
