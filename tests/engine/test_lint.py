@@ -1,6 +1,7 @@
 """What is odd about valid schedules is found, and what is as it should be is left in peace."""
 
 from datetime import datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -131,6 +132,21 @@ def test_jobs_that_wait_in_vain() -> None:
     assert "waits for jobs that never run" in told["lost-too", "schedule.after[0]"]
     assert "in a circle" in told["about", "schedule.after[0]"] or "waits for jobs" in told["about", "schedule.after[0]"]
     assert {name for name, _ in told} == {"child", "lost", "lost-too", "round", "about"}
+
+
+def test_a_calendar_that_has_run_out_is_told_once(tmp_path: Path) -> None:
+    """However many jobs name it; one that goes on, as most do that repeat, is none."""
+    begin = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//tests//EN\r\nBEGIN:VEVENT\r\n"
+    event = f"{begin}UID:1\r\nDTSTART;VALUE=DATE:20251225\r\n"
+    old, lasting = tmp_path / "old.ics", tmp_path / "lasting.ics"
+    old.write_text(f"{event}END:VEVENT\r\nEND:VCALENDAR\r\n", newline="")
+    lasting.write_text(f"{event}RRULE:FREQ=YEARLY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", newline="")
+    entries = ["12-24", {"ics": str(old)}, {"ics": str(lasting)}]
+
+    (finding,) = found({"a": job("@daily", holidays=entries), "b": job("@daily", blackout=entries)})
+
+    assert (finding.job, finding.key, finding.kind) == ("a", "holidays[1].ics", "stale")
+    assert "old.ics has no event within the coming year" in finding.message
 
 
 def test_a_crowd_is_told_once() -> None:

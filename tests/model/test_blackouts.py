@@ -182,6 +182,45 @@ def test_events_of_a_calendar(tmp_path: Path, day: str, zone: ZoneInfo, spans: l
     assert told == spans
 
 
+OUTLOOK = """BEGIN:VTIMEZONE
+TZID:W. Europe Standard Time
+BEGIN:STANDARD
+DTSTART:16010101T030000
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:16010101T020000
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
+END:DAYLIGHT
+END:VTIMEZONE
+BEGIN:VEVENT
+UID:patches
+RRULE:FREQ=MONTHLY;BYDAY=2TU
+DTSTART;TZID=W. Europe Standard Time:20260113T220000
+DTEND;TZID=W. Europe Standard Time:20260114T020000
+END:VEVENT
+BEGIN:VEVENT
+UID:patches
+RECURRENCE-ID;TZID=W. Europe Standard Time:20261208T220000
+DTSTART;TZID=W. Europe Standard Time:20261209T220000
+DTEND;TZID=W. Europe Standard Time:20261210T020000
+END:VEVENT
+"""
+
+
+def test_a_calendar_of_outlook(tmp_path: Path) -> None:
+    """It names zones its own way, and moves single instances of what repeats."""
+    events = BLACKOUT.validate_python({"ics": str(calendar(tmp_path, OUTLOOK))})
+    assert isinstance(events, CalendarEvents)
+    days = [date(2026, 7, 14), date(2026, 7, 15), *(date(2026, 12, day) for day in (8, 9, 10))]
+    hours = [[(start.hour, end.hour) for start, end in events.of(day, BERLIN)] for day in days]
+    assert hours == [[(22, 0)], [(0, 2)], [], [(22, 0)], [(0, 2)]]
+
+
 @pytest.mark.parametrize(
     ("events", "says"),
     [

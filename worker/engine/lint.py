@@ -1,19 +1,21 @@
 """What is odd about schedules, though each is valid (pure).
 
 They never fire, or fire twice or not at all on a night on which clocks change; all at once; in hours or blackouts that
-leave nothing of them; after jobs that never run by themselves.
+leave nothing of them; after jobs that never run by themselves; by calendars that have run out.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from worker.engine.lintnights import Odd, odd_nights
 from worker.engine.schedule import Occurrences, of_job
 from worker.engine.shut import outside
+from worker.model.blackouts import CalendarEvents
 from worker.model.options import JobOptions
 from worker.model.schedules import After, Every, Manual, Once
 
@@ -25,7 +27,7 @@ _CROWD = 20  # jobs due in one second that nobody minds
 _CROWD_PER_PLACE = 5  # the same, for each run that the node can have at once
 _NAMED = 5  # jobs of a crowd that a message names
 
-Kind = Literal["never", "past", "hours", "blackout", "left out", "twice", "crowd", "waits"]
+Kind = Literal["never", "past", "hours", "blackout", "left out", "twice", "crowd", "waits", "stale"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def lint(jobs: Mapping[str, JobOptions], zone: ZoneInfo, concurrency: int, now: 
     silent = {finding.job for finding in found if finding.kind in ("never", "past", "hours", "blackout")}
     waits = _waits(jobs, silent)
     crowds = _crowds({name: one for name, one in due.items() if name not in silent}, enabled, concurrency, now)
-    return sorted([*found, *waits, *crowds], key=lambda finding: finding.job)
+    return sorted([*found, *waits, *crowds, *_stale(enabled, zone, now)], key=lambda finding: finding.job)
 
 
 def _of_job(name: str, policy: JobOptions, zone: ZoneInfo, due: Occurrences, now: datetime) -> Iterator[Finding]:
@@ -81,6 +83,26 @@ def _never(name: str, policy: JobOptions, zone: ZoneInfo, now: datetime) -> Find
 
 def _of_night(name: str, odd: Odd) -> Finding:
     return Finding(name, odd.key, odd.kind, odd.message, odd.at)
+
+
+def _stale(jobs: Mapping[str, JobOptions], zone: ZoneInfo, now: datetime) -> Iterator[Finding]:
+    """Yields each calendar, once, that has run out: files of holidays are made for some years."""
+    today = now.astimezone(zone).date()
+    days = [today + timedelta(days=n) for n in range(_YEAR.days)]
+    told: set[Path] = set()
+    for name, policy in jobs.items():
+        for key, index, entry in _calendars(policy):
+            if entry.ics.path not in told and not any(entry.of(day, zone) for day in days):
+                message = f"{entry.ics.path.name} has no event within the coming year: put a newer calendar there"
+                yield Finding(name, f"{key}[{index}].ics", "stale", message)
+            told.add(entry.ics.path)
+
+
+def _calendars(policy: JobOptions) -> Iterator[tuple[str, int, CalendarEvents]]:
+    for key, entries in (("blackout", policy.blackout), ("holidays", policy.holidays)):
+        for index, entry in enumerate(entries):
+            if isinstance(entry, CalendarEvents):
+                yield key, index, entry
 
 
 def _waits(jobs: Mapping[str, JobOptions], silent: set[str]) -> Iterator[Finding]:
