@@ -1,13 +1,17 @@
 """The verbs by which operators steer: what they leave in the table, what they say, and the record of it."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
+import sqlalchemy as sa
 
 from tests.cli.conftest import Verb
-from tests.cli.seeding import GOOD, seed
+from tests.cli.seeding import GOOD, TICK, seed
 from worker.cli import orders
 from worker.model.moments import utc_now
-from worker.model.records import Command, Node
-from worker.store import accounts, commands, cursors, jobs, nodes
+from worker.model.records import Backfill, Command, Node, Run, RunState, Trigger
+from worker.store import accounts, backfills, commands, cursors, jobs, nodes, runs, tables
 from worker.store.database import Database
 
 _USAGE, _FAILED = 2, 1
@@ -162,3 +166,72 @@ def test_cursors_are_shown(worker: Verb, database: Database) -> None:
         ("full", {"at": 1}, None),
     ]
     assert worker("cursor", "show", "devices").out == "No cursor of devices has moved yet.\n"
+
+
+SINCE, UNTIL = "2026-01-31T23:00:00+00:00", "2026-02-01T12:00:00+00:00"
+
+
+def test_a_backfill_is_asked_for_in_the_zone_of_its_job(worker: Verb, database: Database) -> None:
+    """A date is its beginning there; durations become seconds."""
+    words = ["--from", "2026-02-01", "--to", "2026-02-01T12:00:00Z", "--every", "1h", "--pause", "500ms"]
+    said = worker("backfill", "devices", *words, "--at-once", "2", "--param", "region=eu")
+    assert said.code == 0
+    (command,) = left(database)
+    assert (command.verb, command.target) == ("backfill", "devices")
+    more = {"every_s": 3600.0, "pause_s": 0.5, "at_once": 2, "params": {"region": "eu"}}
+    assert command.arguments == {"since": SINCE, "until": UNTIL, **more}
+    worker("backfill", "--cancel", "17")
+    assert [(one.verb, one.target) for one in left(database)[1:]] == [("backfill cancel", "17")]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--from", "2026-02-01"], "name the job"),
+        (["device", "--from", "2026-02-01"], "did you mean devices?"),
+        (["devices", "--to", "2026-02-01"], "expected where the backfill begins"),
+        (["devices", "--from", "yesterday"], "expected a date or a time such as 2026-01-31"),
+        (["devices", "--from", "2026-02-01", "--every", "day"], "expected a duration such as"),
+        (["devices", "--from", "2026-02-01", "--at-once", "0"], "--at-once"),
+        (["device"], "did you mean devices?"),
+    ],
+)
+def test_a_backfill_that_makes_no_sense(worker: Verb, database: Database, words: list[str], told: str) -> None:
+    """Wrong usage; nothing is left for the daemon."""
+    said = worker("backfill", *words, columns=200)
+    assert said.code == _USAGE
+    assert told in said.err
+    assert left(database) == []
+
+
+def _backfilled(connection: sa.Connection, number: int, state: RunState) -> None:
+    run = Run(number, "orders", f"backfill:17:{number}", Trigger.BACKFILL, RunState.QUEUED, utc_now(), "d" * 64)
+    runs.claim(connection, [run])
+    if state.ended:
+        runs.finish(connection, number, state, utc_now())
+
+
+def test_backfills_are_listed_with_how_far_they_have_got(worker: Verb, database: Database) -> None:
+    """Done of total, failed, the time left at this pace; what holds one back, and what became of one that ended."""
+    now = utc_now()
+    one = Backfill(17, "orders", TICK, now, TICK, "jane@host", now - timedelta(minutes=2), total=8, ticks=3)
+    with database.write() as connection:
+        backfills.add(connection, one)
+        backfills.add(connection, replace(one, id=16, job="devices", outcome="done: 8 succeeded", ended_at=now))
+        for number, state in enumerate((RunState.SUCCEEDED, RunState.FAILED, RunState.QUEUED), 100):
+            _backfilled(connection, number, state)
+        connection.execute(sa.update(tables.accounts).values(health="fresh"))
+    head, underway, ended = worker("backfill", columns=160).out.splitlines()
+    assert head.split() == ["backfill", "job", "from", "to", "ticks", "done", "failed", "left", "asked", "status"]
+    assert "█" in underway
+    assert "2/8" in underway
+    assert underway.endswith("underway")
+    assert ended.endswith("done: 8 succeeded")
+    (listed,) = worker("backfill", "orders", "--json").json
+    assert (listed["done"], listed["total"], listed["failed"], listed["status"]) == (2, 8, 1, "underway")
+    assert listed["states"] == {"succeeded": 1, "failed": 1, "queued": 1}
+    assert 355 < listed["left_s"] < 500
+    with database.write() as connection:
+        jobs.pause(connection, ["orders"], "jane@host", None, now)
+    assert worker("backfill", "orders", "--json").json[0]["status"] == "waits: the job is paused"
+    assert "no daemon works on this database" in worker("backfill").err

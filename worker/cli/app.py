@@ -45,6 +45,7 @@ VERBS = {
     "preview": Verb("preview", _ASK, "Show what a run would do: real reads, nothing written."),
     "trigger": Verb("trigger", _ASK, "Ask the daemon to run a job now."),
     "replay": Verb("replay", _ASK, "Ask the daemon for a run, or for rejects, once more."),
+    "backfill": Verb("backfill", _ASK, "Run a job for a span of the past, or list how far that is."),
     "cancel": Verb("cancel", _ASK, "Cancel a run, or a job's run that is underway."),
     "pause": Verb("pause", _ASK, "Hold jobs back until they are resumed."),
     "resume": Verb("pause", _ASK, "Let paused jobs go on."),
