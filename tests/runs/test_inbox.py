@@ -6,12 +6,13 @@ import sqlalchemy as sa
 from jobs.contract import Context
 from tests.runs.bench import Make, definition
 from tests.runs.operating import outcome, post
-from worker.model.moments import new_id
+from worker.model.moments import new_id, utc_now
 from worker.model.records import Command, RunState, Trigger
 from worker.runs import verbs
 from worker.runs.candidates import of_request
 from worker.runs.desk import Act, Desk, Done
 from worker.store import commands
+from worker.store.database import Database
 
 
 def test_a_triggered_job_runs_with_its_parameters(make_bench: Make) -> None:
@@ -108,3 +109,14 @@ def test_an_unknown_verb_is_refused(make_bench: Make) -> None:
     request = post(bench, "explode", "orders")
     bench.inbox.once()
     assert outcome(bench, request) == "refused: unknown verb explode"
+
+
+@pytest.mark.parametrize("column", ["at", "arguments"])
+def test_a_row_that_cannot_be_read_is_refused_and_holds_up_nothing(sqlite_database: Database, column: str) -> None:
+    """Whoever writes to the table by hand may write anything there."""
+    command = Command(new_id(), utc_now(), "somebody", "trigger", "orders", {})
+    with sqlite_database.write() as connection:
+        commands.post(connection, command)
+        connection.exec_driver_sql(f"UPDATE commands SET {column} = 'now {{'")
+        (found,) = commands.waiting(connection)
+    assert (found.id, found.verb) == (command.id, "(unreadable)")

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from worker.model.moments import utc_now
 from worker.model.records import Command
 from worker.store.dialect import insert_new
 from worker.store.tables import commands
@@ -16,9 +17,20 @@ def post(connection: sa.Connection, command: Command) -> None:
 
 
 def waiting(connection: sa.Connection, limit: int = 100) -> list[Command]:
-    """Returns commands nobody carried out yet, oldest first."""
-    query = sa.select(commands).where(commands.c.ended_at.is_(None)).order_by(commands.c.id).limit(limit)
-    return [Command(**row) for row in connection.execute(query).mappings()]
+    """Returns commands nobody carried out yet, oldest first.
+
+    On SQLite a row written by hand may hold what cannot be read: it comes without a verb, to be refused.
+    """
+    query = sa.select(commands.c.id).where(commands.c.ended_at.is_(None)).order_by(commands.c.id).limit(limit)
+    found = [_readable(connection, command_id) for command_id in connection.scalars(query).all()]
+    return [command for command in found if command is not None]
+
+
+def _readable(connection: sa.Connection, command_id: int) -> Command | None:
+    try:
+        return get(connection, command_id)
+    except ValueError:
+        return Command(command_id, utc_now(), "", "(unreadable)", "")
 
 
 def waiting_for(connection: sa.Connection, target: str) -> list[Command]:
