@@ -222,6 +222,7 @@ def called(status: int, seconds_ago: float) -> AccountFacts:
 
 HELD = RunFacts(replace(RUN, state=RunState.RUNNING, attempt=1), [Attempt(42, 1, 7, AttemptState.RUNNING, START)])
 QUEUED = RunFacts(replace(RUN, id=43, state=RunState.QUEUED, mutex="erp"))
+DIED = Attempt(43, 1, 7, AttemptState.LOST, START, START, error_kind="node_died")
 FULL = replace(CLUSTER, busy={7: 8})
 QUIET = definition("orders", timezone="UTC", blackout="12:00-12:30")
 OFF = definition("orders", enabled=False)
@@ -259,6 +260,17 @@ HINDRANCES: dict[str, tuple[Facts, str, str]] = {
         facts_of(open=[replace(QUEUED, run=replace(QUEUED.run, not_before=START + timedelta(minutes=10)))]),
         "until 2026-03-01 12:10:00Z, as the delay of its schedule says",
         "it starts then",
+    ),
+    "queued, paused": (facts_of(row=PAUSED, open=[QUEUED]), "until the job is resumed", "worker resume orders"),
+    "queued, rests": (
+        facts_of(accounts=[account(Health.FRESH, paused_by="jane", paused_at=START)], open=[QUEUED]),
+        "until the account tangoe is resumed",
+        "worker resume --account tangoe",
+    ),
+    "queued, last chance": (
+        facts_of(open=[replace(QUEUED, attempts=[DIED, replace(DIED, number=2)])]),
+        "whose process died in its last two attempts",
+        "it goes on by itself",
     ),
     "queued, full": (facts_of(open=[QUEUED], cluster=FULL), "for a free place: 8 runs are underway", "concurrency"),
     "queued, alone": (facts_of(open=[QUEUED], cluster=Cluster({}, {}, {})), "for a daemon", "worker run"),

@@ -6,6 +6,7 @@ from worker.engine.shut import blackout_end
 from worker.model.records import Health, Run, RunState
 from worker.model.wording import clock, many, span
 from worker.runs.explaining import AccountFacts, Facts, RunFacts, running_attempt
+from worker.runs.quarantine import is_last_chance
 from worker.runs.telling import Point, node_words
 
 _TOO_MANY = (429, 503)  # answers that ask for patience
@@ -116,7 +117,7 @@ def _open(facts: Facts) -> Iterator[Point]:
         if one.run.state is RunState.RUNNING:
             yield from _running(one, facts)
         else:
-            yield Point("queued", *_waits(one, facts), run=one.run.id)
+            yield Point("queued", *(_rests(one, facts) or _waits(one, facts)), run=one.run.id)
         if one.run.cancel_asked_at:
             asked = f"{one.run.cancel_asked_by} asked at {clock(one.run.cancel_asked_at)} to cancel run {one.run.id}"
             yield Point("cancelling", asked, "it ends at the job's next check, or when its time is over", one.run.id)
@@ -139,6 +140,20 @@ def _running(one: RunFacts, facts: Facts) -> Iterator[Point]:
     else:
         remedy = f"wait, or `worker cancel {one.run.id}`; it is cut off after {span(facts.job.policy.timeout)}"
         yield Point("overlap", f"{text}; ticks until its end are skipped", remedy, one.run.id)
+
+
+def _rests(one: RunFacts, facts: Facts) -> tuple[str, str] | None:
+    """Returns why a queued run waits until somebody lets it, and what to do; None where nobody has to."""
+    begin, row = f"Run {one.run.id} waits since {clock(one.run.created_at)} until", facts.row
+    if row and row.paused_at and (row.quarantined_at or not one.run.trigger.by_hand):
+        return f"{begin} the job is resumed", f"`worker resume {row.name}`"
+    paused = next((account.name for account in facts.accounts if account.state and account.state.paused_at), None)
+    if paused:
+        return f"{begin} the account {paused} is resumed", f"`worker resume --account {paused}`"
+    if is_last_chance(one.attempts):
+        alone = "no other run is tried whose process died in its last two attempts, as this one's did"
+        return f"{begin} {alone}", "nothing: it goes on by itself; see what its attempts did"
+    return None
 
 
 def _waits(one: RunFacts, facts: Facts) -> tuple[str, str]:
