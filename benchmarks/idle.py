@@ -66,7 +66,7 @@ def daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "worker", "run", "--config", str(folder / "config.toml")]
     environment = os.environ | {"IDLE_API_KEY": "idle-api-key-of-a-benchmark"}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, env=environment)
+        process = subprocess.Popen(command, stdout=log, env=environment)  # noqa: S603  ours
     try:
         yield process
     finally:

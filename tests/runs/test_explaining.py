@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from jobs.contract import Context, GiveUp
 from tests.runs.bench import START, Bench, Make, definition
 from worker.config.configuration import Configuration, JobDefinition
+from worker.config.places import Places
 from worker.engine.schedule import occurrences, of_job
 from worker.model.moments import new_id
 from worker.model.options import (
@@ -75,7 +75,7 @@ def configuration(*definitions: JobDefinition) -> Configuration:
         databases={},
         jobs={one.name: one for one in definitions},
         files=(Path("config.toml"),),
-        places=MappingProxyType({}),
+        places=Places(),
     )
 
 

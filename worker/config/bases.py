@@ -4,9 +4,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from worker.config.documents import Document, parsed
-from worker.config.draft import Draft, Place
+from worker.config.draft import Draft
 from worker.config.lines import KeyPath, dotted
 from worker.config.nearest import hint
+from worker.config.places import Place
 
 _PACKAGE = "worker.profiles"
 
@@ -60,5 +61,5 @@ def _bring_in(draft: Draft, name: str) -> None:
     if not isinstance(document, Document):
         raise TypeError(f"profile {name}: {document}")  # a fault of the package, not of the user
     draft.data.setdefault("profiles", {})[name] = document.data
-    for path, line in document.lines.items():
-        draft.places[("profiles", name, *path)] = Place(document.file, line, dotted(path))
+    for path, line in document.written.lines.items():
+        draft.places[("profiles", name, *path)] = Place(document.written.file, line, dotted(path))

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from worker.config.draft import Place, Table
-from worker.config.lines import KeyPath, undotted
+from worker.config.draft import Table
+from worker.config.lines import undotted
+from worker.config.places import Place, Places
 from worker.model.account import AccountOptions
 from worker.model.errors import Problem
 from worker.model.options import (
@@ -53,7 +54,7 @@ class Configuration:
     databases: Mapping[str, DatabaseOptions]
     jobs: Mapping[str, JobDefinition]
     files: tuple[Path, ...]  # the main file first
-    places: Mapping[KeyPath, Place] = field(repr=False, compare=False)
+    places: Places = field(repr=False, compare=False)
     profiles: Mapping[str, Table] = field(default_factory=dict, repr=False)  # those that are used, and the user's own
 
     @cached_property

@@ -4,7 +4,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.config.lines import KeyPath, Toml, line_index
+from worker.config.lines import Toml
+from worker.config.places import Written
 from worker.config.syntax import syntax_problem
 from worker.model.errors import Problem
 
@@ -17,9 +18,8 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 class Document:
     """One TOML file as it was written."""
 
-    file: Path
+    written: Written
     data: dict[str, Toml]
-    lines: dict[KeyPath, int]
 
 
 def read_document(file: Path) -> Document | Problem:
@@ -34,7 +34,7 @@ def read_document(file: Path) -> Document | Problem:
 def parsed(file: Path, text: str) -> Document | Problem:
     """Returns the TOML in a text, or the problem of its first fault."""
     try:
-        return Document(file, tomllib.loads(text), line_index(text))
+        return Document(Written(file, text), tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         return syntax_problem(file, text, str(error))
     except RecursionError:

@@ -6,18 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from worker.config.lines import KeyPath, Toml, dotted
+from worker.config.places import Place, Places
 from worker.model.errors import Problem
 
 Table = dict[str, Toml]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a value was written: file and line as a person opens them, key as it stands there."""
-
-    file: Path | None  # None: the environment
-    line: int | None  # from 1
-    key: str
 
 
 @dataclass
@@ -26,15 +18,16 @@ class Draft:
 
     main: Path
     data: Table = field(default_factory=dict)
-    places: dict[KeyPath, Place] = field(default_factory=dict)
+    places: Places = field(default_factory=Places)
     problems: list[Problem] = field(default_factory=list)
     unfinished: set[KeyPath] = field(default_factory=set)  # tables whose profile could not be put beneath them
 
     def place(self, path: KeyPath) -> Place:
         """Returns where the value at `path` was written; of what was written nowhere, the nearest table around it."""
         for length in range(len(path), 0, -1):
-            if path[:length] in self.places:
-                return self.places[path[:length]]
+            found = self.places.get(path[:length])
+            if found is not None:
+                return found
         return Place(self.main, None, dotted(path))
 
     def blame(self, path: KeyPath, message: str) -> None:
@@ -74,8 +67,7 @@ class Draft:
 
     def move(self, source: KeyPath, target: KeyPath) -> None:
         """Notes that what stood below `source` stands below `target` now; each value keeps its place in its file."""
-        inside = {path: place for path, place in self.places.items() if path[: len(source)] == source}
-        self.places |= {(*target, *path[len(source) :]): place for path, place in inside.items()}
+        self.places.move(source, target)
 
     def fill(self, target: KeyPath, source: KeyPath, write: Callable[[Toml], Toml] = deepcopy) -> None:
         """Puts what the source table holds, as `write` copies it, beneath the target's own keys.

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from worker.config.draft import Draft, Place
+from worker.config.draft import Draft
 from worker.config.lines import Toml
 from worker.config.nearest import hint
+from worker.config.places import Place
 from worker.config.shape import child, keys_of, kinds_of
 from worker.model.secretref import SecretRef
 from worker.model.sections import DatabaseOptions, LogOptions, NetworkOptions, WorkerOptions

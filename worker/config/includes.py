@@ -4,7 +4,7 @@ import glob
 from pathlib import Path
 
 from worker.config.documents import Document, read_document
-from worker.config.draft import Draft, Place
+from worker.config.draft import Draft
 from worker.config.lines import KeyPath, dotted
 from worker.model.errors import Problem
 
@@ -78,31 +78,31 @@ def _adopt_included(draft: Draft, document: Document) -> None:
 
 def _adopt(draft: Draft, document: Document, sections: tuple[str, ...]) -> None:
     """Takes a document's sections into the draft; a name that another file has taken is a problem."""
-    left_out: set[KeyPath] = set()
     for section in sections:
         value = document.data.get(section, {})
+        if section in document.data:
+            draft.places.adopt((section,), document.written)
         if section not in NAMED:
             draft.data[section] = value
         elif isinstance(value, dict):
-            left_out |= {(section, name) for name in value if not _add(draft, document, section, name)}
+            for name in value:
+                _add(draft, document, section, name)
         else:
             _blame_line(draft, document, (section,), f"expected tables such as [{section}.NAME], found something else")
-    for path, line in document.lines.items():
-        if path[0] in sections and path[:2] not in left_out:
-            draft.places.setdefault(path, Place(document.file, line, dotted(path)))
 
 
-def _add(draft: Draft, document: Document, section: str, name: str) -> bool:
-    """Adds one named table; False where the name is taken."""
+def _add(draft: Draft, document: Document, section: str, name: str) -> None:
+    """Adds one named table; a name that is taken is a problem."""
     tables = draft.data.setdefault(section, {})
     if name not in tables:
         tables[name] = document.data[section][name]
-        return True
+        draft.places.adopt((section, name), document.written)
+        return
     first = draft.place((section, name))
     message = f"the name is taken by {first.file}:{first.line}; give one of the two another name"
     _blame_line(draft, document, (section, name), message)
-    return False
 
 
 def _blame_line(draft: Draft, document: Document, path: KeyPath, message: str) -> None:
-    draft.problems.append(Problem(document.file, document.lines.get(path), dotted(path), message))
+    written = document.written
+    draft.problems.append(Problem(written.file, written.lines.get(path), dotted(path), message))

@@ -24,6 +24,9 @@ def of_downtime(job: JobDefinition, since: datetime, until: datetime, occurrence
 
     Ticks in blackouts are never made up for. They get rows of their own, but for those among others that are left out.
     """
+    first = occurrences.next_after(since)
+    if first is None or first > until:
+        return
     allowed = outside(occurrences, job.policy)
     made_up = _made_up(job.policy.catch_up, since, until, allowed)
     end = made_up[0] - _INSTANT if made_up else until
