@@ -5,25 +5,32 @@ these have ended. The time ends with the last `run.finished`. What the ledger ho
 """
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from benchmarks.runs.spec import Spec, Told, Watch, perform
-from worker import daemon
+from benchmarks.runs.nothing import BEGAN
+from benchmarks.runs.spec import Spec, Told, Watch, perform, spread
 from worker.config.load import load
+from worker.daemon import life as daemon
+from worker.engine.schedule import occurrences
 from worker.model.events import Event, Events, RunFinished
 from worker.model.moments import utc_now
-from worker.model.records import Tick
+from worker.model.options import JobOptions
+from worker.model.records import Run, Tick
+from worker.runs.dispatch import Dispatch
 from worker.vault.keyring import create
 from worker.watch.logs import configure, log_event
 from worker.wiring.build import Worker, build
 from worker.wiring.secrets import fetch
 
 JOBS = 1000
+_LEAD_S = 20.0  # for the clock to be armed before the instant of a burst
 _CONFIG = """\
 [worker]
 concurrency = {threads}
@@ -113,12 +120,42 @@ _WHOLE = """
 """
 
 
+def burst(spec: Spec) -> Told:
+    """Lets all jobs fall due at once by the daemon's clock; tells how late each was claimed durably, and begun."""
+    events, ends, claimed = Events(), Ends(), list[float]()
+    events.listen(ends.listen)
+    settle = Dispatch.settle
+
+    def note(dispatch: Dispatch, recorded: Sequence[Run]) -> None:
+        claimed.extend([time.time()] * len(recorded))
+        settle(dispatch, recorded)
+
+    with started(configured(spec, spec.runs, '"manual"'), events) as worker:
+        Dispatch.settle = note  # type: ignore[method-assign]  # called with what was committed just then
+        now = utc_now()
+        due = (now + timedelta(seconds=_LEAD_S)).replace(microsecond=0)
+        instant = JobOptions.model_validate({"type": "python", "schedule": {"once": due}}).schedule
+        for name in worker.begun.jobs:
+            once = occurrences(instant, ZoneInfo("UTC"), name)
+            if once is not None:
+                worker.clock.set(name, once, now)
+        if utc_now() > due:
+            raise RuntimeError("to arm the clock took longer than there was time: raise _LEAD_S")
+        watch = Watch()
+        ends.wait_for(spec.runs)
+        told = watch.told(held(worker))
+    late = (spread([at - due.timestamp() for at in claimed]), spread([at - due.timestamp() for at in BEGAN]))
+    return Told(told.work_s, told.cpu_s, told.runs, *late)
+
+
 def work(spec: Spec) -> Told:
     """Runs each job as often as it takes."""
+    if spec.variant == "burst":
+        return burst(spec)
     events, ends = Events(), Ends()
     events.listen(ends.listen)
     with started(configured(spec, JOBS, '"manual"'), events) as worker:
-        names = sorted(worker.configuration.jobs)
+        names = sorted(worker.begun.jobs)
         first = utc_now().replace(microsecond=0) - timedelta(days=1)
         worker.dispatch.fire([Tick(name, first) for name in names])  # warms up what a daemon does once
         ends.wait_for(JOBS)
