@@ -24,7 +24,6 @@ from worker.store import runs
 from worker.store.scratch import Inline
 from worker.store.tallies import Tally
 
-_UNEVEN = 0.2  # a run takes so much more or less than usual
 _ALL = 1_000_000
 
 
@@ -39,6 +38,7 @@ class Circumstances:
     takes_s: Callable[[str], float]  # a run of a job, about
     concurrency: int = 8
     failing: float = 0.0  # of all attempts
+    uneven: float = 0.2  # a run takes so much more or less than usual
     downs: Sequence[tuple[datetime, datetime]] = ()  # the process dies at the first, and starts at the second
     seed: int = 0
     forgets: bool = True  # counts old rows and lets them go
@@ -138,6 +138,11 @@ class Life:
         self._dispatch.catch_up(world.schedules, now)
         for name, schedule in world.schedules.items():
             self._clock.set(name, schedule, now)
+        self.look()
+
+    def look(self) -> None:
+        """Submits what waits in the queue and may start, as the inbox does; whoever was not told of it finds it so."""
+        now = self._world.now()
         for waiting in self._writer.call(lambda connection: runs.due(connection, now, limit=_ALL)):
             self._submit(waiting.id, waiting.priority)
 
@@ -146,10 +151,12 @@ class Life:
         self._alive = False
         self._clock.stop()
 
-    def close(self) -> None:
-        """Takes every job off the clock."""
+    def last_words(self) -> int:
+        """Takes every job off the clock, and does what `once` does with what was told before; returns how much."""
         for name in self._clock.names():
             self._clock.remove(name)
+        self.look()
+        return self.once() + len(self._waiting)
 
     def next_tick(self) -> datetime | None:
         """Returns when the first job is due next, by the wall clock."""
@@ -191,7 +198,7 @@ class Life:
     def _fate(self, started: Started) -> tuple[float, Exception | None]:
         """Returns how long an attempt takes, in seconds, and what it raises then."""
         made_up, chance = self._world.circumstances, self._world.chance
-        takes_s = made_up.takes_s(started.run.job) * chance.uniform(1 - _UNEVEN, 1 + _UNEVEN)
+        takes_s = made_up.takes_s(started.run.job) * chance.uniform(1 - made_up.uneven, 1 + made_up.uneven)
         takes_s = max(round(takes_s), 1)  # so that many end at one moment, and in one transaction
         timeout = started.definition.policy.timeout
         if takes_s > timeout:

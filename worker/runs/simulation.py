@@ -21,6 +21,7 @@ from worker.store.scratch import Inline
 from worker.store.tallies import Tally, tallies
 
 _FORGET = 50_000  # steps after which the rows before are counted and let go
+_INBOX = 100  # steps between two looks into the queue
 _LOOK = 1_000  # runs in one look at what may go
 
 
@@ -77,20 +78,20 @@ class Simulation(World):
         self.steps += 1
         self.do()
         if self._life is not None:
+            if self.steps % _INBOX == 0:
+                self._life.look()
             self._life.once()
         if self.steps % _FORGET == 0 and self.circumstances.forgets:
             self._forget()
 
     def _drain(self) -> None:
         """Ends what has begun, and tells no tick that is due later."""
-        self.start()
-        while self._life is not None:
-            self._life.close()
-            told = self._life.once()
+        told = 1
+        while told or self.upcoming():
+            self.start()
+            told = self._life.last_words() if self._life else 0
             if upcoming := self.upcoming():
                 self._step(upcoming)
-            elif not told:
-                return
 
     def _forget(self) -> None:
         """Counts the rows that the ledger needs no more, and lets them go."""

@@ -1,0 +1,182 @@
+"""A year of jobs in twenty zones, with everything that can happen to a worker, drawn from a seed."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from tests import oracle
+from tests.runs.bench import definition
+from worker.config.configuration import JobDefinition
+from worker.model.errors import StoreUnreachable
+from worker.runs.lifetime import Circumstances
+from worker.runs.simulation import Simulation
+from worker.store.database import Database
+from worker.store.scratch import Inline
+
+T = TypeVar("T")
+
+ZONES = (
+    "Europe/Berlin",
+    "Europe/London",
+    "Europe/Dublin",  # its winter is the exception
+    "Europe/Istanbul",
+    "Africa/Casablanca",  # changes around Ramadan
+    "Africa/Cairo",  # at midnight
+    "Asia/Beirut",  # at midnight
+    "Asia/Gaza",
+    "Asia/Tehran",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "Asia/Tokyo",
+    "Australia/Lord_Howe",  # by half an hour
+    "Australia/Sydney",
+    "Pacific/Chatham",  # at 02:45
+    "Pacific/Apia",
+    "America/New_York",
+    "America/Havana",  # at midnight
+    "America/Santiago",
+    "America/Sao_Paulo",
+)
+FORMS: tuple[dict[str, Any], ...] = (
+    {"schedule": {"at": "02:30"}},
+    {"schedule": {"at": "02:30"}, "dst": "skip"},
+    {"schedule": {"at": ["00:30", "02:30"]}, "dst": "both"},
+    {"schedule": "30 2 * * *", "catch_up": "none"},
+    {"schedule": "*/30 2 * * *", "catch_up": "all"},
+    {"schedule": {"at": "02:30", "days": ["mon-sat"]}, "overlap": "skip"},
+    {"schedule": {"at": "02:30", "days": ["sat"]}, "dst": "both", "overlap": "queue"},
+    {"schedule": {"monthly": [1, 31, "last"], "at": "02:30"}, "overlap": "queue", "catch_up": "all"},
+    {"schedule": "30 0 13 * fri"},
+)
+_OF_SCHEDULE = ("schedule", "dst")
+_PAUSE_S = (10_000.0, 60_000.0)  # between two disasters, at the least and at the most
+_CALM = timedelta(days=4)  # before the end
+_SKEW_S = 240.0  # by which a clock may go back and forget nothing, even over a restart
+_CHANCE = 0.004  # of one transaction to meet trouble
+
+
+def jobs_of_the_world() -> tuple[dict[str, JobDefinition], dict[str, Callable[[oracle.Span], list[datetime]]]]:
+    """Returns the jobs, and for each what tells when it was due in a span."""
+    jobs: dict[str, JobDefinition] = {}
+    due: dict[str, Callable[[oracle.Span], list[datetime]]] = {}
+    for zone in ZONES:
+        for number, form in enumerate(FORMS):
+            name = f"{zone.lower().replace('/', '-')}-{number}"
+            jobs[name] = definition(name, **form, timezone=zone)
+            own = {key: form[key] for key in _OF_SCHEDULE if key in form}
+            due[name] = partial(_due, own, zone)
+    return jobs, due
+
+
+def _due(form: dict[str, Any], zone: str, span: oracle.Span) -> list[datetime]:
+    return oracle.due(form["schedule"], zone, span, dst=form.get("dst", "once"))
+
+
+class Troubled(Inline):
+    """A writer whose transactions now and then fail, or are committed and not acknowledged."""
+
+    def __init__(self, database: Database, chance: random.Random) -> None:
+        super().__init__(database)
+        self._chance = chance
+        self.troubles = 0
+
+    def call(self, operation: Callable[[sa.Connection], T], timeout_s: float | None = None) -> T:
+        """Performs an operation as the real writer does: again where its fate is unknown; the clock may hear of it."""
+        if self._chance.random() >= _CHANCE:
+            return super().call(operation, timeout_s)
+        self.troubles += 1
+        if self._chance.random() < 1 / 2:
+            super().call(operation, timeout_s)  # committed, and nobody knows
+        else:
+            self._undone(operation)
+        if isinstance(operation, partial) and self._chance.random() < 1 / 2:  # of Dispatch.fire: kept, offered again
+            raise StoreUnreachable("the ordeal wants it so")
+        return super().call(operation, timeout_s)
+
+    def _undone(self, operation: Callable[[sa.Connection], T]) -> None:
+        def fail(connection: sa.Connection) -> None:
+            operation(connection)
+            raise StoreUnreachable("the ordeal wants it so")
+
+        try:
+            super().call(fail)
+        except StoreUnreachable:
+            return
+
+
+@dataclass
+class Ordeal:
+    """One simulated span with its disasters."""
+
+    since: datetime
+    until: datetime
+    chance: random.Random
+    deaths: int = 0
+    jumps: int = 0
+
+    def simulate(self, jobs: dict[str, JobDefinition], database: Database) -> tuple[Simulation, Troubled]:
+        """Lives through it."""
+        writer = Troubled(database, self.chance)
+        seed = self.chance.getrandbits(32)
+        made_up = Circumstances(lambda _: 5.0, 64, failing=0.01, uneven=0.0, seed=seed, forgets=False)
+        simulation = Simulation(jobs, ZoneInfo("UTC"), writer, made_up, self.since)
+        self._sleep(simulation)
+        self._suffer(simulation)
+        simulation.run(self.until)
+        return simulation, writer
+
+    def _sleep(self, simulation: Simulation) -> None:
+        """Lets the machine sleep again and again: what was due meanwhile is told at once when it wakes."""
+
+        def sleep() -> None:
+            if simulation.now() < self.until - _CALM:
+                simulation.shift += timedelta(hours=self.chance.uniform(12, 48))
+                self._sleep(simulation)
+
+        simulation.after(self.chance.uniform(600, 3 * 3600), sleep)
+
+    def _suffer(self, simulation: Simulation) -> None:
+        """Draws one disaster after the other; each is over before the next one."""
+
+        def suffer() -> None:
+            if simulation.now() < self.until - _CALM:
+                self.chance.choice((self._crash, self._go_down, self._leap, self._set_back, self._set_far_back))(
+                    simulation
+                )
+                self._suffer(simulation)
+
+        simulation.after(self.chance.uniform(*_PAUSE_S), suffer)
+
+    def _crash(self, simulation: Simulation) -> None:
+        self._die(simulation, self.chance.uniform(0.0, 90.0))
+
+    def _go_down(self, simulation: Simulation) -> None:
+        self._die(simulation, min(self.chance.expovariate(1 / 10_000), _PAUSE_S[0] / 2))
+
+    def _leap(self, simulation: Simulation) -> None:
+        self._jump(simulation, self.chance.uniform(1, 3600))
+
+    def _set_back(self, simulation: Simulation) -> None:
+        """Sets the clock back by little, and in half of all cases the process dies then."""
+        self._jump(simulation, -self.chance.uniform(1, _SKEW_S))
+        if self.chance.random() < 1 / 2:
+            self._crash(simulation)
+
+    def _set_far_back(self, simulation: Simulation) -> None:
+        """Sets the clock back by hours; the process does not die before it shows again what it has shown."""
+        self._jump(simulation, -self.chance.uniform(1, _PAUSE_S[0] / 2))
+
+    def _die(self, simulation: Simulation, seconds: float) -> None:
+        self.deaths += 1
+        simulation.die()
+        simulation.after(seconds, simulation.start)
+
+    def _jump(self, simulation: Simulation, seconds: float) -> None:
+        self.jumps += 1
+        simulation.shift += timedelta(seconds=seconds)
