@@ -117,11 +117,11 @@ def undone(database: Database) -> Iterator[sa.Connection]:
 
 
 def asked(connection: sa.Connection, question: str) -> list[tuple[str, Any]]:
-    """Asks a question and returns its statements with their values."""
+    """Asks a question and returns its statements with their values, of many the first."""
     heard: list[tuple[str, Any]] = []
     sa.event.listen(connection, "before_cursor_execute", lambda *call: heard.append((call[2], call[3])))
     QUESTIONS[question](connection)
-    return [*heard]
+    return [(one, values[0] if isinstance(values, list) else values) for one, values in heard]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
