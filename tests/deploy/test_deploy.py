@@ -13,6 +13,7 @@ from worker.model.options import WorkerOptions
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/integration-worker.service"
+COMPOSE = ROOT / "deploy/container/compose.yaml"
 CONTAINERFILE = ROOT / "deploy/container/Containerfile"
 _MOST = 1.5  # of systemd's exposure level, 0 to 10
 
@@ -46,6 +47,7 @@ def test_the_unit_leaves_time_to_drain_and_starts_a_verb() -> None:
     """The manager waits longer than the daemon drains by default, and the command is one of ours."""
     settings = _settings()
     assert float(settings["TimeoutStopSec"][0]) > float(WorkerOptions().drain_timeout) + 15
+    assert settings["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     program, verb, *_ = shlex.split(settings["ExecStart"][0])
     assert program.endswith("/bin/worker")
     assert verb in VERBS
@@ -64,3 +66,40 @@ def test_the_container_starts_and_checks_verbs_of_ours_as_nobody_special() -> No
         name for line in lines if line.startswith("COPY ") and "--from" not in line for name in line.split()[1:-1]
     ]
     assert all((ROOT / name).exists() for name in copied)
+
+
+_ROOTS_OWN = {"ADD"}  # fetches from anywhere; COPY says what it takes
+
+
+def _instructions() -> list[tuple[str, str]]:
+    """Returns the instructions of the container's file as a builder reads them: continued lines joined."""
+    text = CONTAINERFILE.read_text().replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines()]
+    return [tuple(line.split(maxsplit=1)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
+
+
+def test_the_container_keeps_to_the_rules() -> None:
+    """Nothing runs as root in the last stage, commands are in exec form, TERM stops it, a verb tells its health."""
+    given = _instructions()
+    assert given[0][0] == "FROM"
+    assert not _ROOTS_OWN & {name for name, _ in given}
+    last = given[max(number for number, (name, _) in enumerate(given) if name == "FROM") :]
+    names = [name for name, _ in last]
+    assert "RUN" not in names[names.index("USER") :], "what runs after USER cannot be written by it"
+    by_name = dict(last)
+    assert by_name["STOPSIGNAL"] == "SIGTERM"
+    assert by_name["HEALTHCHECK"].endswith('CMD ["worker", "health"]')
+    assert by_name["ENTRYPOINT"].startswith("[")
+    assert by_name["VOLUME"] == by_name["WORKDIR"]
+
+
+def test_the_compose_file_is_as_tight_as_the_unit() -> None:
+    """A read-only root, no capability, no new privilege, bounds, and more time to stop than the drain takes."""
+    text = COMPOSE.read_text()
+    for line in ("read_only: true", "cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]', "tmpfs: [/tmp]"):
+        assert f"    {line}\n" in text
+    assert re.search(r"^    (pids|mem)_limit: ", text, re.MULTILINE)
+    (grace_s,) = re.findall(r"stop_grace_period: (\d+)s", text)
+    assert float(grace_s) > float(WorkerOptions().drain_timeout) + 15
+    (user,) = re.findall(r'user: "([\d:]+)"', text)
+    assert f"USER {user}\n" in CONTAINERFILE.read_text()

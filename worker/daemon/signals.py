@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 _LEAVE = (signal.SIGTERM, signal.SIGINT)
-_OTHERS = (signal.SIGHUP, signal.SIGUSR1)
+ACTING = (*_LEAVE, signal.SIGHUP, signal.SIGUSR1)
 _AT_ONCE = 4096  # bytes taken from the pipe, one a signal
 _END = 0  # no signal has this number
 
@@ -69,7 +69,7 @@ def heard() -> Iterator[Heard]:
     found = Heard()
     thread = threading.Thread(target=_listen, args=(reading, found), name="signals", daemon=True)
     woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    before = {number: signal.signal(number, _noted) for number in (*_LEAVE, *_OTHERS)}
+    before = {number: signal.signal(number, _noted) for number in ACTING}
     thread.start()
     try:
         yield found

@@ -7,7 +7,7 @@ from worker.config.configuration import Configuration
 from worker.engine.schedule import Occurrences
 from worker.wiring.live import Configured
 
-_AT_START_ONLY = (
+AT_START_ONLY = (
     "worker.name",
     "worker.concurrency",
     "worker.lease",
@@ -61,7 +61,7 @@ def _rescheduled(
 
 def at_next_start(begun: Configuration, now: Configuration) -> list[str]:
     """Returns the keys whose values differ from those the process began with, and which it cannot take up."""
-    return [key for key in _AT_START_ONLY if _value(begun, key) != _value(now, key)]
+    return [key for key in AT_START_ONLY if _value(begun, key) != _value(now, key)]
 
 
 def _value(configuration: Configuration, key: str) -> object:
