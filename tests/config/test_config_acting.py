@@ -37,6 +37,13 @@ def test_names_of_the_profile_are_known(loaded: Load) -> None:
     [
         ('act_for = { employe_id = "7" }\n', "accounts.tangoe.act_for.employe_id", 'did you mean "employee_id"?'),
         (_JOB % "employe_id", "jobs.devices.source.act_for.employe_id", 'did you mean "employee_id"?'),
+        (
+            _JOB % "employee_id"
+            + "[[jobs.devices.steps_before]]\n"
+            + 'request = { account = "tangoe", path = "/x", act_for = { employe_id = "7" } }\n',
+            "jobs.devices.steps_before[0].request.act_for.employe_id",
+            'did you mean "employee_id"?',
+        ),
         (_JOB % "zzz", "jobs.devices.source.act_for.zzz", "known: company_employee_id, employee_id, hierarchy_id"),
     ],
 )

@@ -28,8 +28,9 @@ def _check(draft: Draft, path: KeyPath, table: Toml, known: Collection[str]) -> 
 
 
 def _tables(value: Toml, path: KeyPath) -> Iterator[tuple[KeyPath, Toml]]:
-    """Yields a table and all tables in it."""
+    """Yields a table and all tables in it, those in lists too."""
     if isinstance(value, dict):
         yield path, value
-        for key, part in value.items():
-            yield from _tables(part, (*path, key))
+    parts: Toml = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from _tables(part, (*path, key))

@@ -48,18 +48,20 @@ def _made_up(options: CatchUpOptions, since: datetime, until: datetime, occurren
 
 def latest(occurrences: Occurrences, since: datetime, until: datetime, limit: int) -> list[datetime]:
     """Returns the instants after `since` up to and with `until`, at most the last `limit` of them."""
-    width = _SECOND
+    whole = occurrences.span(since, until)
+    if whole is None or limit == 1:
+        return [whole.last] if whole else []
+    if whole.count > limit:
+        since = _beginning(occurrences, since, until, limit)
+    return occurrences.between(since, until, limit)
+
+
+def _beginning(occurrences: Occurrences, since: datetime, until: datetime, limit: int) -> datetime:
+    """Returns a moment after which lie `limit` instants and no more; more of them lie after `since`."""
+    width = _SECOND  # from the end: what is counted again and again stays short
     while until - width > since and _count(occurrences, until - width, until) < limit:
         width *= 2
-    early = max(since, until - width)
-    if _count(occurrences, early, until) > limit:
-        early = _beginning(occurrences, early, until, limit)
-    return occurrences.between(early, until, limit)
-
-
-def _beginning(occurrences: Occurrences, early: datetime, until: datetime, limit: int) -> datetime:
-    """Returns a moment after which lie `limit` instants and no more; more of them lie after `early`."""
-    late = until
+    early, late = max(since, until - width), until
     while late - early > _INSTANT:
         middle = early + (late - early) // 2
         count = _count(occurrences, middle, until)
