@@ -1,17 +1,17 @@
 """What is open of each day leaves out the instants outside of it, and nothing else; counting agrees with walking."""
 
-from datetime import datetime, time, timedelta
+from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.drawing import DAY, MOMENTS, START, ZONES, changes, due, schedules, utc
-from worker.engine.schedule import Span
+from tests.engine.drawing import DAY, START, ZONES, changes, due, schedules, utc
+from worker.engine.schedule import Span, occurrences
 from worker.engine.within import Within
 from worker.model.hours import read_hours
-from worker.model.schedules import At, Every, Once, Schedule
+from worker.model.schedules import At, Cron, Dst, Every, Once, Schedule
 
 HOURS = ["06:00-20:00", "22:00-06:00", "02:15-02:45", "00:00-12:00", "12:00-24:00", "23:59-00:01", "00:00-01:30"]
 NOON = "12:00-13:00"
@@ -22,7 +22,7 @@ def within(schedule: Schedule, hours: str, zone: str = "UTC") -> Within:
     return Within(due(schedule, zone), read_hours(hours).of, ZoneInfo(zone))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @example(Every(every=600.0), "Europe/Berlin", "02:15-02:45", 13, timedelta(0))  # in the fold, its second passage
 @given(
     schedule=schedules(),
@@ -37,21 +37,37 @@ def test_hours_leave_out_what_lies_outside_of_them_and_nothing_else(
     """Around changes of clocks, the instants are those that the zone's clock shows within the hours."""
     inner, tz, days = due(schedule, zone), ZoneInfo(zone), changes(zone)
     moment = days[pick % len(days)] + shift
-    walk = inner.between(moment, moment + 20 * DAY, 700)
+    walk = inner.between(moment, moment + 20 * DAY, 400)
     until = walk[-1] if walk else moment
     wanted = [at for at in walk if at.astimezone(tz).time() in read_hours(hours)]
 
     found = within(schedule, hours, zone)
 
-    assert found.between(moment, until, 700) == wanted
+    assert found.between(moment, until, 400) == wanted
     assert found.span(moment, until) == (Span(wanted[0], wanted[-1], len(wanted)) if wanted else None)
 
 
-@settings(max_examples=60, deadline=None)
-@given(schedule=schedules(), zone=st.sampled_from(ZONES), since=MOMENTS, days=st.floats(0, 200))
-def test_counting_agrees_with_walking(schedule: Schedule, zone: str, since: datetime, days: float) -> None:
-    """A span is told as if each of its instants had been looked at."""
-    found = due(schedule, zone)
+@settings(max_examples=100, deadline=None)
+@example(Cron("*/30 * * * *"), "Europe/Berlin", 12, 5.5, 20, "once")  # in real time: an hour more, or less
+@example(At(at=(time(2, 30),)), "Europe/Berlin", 12, 5.5, 20, "skip")
+@example(At(at=(time(2, 30),)), "Europe/Berlin", 13, 5.5, 20, "both")
+@example(At(at=(time(0), time(23, 30))), "America/Scoresbysund", 9, 5.5, 20, "once")  # two dates fire at one instant
+@given(
+    schedule=schedules(),
+    zone=st.sampled_from(ZONES),
+    pick=st.integers(0, 40),
+    before=st.floats(0, 10),
+    length=st.floats(0, 200),
+    dst=st.sampled_from(["once", "skip", "both"]),
+)
+def test_counting_agrees_with_walking(
+    schedule: Schedule, zone: str, pick: int, before: float, length: float, dst: Dst
+) -> None:
+    """A span over changes of clocks is told as if each of its instants had been looked at."""
+    found = occurrences(schedule, ZoneInfo(zone), "job", dst)
+    assert found is not None
+    nights = changes(zone)
+    since, days = nights[pick % len(nights)] - before * DAY, length
     walk = found.between(since, since + days * DAY, 6000)
     until = min(since + days * DAY, walk[-1]) if len(walk) == 6000 else since + days * DAY
 
