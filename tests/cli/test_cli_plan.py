@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -85,6 +86,20 @@ def test_json_holds_the_fires(worker: Verb) -> None:
     assert rows["nightly"]["next"] == "2026-03-01T01:30:00Z"
     since, until = (datetime.fromisoformat(told[key]) for key in ("since", "until"))
     assert until - since >= timedelta(days=1)
+
+
+def test_a_picture_for_a_page_is_well_formed(worker: Verb, planned: Path) -> None:
+    """SVG with a tooltip on each mark, for light and dark, without a script; names are escaped."""
+    said = worker("plan", "--from", "2027-03-27T12:00", "--svg", "plan.svg")
+    assert (said.code, said.out) == (0, "")
+    text = (planned / "plan.svg").read_text()
+    root = ET.fromstring(text)
+    titles = [one.text or "" for one in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert any("nightly, 2027-03-28 01:00:00Z" in one for one in titles)
+    assert any("02:00 becomes 03:00" in one for one in titles)
+    assert "prefers-color-scheme: dark" in text
+    assert "<script" not in text
+    assert len(text) < 400_000
 
 
 @pytest.mark.usefixtures("planned")

@@ -96,6 +96,18 @@ def test_more_jobs_in_one_instant_than_may_run_are_a_stampede() -> None:
     assert collisions(_lanes(*jobs), 5) == []
 
 
+def test_jobs_that_share_a_mutex_and_meet_are_told() -> None:
+    """Each meeting is counted; jobs that never meet are not told of."""
+    jobs = [
+        definition("a", {"every": "6h"}, mutex="erp"),
+        definition("b", {"every": "6h", "offset": "10m"}, mutex="erp"),
+        definition("far", {"every": "12h", "offset": "3h"}, mutex="erp"),
+    ]
+    (found,) = collisions(_lanes(*jobs, a=1200.0, b=60.0, far=60.0), 8)
+    assert (found.kind, found.jobs) == (Kind.MUTEX, ("a", "b"))
+    assert "wait for each other 2 times" in found.what
+
+
 def test_runs_at_once_follow_from_durations() -> None:
     """Two runs of three hours, an hour apart, are two at once in the middle."""
     jobs = [definition("a", {"every": "12h"}), definition("b", {"every": "12h", "offset": "1h"})]

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from worker.cli import plansvg
 from worker.cli.jobs import describe_schedule
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, open_existing
 from worker.cli.output import JsonFlag, Limit, out, print_json, room
@@ -16,7 +18,7 @@ from worker.config.load import Configuration, load
 from worker.model.errors import StoreUnreachable
 from worker.model.moments import utc_now
 from worker.runs.collisions import at_once, changes_of_clocks, collisions
-from worker.runs.forecast import Lane, Prospect, forecast
+from worker.runs.forecast import Frame, Lane, Prospect, forecast
 from worker.store import accounts, durations, jobs, schema
 from worker.store.jobs import JobRow
 
@@ -30,6 +32,9 @@ _Jobs = Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", help="Onl
 _Days = Annotated[
     float, typer.Option("--days", "-d", min=0.01, max=_LONGEST_DAYS, metavar="N", help="How far to look ahead.")
 ]
+_Svg = Annotated[
+    Path | None, typer.Option("--svg", metavar="FILE", help="Write the picture there as SVG.", show_default=False)
+]
 _From = Annotated[
     datetime | None,
     typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Begin there, by the worker's zone, not now."),
@@ -37,11 +42,12 @@ _From = Annotated[
 
 
 @app.command(epilog="Examples: `worker plan`, `worker plan --days 7 orders`, `worker plan --json`")
-def plan(
+def plan(  # noqa: PLR0913  the options of one verb
     names: _Jobs = None,
     days: _Days = 1.0,
     since: _From = None,
     limit: Limit = 40,
+    svg: _Svg = None,
     config: ConfigPath = DEFAULT_CONFIG,
     *,
     as_json: JsonFlag = False,
@@ -54,18 +60,21 @@ def plan(
     configuration = load(config)
     for name in names or ():
         known(name, configuration.jobs, "job")
-    start = since.replace(tzinfo=configuration.worker.timezone) if since else utc_now()
-    drawn = _plan(configuration, names or sorted(configuration.jobs), start, days, limit)
-    if as_json:
+    chosen, zone = names or sorted(configuration.jobs), configuration.worker.timezone
+    start = since.replace(tzinfo=zone) if since else utc_now()
+    columns = plansvg.COLUMNS if svg else time_room(_width(), [f"  {name}" for name in chosen])
+    drawn = _plan(configuration, chosen, frame_of(start, days, columns, zone), limit)
+    if svg is not None:
+        svg.write_text(plansvg.svg(drawn), encoding="utf-8")
+    elif as_json:
         print_json(_document(configuration, drawn))
-        return
-    for line in picture(drawn):
-        out.print(line, soft_wrap=True)
+    else:
+        for line in picture(drawn):
+            out.print(line, soft_wrap=True)
 
 
-def _plan(configuration: Configuration, names: list[str], start: datetime, days: float, limit: int) -> Plan:
+def _plan(configuration: Configuration, names: list[str], frame: Frame, limit: int) -> Plan:
     zone, concurrency, wanted = configuration.worker.timezone, configuration.worker.concurrency, set(names)
-    frame = frame_of(start, days, time_room(_width(), [f"  {name}" for name in names]), zone)
     lanes = forecast(configuration.jobs, zone, frame, prospects(configuration))
     told = [lane for lane in lanes if lane.name in wanted]
     shown = [lane for lane in told if _has_a_place(lane)]

@@ -174,14 +174,14 @@ def _below(plan: Plan) -> Iterator[Text]:
     yield Text()
     yield Text(_legend(plan), style="dim")
     if plan.by_hand:
-        yield Text(f"only by hand: {_names([lane.name for lane in plan.by_hand])}")
+        yield Text(f"only by hand: {names_of([lane.name for lane in plan.by_hand])}")
     for change in plan.changes:
         shown = f"{change.before:%H:%M} becomes {change.after:%H:%M}"
         yield Text("◆ ", "magenta") + Text(
             f"{change.zone}, {change.after:%a %d %b}: {shown}; {many(change.jobs, 'job')}"
         )
     for one in plan.collisions:
-        yield Text("! ", "bold red") + Text(f"{_names(one.jobs)}: {one.what} (first at {clock(one.at)})")
+        yield Text("! ", "bold red") + Text(f"{names_of(one.jobs)}: {one.what} (first at {clock(one.at)})")
     if plan.left_out:
         yield Text(f"{many(plan.left_out, 'more job')} not drawn; name those you want to see, or raise --limit")
     if any(not lane.counted for lane in plan.lanes):
@@ -203,6 +203,7 @@ def _most(plan: Plan) -> int:
     return max((count for lane in plan.lanes for count in lane.counts), default=1)
 
 
-def _names(names: Sequence[str]) -> str:
+def names_of(names: Sequence[str]) -> str:
+    """Returns the first of some names, and how many more there are."""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

@@ -98,7 +98,7 @@ def _with_itself(lanes: Sequence[Lane]) -> Iterator[Collision]:
 def _in_a_mutex(lanes: Sequence[Lane]) -> Iterator[Collision]:
     sharing: dict[str, list[Lane]] = defaultdict(list)
     for lane in lanes:
-        name = getattr(lane.job.policy, "mutex", None)
+        name = lane.job.policy.mutex
         if name:
             sharing[name].append(lane)
     for name, several in sorted(sharing.items()):
