@@ -43,7 +43,7 @@ def test_a_run_whose_query_finds_nothing_is_skipped_and_says_so(make_bench: Make
 
     run = bench.last("orders")
     assert (run.state, run.reason, run.error_kind) == (RunState.SKIPPED, Reason.CONDITION, "condition")
-    assert run.error == f"the condition does not hold: it found 0 ({OPEN['sql']}; database other)"
+    assert run.error == f"the condition found 0 ({OPEN['sql']}; database other)"
     with bench.database.read() as connection:
         assert [one.state for one in attempts.of_run(connection, run.id)] == [AttemptState.SKIPPED]
 
@@ -65,7 +65,7 @@ def test_what_is_false(make_bench: Make, sql: str, found: str) -> None:
 
     _run(bench)
 
-    assert f"it found {found} (" in str(bench.last("orders").error)
+    assert f"the condition found {found} (" in str(bench.last("orders").error)
 
 
 @pytest.mark.parametrize("sql", ["select 1 from nowhere", "delete from orders returning 1"])
@@ -124,7 +124,7 @@ def test_an_expression_finds_no_run_before_the_first(make_bench: Make) -> None:
 
     _run(bench)
 
-    told = "the condition does not hold: it found null (last_success)"
+    told = "the condition found null (last_success)"
     assert bench.last("orders").error == told
 
 

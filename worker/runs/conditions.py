@@ -38,7 +38,7 @@ def _check_sql(condition: SqlCondition, context: RunContext) -> None:
         raise ConditionFailed(f"the condition cannot be told: {short(error)} ({shown(condition)})") from error
     if row is None or not row[0]:
         what = "no row" if row is None else "NULL" if row[0] is None else f"{row[0]!r}"
-        raise ConditionUnmet(f"the condition does not hold: it found {what} ({shown(condition)})")
+        raise ConditionUnmet(f"the condition found {what} ({shown(condition)})")
 
 
 def _check_expression(condition: Expression, told: Callable[[], Json]) -> None:
@@ -48,7 +48,7 @@ def _check_expression(condition: Expression, told: Callable[[], Json]) -> None:
         raise ConditionFailed(f"the condition cannot be told: {error}") from error
     if not found:
         what = "null" if found is None else f"{found!r}".lower()
-        raise ConditionUnmet(f"the condition does not hold: it found {what} ({condition.expression[:200]})")
+        raise ConditionUnmet(f"the condition found {what} ({condition.expression[:200]})")
 
 
 def facts(run: Run, context: RunContext, resources: Resources, zone: ZoneInfo) -> dict[str, Json]:

@@ -44,8 +44,10 @@ def work(definition: JobDefinition, run: Run, context: RunContext, resources: Re
 def _before(step: StepBefore, name: str, context: RunContext) -> None:
     try:
         _perform(step, name, context)
+    except CalledOff:
+        raise
     except Skip as error:
-        raise CalledOff(f"the step {name} called the run off: {error}") from error
+        raise CalledOff(f"step {name}: {error}") from error
 
 
 def _after_failure(steps: Iterable[StepAfter], context: RunContext, cause: Exception) -> None:
@@ -95,4 +97,4 @@ def _judge(found: sa.CursorResult[Any], step: SqlStepBefore, name: str) -> None:
     some = found.first() is not None if found.returns_rows else found.rowcount > 0
     if some is (step.skip_if == "rows"):
         what = "rows" if some else "no rows"
-        raise CalledOff(f"the step {name} called the run off: it found {what} ({shown(step)})")
+        raise CalledOff(f"step {name}: it found {what} ({shown(step)})")
