@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import CONFIG, Verb
 from tests.cli.seeding import seed
+from worker.config.load import load
 from worker.store import jobs
 from worker.store.database import Database
 from worker.store.tables import jobs as jobs_table
@@ -112,3 +113,36 @@ def test_more_jobs_than_rows_are_counted(worker: Verb) -> None:
 def test_a_job_that_is_not_there_is_an_error_of_usage(worker: Verb) -> None:
     """As with every verb."""
     assert worker("plan", "nowhere").code == 2
+
+
+@pytest.mark.usefixtures("database")
+def test_the_difference_to_another_file(worker: Verb, planned: Path) -> None:
+    """Added, removed and changed jobs, which keys, and the next tick before and after."""
+    (planned / "old.toml").write_text(CONFIG + CLOCKED.replace("1s", "1h").replace("[jobs.nightly]", "[jobs.gone]"))
+    told = worker("plan", "--diff", "--old", "old.toml", "--json").json
+    kinds = {change["job"]: change["kind"] for change in told["changes"]}
+    assert kinds == {"busy": "changed", "gone": "removed", "nightly": "added"}
+    assert told["same"] == 3
+    said = worker("plan", "--diff", "--old", "old.toml", "busy").out
+    assert 'schedule.every: "1h" becomes "1s"' in said
+    assert "next tick: " in said
+    assert "1 job would change, 0 stay" in said
+
+
+def test_the_difference_to_what_the_daemon_has(worker: Verb, planned: Path, database: Database) -> None:
+    """The database knows what was configured last: a file that says the same changes nothing."""
+    configured = load(planned / "config.toml").jobs.values()
+    now = datetime.now(UTC)
+    with database.write() as connection:
+        rows = [jobs.JobRow(job.name, job.hash, job.policy.enabled, now) for job in configured]
+        jobs.configure(connection, rows, [jobs.Definition(job.hash, job.text, now) for job in configured])
+    assert "0 jobs would change, 5 stay as they are" in worker("plan", "--diff").out
+    (planned / "config.toml").write_text(CONFIG + CLOCKED.replace("02:30", "03:30"))
+    assert 'schedule.at: ["02:30"] becomes ["03:30"]' in worker("plan", "--diff").out
+
+
+@pytest.mark.usefixtures("planned")
+def test_what_is_odd_stands_below_the_picture(worker: Verb) -> None:
+    """A time that a night of change leaves out or brings twice is told with file and line, of the jobs asked for."""
+    assert "config.toml:" in worker("plan", "nightly").err
+    assert "nightly" not in worker("plan", "busy").err

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli import plansvg
+from worker.cli import plandiff, plansvg
 from worker.cli.jobs import describe_schedule
+from worker.cli.linting import find_odd
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, open_existing
-from worker.cli.output import JsonFlag, Limit, out, print_json, room
+from worker.cli.output import JsonFlag, Limit, out, print_json, room, warn
 from worker.cli.planframe import frame_of
 from worker.cli.planpicture import Plan, picture, time_room
 from worker.config.load import Configuration, load
@@ -27,6 +28,7 @@ app = room()
 _IN_A_PIPE = 120  # columns
 _IN_JSON = 1_000  # fires of one job
 _LONGEST_DAYS = 3660
+_LINTED = 1_000  # jobs
 
 _Jobs = Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", help="Only these.", show_default=False)]
 _Days = Annotated[
@@ -35,13 +37,19 @@ _Days = Annotated[
 _Svg = Annotated[
     Path | None, typer.Option("--svg", metavar="FILE", help="Write the picture there as SVG.", show_default=False)
 ]
+_Diff = Annotated[
+    bool, typer.Option("--diff", metavar="", help="Tell what this file would change for the daemon, and draw nothing.")
+]
+_Old = Annotated[
+    Path | None, typer.Option("--old", metavar="FILE", help="With --diff: compare with this file.", show_default=False)
+]
 _From = Annotated[
     datetime | None,
     typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Begin there, by the worker's zone, not now."),
 ]
 
 
-@app.command(epilog="Examples: `worker plan`, `worker plan --days 7 orders`, `worker plan --json`")
+@app.command(epilog="Examples: `worker plan`, `worker plan --days 7 orders`, `worker plan --diff -c new.toml`")
 def plan(  # noqa: PLR0913  the options of one verb
     names: _Jobs = None,
     days: _Days = 1.0,
@@ -50,6 +58,8 @@ def plan(  # noqa: PLR0913  the options of one verb
     svg: _Svg = None,
     config: ConfigPath = DEFAULT_CONFIG,
     *,
+    diff: _Diff = False,
+    old: _Old = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Draw the coming fires of all jobs: when each is due, how long it is expected to take, what gets in whose way.
@@ -58,6 +68,9 @@ def plan(  # noqa: PLR0913  the options of one verb
     `jobs` (with the fires of each), `collisions` and `clocks` (nights on which clocks change).
     """
     configuration = load(config)
+    if diff or old:
+        _tell_changes(configuration, names or [], old, as_json=as_json)
+        return
     for name in names or ():
         known(name, configuration.jobs, "job")
     chosen, zone = names or sorted(configuration.jobs), configuration.worker.timezone
@@ -71,6 +84,37 @@ def plan(  # noqa: PLR0913  the options of one verb
     else:
         for line in picture(drawn):
             out.print(line, soft_wrap=True)
+        _tell_odd(configuration, set(chosen))
+
+
+def _tell_odd(configuration: Configuration, names: set[str]) -> None:
+    """Tells what is odd about the schedules within a year; of very many that takes long, and is left to `check`."""
+    if len(configuration.jobs) > _LINTED:
+        warn(f"what is odd about {len(configuration.jobs):,} schedules: `worker check` tells")
+        return
+    for one in find_odd(configuration, utc_now()):
+        if one.finding.job in names:
+            warn(str(one))
+
+
+def _tell_changes(configuration: Configuration, names: list[str], old: Path | None, *, as_json: bool) -> None:
+    """Tells what becomes of the jobs, against a file or against what the daemon was configured with last."""
+    if old is not None:
+        before = plandiff.of_configuration(load(old))
+    else:
+        database = open_existing(configuration.database)
+        try:
+            before = plandiff.of_database(database)
+        finally:
+            database.close()
+    after = plandiff.of_configuration(configuration)
+    found = plandiff.changes(before, after, names)
+    same = len({*before.texts, *after.texts}.intersection(names or {*before.texts, *after.texts})) - len(found)
+    if as_json:
+        print_json(plandiff.document(found, same))
+        return
+    for line in plandiff.told(found, same):
+        out.print(line, soft_wrap=True)
 
 
 def _plan(configuration: Configuration, names: list[str], frame: Frame, limit: int) -> Plan:

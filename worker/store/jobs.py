@@ -104,6 +104,13 @@ def defined_at(connection: sa.Connection, definition_hash: str) -> datetime | No
     return connection.scalar(sa.select(definitions.c.first_seen).where(definitions.c.hash == definition_hash))
 
 
+def defined(connection: sa.Connection) -> dict[str, Definition]:
+    """Returns what each configured job is defined as, by name."""
+    query = sa.select(jobs.c.name, definitions).join(definitions, definitions.c.hash == jobs.c.definition_hash)
+    rows = connection.execute(query.where(jobs.c.configured)).mappings()
+    return {row["name"]: Definition(row["hash"], row["text"], row["first_seen"]) for row in rows}
+
+
 def listing(connection: sa.Connection) -> list[JobRow]:
     """Returns every job that is configured, by name."""
     query = sa.select(jobs).where(jobs.c.configured).order_by(jobs.c.name)
