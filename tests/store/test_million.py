@@ -15,7 +15,21 @@ from tests.conftest import Server
 from worker.model.moments import id_at, utc_now
 from worker.model.records import AttemptState, Reason, RunState
 from worker.runs import explaining
-from worker.store import accounts, attempts, calls, commands, jobs, lineage, locks, nodes, rejects, retention, runs
+from worker.store import (
+    accounts,
+    attempts,
+    batches,
+    calls,
+    commands,
+    durations,
+    jobs,
+    lineage,
+    locks,
+    nodes,
+    rejects,
+    retention,
+    runs,
+)
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
 from worker.store.views import job_health
@@ -48,6 +62,13 @@ QUESTIONS: dict[str, Ask] = {
     "open of a job": lambda connection: runs.open_of(connection, JOB),
     "covered": lambda connection: runs.covered(connection, JOB),
     "by cause": lambda connection: runs.by_cause(connection, JOB, "tick:2026"),
+    "of a backfill": lambda connection: runs.states_of(connection, JOB, "backfill:1:"),
+    "last success": lambda connection: runs.last_success(connection, JOB),
+    "how long runs take": lambda connection: durations.typical_s(connection, [JOB]),
+    "deaths": lambda connection: attempts.of_job(connection, JOB, 3),
+    "startable": lambda connection: batches.startable(connection, [one for one, _ in runs.open_jobs(connection)]),
+    "endable": lambda connection: batches.endable(connection, [one for one, _ in runs.open_jobs(connection)]),
+    "skipped again": lambda connection: runs.extend_skip(connection, runs.listing(connection, JOB, limit=1)[0]),
     "near": lambda connection: runs.near(connection, JOB, "tick:", "tick:2999", newest=True),
     "history": runs.listing,
     "history of a job": lambda connection: runs.listing(connection, JOB),

@@ -15,7 +15,7 @@ from worker.store.database import Database
 from worker.store.retention import Part
 
 PRUNE_S = 3600.0  # between two passes
-_AT_ONCE = 200  # rows in one transaction: SQLite's one write lock is held for some milliseconds
+_AT_ONCE = 100  # rows in one transaction: SQLite's one write lock is held for some milliseconds
 _LOOKED_AT = 1000  # runs in one look
 _SILENT = timedelta(days=1)  # a node whose heart has not beaten for so long is not only slow
 
