@@ -91,24 +91,36 @@ def test_ticks_missed_before_the_start_are_told(clock: Clock, listener: Listener
 
 def test_a_thousand_missed_ticks_are_told_one_by_one(clock: Clock, listener: Listener, hands: Hands) -> None:
     """Up to the bound each missed tick is told."""
-    clock.set("a", every(1), START)
-    hands.turn(1000)
+    clock.set("a", every(1), START - 1000 * SECOND)
     assert clock.once() == 1000
     assert listener.gaps == []
 
 
 def test_more_are_told_as_one_gap(clock: Clock, listener: Listener, hands: Hands) -> None:
     """Past the bound the job's whole gap is told with first, last and count, and the job goes on from now."""
-    clock.set("a", every(1), START)
-    clock.set("b", every(3600), START)
-    hands.turn(6 * 3600 + 0.5)
+    clock.set("a", every(1), START - 21600 * SECOND)
+    clock.set("b", every(3600), START - 21600 * SECOND)
     clock.once()
-    assert listener.gaps == [("a", Span(START + SECOND, START + 21600 * SECOND, 21600))]
+    assert listener.gaps == [("a", Span(START - 21599 * SECOND, START, 21600))]
     assert {tick.job for tick in listener.ticks} == {"b"}
-    assert clock.next_fire("a") == START + 21601 * SECOND
+    assert clock.next_fire("a") == START + SECOND
     hands.turn(1)
     clock.once()
-    assert listener.ticks[-1] == Tick("a", START + 21601 * SECOND)
+    assert listener.ticks[-1] == Tick("a", START + SECOND)
+
+
+def test_a_leap_is_made_up_for_as_a_downtime(clock: Clock, listener: Listener, hands: Hands) -> None:
+    """What the wall clock leapt over, or a process slept through, is a gap; what falls due just then is a tick."""
+    clock.set("a", every(60), START)
+    clock.set("daily", every(3600), START)
+    clock.set("now", every(7200), START)
+    hands.turn(7200)
+    clock.once()
+    assert dict(listener.gaps) == {
+        "a": Span(START + MINUTE, START + 120 * MINUTE, 120),
+        "daily": Span(START + 60 * MINUTE, START + 120 * MINUTE, 2),
+    }
+    assert listener.ticks == [Tick("now", START + 120 * MINUTE)]
 
 
 def test_a_clock_that_was_wrong_and_is_set_right_stops_no_job(clock: Clock, listener: Listener, hands: Hands) -> None:
@@ -122,25 +134,46 @@ def test_a_clock_that_was_wrong_and_is_set_right_stops_no_job(clock: Clock, list
     assert clock.next_fire("job") == START + MINUTE
     hands.turn(60)
     clock.once()
-    assert listener.ticks[told:] == [Tick("job", START + MINUTE)]
+    until = START + 365 * 1440 * MINUTE + MINUTE
+    assert listener.ticks[told:] == [Tick("job", START + MINUTE, until)]
 
 
 def test_a_step_back_tells_nothing_twice(clock: Clock, listener: Listener, hands: Hands) -> None:
-    """When the wall clock goes back, instants told before are not told again."""
-    clock.set("a", every(60), START)
-    hands.turn(120)
+    """When the wall clock goes back over one instant of a job, that is not told again: a day's job runs once a day."""
+    clock.set("a", every(86_400), START)
+    hands.turn(43_200)  # midnight
     clock.once()
-    hands.turn(-120)
+    hands.turn(-3600)
     assert clock.once() == 0
-    hands.turn(180)
+    for _ in range(50):
+        hands.turn(1800)
+        clock.once()
+    assert [tick.at for tick in listener.ticks] == [START + n * 720 * MINUTE for n in (1, 3)]
+
+
+def test_a_step_back_stalls_nothing(clock: Clock, listener: Listener, hands: Hands) -> None:
+    """A job that is due often goes on, and says which instants come again, until it is where it had been."""
+    clock.set("a", every(1800), START)
+    for _ in range(4):
+        hands.turn(1800)
+        clock.once()
+    hands.turn(-3600)
     clock.once()
-    assert [tick.at for tick in listener.ticks] == [START + n * MINUTE for n in (1, 2, 3)]
+    for _ in range(3):
+        hands.turn(1800)
+        clock.once()
+    until = START + 150 * MINUTE
+    again = [(90, until), (120, until), (150, None)]
+    told = [
+        Tick("a", START + n * MINUTE, mark) for n, mark in [(30, None), (60, None), (90, None), (120, None), *again]
+    ]
+    assert listener.ticks == told
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.floats(-600, 900), st.booleans()), max_size=25))
 def test_each_tick_is_told_once_whatever_the_wall_clock_does(moves: list[tuple[float, bool]]) -> None:
-    """Over jumps in both directions and failing listeners, what is told is each instant up to the latest time seen."""
+    """Over jumps in both directions and failing listeners: alone or in a gap, but for those that come again."""
     now = [START]
     told: list[Tick] = []
     failing = [False]
@@ -150,7 +183,12 @@ def test_each_tick_is_told_once_whatever_the_wall_clock_does(moves: list[tuple[f
             raise OSError("database is away")
         told.extend(ticks)
 
-    clock = Clock(on_due, lambda _job, _span: None, lambda _what, _error: None, now=lambda: now[0])
+    def on_gap(_job: str, span: Span) -> None:
+        known = {tick.at for tick in told}  # as the ledger knows them
+        missed = every(60).between(max(span.first - SECOND, START), span.last, 10**6)
+        on_due([Tick("a", at) for at in missed if at not in known])
+
+    clock = Clock(on_due, on_gap, lambda _what, _error: None, now=lambda: now[0])
     clock.set("a", every(60), START)
     latest = START
     for seconds, fails in [*moves, (0.0, False)]:
@@ -159,7 +197,9 @@ def test_each_tick_is_told_once_whatever_the_wall_clock_does(moves: list[tuple[f
         clock.once()
         latest = max(latest, now[0])
     clock.stop()
-    assert told == [Tick("a", at) for at in every(60).between(START, latest, 10**6)]
+    first = [tick for tick in told if tick.again is None]
+    assert all(tick.at < tick.again for tick in told if tick.again)
+    assert first == [Tick("a", at) for at in every(60).between(START, latest, 10**6)]
 
 
 def test_set_replaces_and_remove_forgets(clock: Clock, listener: Listener, hands: Hands) -> None:
@@ -216,19 +256,18 @@ def test_what_is_refused_is_kept_in_order(clock: Clock, listener: Listener, hand
 def test_a_full_queue_pauses_the_clock_and_loses_nothing(clock: Clock, listener: Listener, hands: Hands) -> None:
     """While the listener refuses for long, ticks wait in the schedule and not in memory."""
     for number in range(11):
-        clock.set(f"job-{number}", every(1), START)
+        clock.set(f"job-{number}", every(1), START - 1000 * SECOND)
     listener.refuse = OSError("database is away")
-    hands.turn(1000)
     clock.once()
-    hands.turn(100)
+    hands.turn(50)
     clock.once()
     assert listener.errors[-1][0].startswith("11000 due ticks")
     listener.refuse = None
     clock.once()
     clock.once()
-    assert len(listener.ticks) == 11 * 1100
+    assert len(listener.ticks) == 11 * 1050
     ours = [tick.at for tick in listener.ticks if tick.job == "job-7"]
-    assert ours == [START + n * SECOND for n in range(1, 1101)]
+    assert ours == [START + n * SECOND for n in range(-999, 51)]
 
 
 def test_one_broken_schedule_stops_no_other(clock: Clock, listener: Listener, hands: Hands) -> None:

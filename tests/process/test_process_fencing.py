@@ -14,7 +14,7 @@ from worker.model.records import AttemptState, Health, Run, RunState
 from worker.sandbox.faults import Fault
 from worker.store.database import Database, open_database
 
-pytestmark = [pytest.mark.process, pytest.mark.postgres]
+pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.timeout(300)]
 
 _LEASE = "2s"
 _WITHIN_S = 7.0  # a lease and five seconds

@@ -24,7 +24,7 @@ from tests.process.shims import WallClock
 from worker.model.records import RunState
 from worker.store.database import Database, open_database
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(1500)]
 
 _SEED = 5
 _DRAINS_WITHIN_S = 90.0

@@ -26,7 +26,7 @@ from tests.process.shims import shim
 from worker.model.records import AttemptState, Health, Purpose, RunState
 from worker.store.database import open_database
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]  # a machine may be busy
 
 _JOBS = ("devices", "feed")
 _SPREAD = 29  # steps between two points; prime, so that the points of all parts differ in what they meet

@@ -5,16 +5,18 @@ due jobs is ours (`once`), because the stock one reads a wall clock that cannot 
 trigger's exception, loses the tick when an executor raises, sleeps through a jump of the wall clock, and
 builds lists without bound.
 
-Jumps of the wall clock. Forward: what was passed is due at once, up to 1,000 ticks a job one by one, more as
-one gap (`on_gap`), after which the job goes on from now. Back: no instant is told twice; a job waits for its
-next one. Back by more than a day: the clock had been wrong, and jobs go on from now; instants may be told again.
+Jumps of the wall clock. Forward, or a process that stood still: what was passed by more than a minute is told as
+one gap (`on_gap`), as after a downtime, and the job goes on from now; so are more than 1,000 ticks of one job. Back:
+a job with one instant at most before its next one waits for that, so that a day's job runs once that day; others go on
+from now, and say of an instant that it comes `again`. Back by more than a day: the clock had been wrong, and all jobs
+go on from now.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.base import BaseExecutor
@@ -30,6 +32,8 @@ from worker.model.records import Tick
 
 _LONGEST_WAIT_S = 5.0  # a jump of the wall clock is noticed within this
 _MOST_TICKS = 1000  # of one job at once
+_LEAP = timedelta(minutes=1)  # what was passed by more is no tick that is a bit late
+_STEP_BACK = timedelta(seconds=5)  # by less, jobs wait
 _INSTANT = timedelta(microseconds=1)
 _WRONG = timedelta(days=1)  # a step back beyond this mends a clock that was wrong
 
@@ -64,6 +68,7 @@ class Clock:
         )
         self._scheduler.start(paused=True)  # opens the store; runs no thread
         self._shown = now()  # by the wall clock, at the last pass
+        self._again: dict[str, datetime] = {}  # instants before these were told, and come once more
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
 
@@ -78,6 +83,7 @@ class Clock:
     def remove(self, name: str) -> None:
         """Takes a job off the clock; a name it does not hold is no error."""
         with self._lock:
+            self._again.pop(name, None)
             if self._store.lookup_job(name) is not None:
                 self._scheduler.remove_job(name)
 
@@ -149,27 +155,44 @@ class Clock:
     def _pass(self) -> None:
         now = self._now()
         with self._lock:
-            self._notice(now)
+            since = self._notice(now)
             if self._handover.full:
                 return  # nothing is lost: the jobs stay due
-            turns = [turn for job in self._store.get_due_jobs(now) if (turn := self._turn(job, now)) is not None]
+            due = self._store.get_due_jobs(now)
+            turns = [turn for job in due if (turn := self._turn(job, now, leapt=now - since > _LEAP)) is not None]
             for turn in turns:
                 self._outlet.submit_job(turn.job, turn.times)
             gaps = [Gap(turn.job.id, turn.gap) for turn in turns if turn.gap is not None]
-            self._handover.put([*gaps, *self._outlet.take()])
+            self._handover.put([*gaps, *map(self._marked, self._outlet.take())])
             for turn in turns:  # after the handover: the next instants can wait, those that are due cannot
                 self._put_back(turn)
 
-    def _notice(self, now: datetime) -> None:
-        """Lets every job go on from now where the clock was wrong: else it waits for what it took for its next one."""
-        if now < self._shown - _WRONG:
+    def _notice(self, now: datetime) -> datetime:
+        """Returns what the clock showed at the last pass; where it went back, jobs that would wait for long go on."""
+        before, self._shown = self._shown, now
+        if now < before - _STEP_BACK:
             for job in self._store.get_all_jobs():
-                self._put_back(_Turn(job, [], None, job.trigger.occurrences.next_after(now)))
-        self._shown = now
+                self._go_on(job, now, wrong=now < before - _WRONG)
+        return before
 
-    def _turn(self, job: Job, now: datetime) -> "_Turn | None":
+    def _go_on(self, job: Job, now: datetime, *, wrong: bool) -> None:
+        told_before, upcoming = job.next_run_time, job.trigger.occurrences.between(now, job.next_run_time, 3)
+        if len(upcoming) > 2:  # noqa: PLR2004  two instants that were told, and the next one
+            self._again[job.id] = max(told_before, self._again.get(job.id, told_before))
+        if len(upcoming) > 2 or wrong:  # noqa: PLR2004
+            self._put_back(_Turn(job, [], None, job.trigger.occurrences.next_after(now)))
+
+    def _marked(self, tick: Tick) -> Tick:
+        """Returns a tick that says so where its instant was told before."""
+        until = self._again.get(tick.job)
+        if until is None or tick.at < until:
+            return replace(tick, again=until)
+        del self._again[tick.job]
+        return tick
+
+    def _turn(self, job: Job, now: datetime, *, leapt: bool) -> "_Turn | None":
         try:
-            return _Turn.of(job, now)
+            return _Turn.of(job, now, leapt=leapt)
         except Exception as error:  # noqa: BLE001  one job's schedule must not stop the others'
             self._scheduler.remove_job(job.id)
             self._callbacks.failed(f"the schedule of job {job.id} failed, and the job left the clock", error)
@@ -200,9 +223,11 @@ class _Turn:
     upcoming: datetime | None
 
     @classmethod
-    def of(cls, job: Job, now: datetime) -> "_Turn":
+    def of(cls, job: Job, now: datetime, *, leapt: bool) -> "_Turn":
         first: datetime = job.next_run_time
         due: Occurrences = job.trigger.occurrences
+        if leapt and now - first > _LEAP:
+            return cls(job, [], due.span(first - _INSTANT, now), job.trigger.get_next_fire_time(None, now))
         times = [first, *due.between(first, now, _MOST_TICKS)]
         if len(times) <= _MOST_TICKS:
             return cls(job, times, None, job.trigger.get_next_fire_time(times[-1], now))

@@ -15,6 +15,7 @@ from enum import StrEnum
 from jobs.contract import Counts, Json
 
 LONGEST_LEASE_S = 3600.0
+AGAIN = "/"  # in the cause of a tick that the wall clock showed twice
 
 
 class RunState(StrEnum):
@@ -116,10 +117,14 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True)
 class Tick:
-    """One instant at which a schedule says a job is due; `at` is UTC."""
+    """One instant at which a schedule says a job is due; `at` is UTC.
+
+    `again` is set where the wall clock was set back and shows that instant once more: what had been told ended before.
+    """
 
     job: str
     at: datetime
+    again: datetime | None = None
 
 
 @dataclass(frozen=True)

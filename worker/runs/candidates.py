@@ -8,16 +8,22 @@ from jobs.contract import Json
 from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Span
 from worker.model.moments import new_id
-from worker.model.records import Backfill, Reason, Run, RunState, Tick, Trigger
+from worker.model.records import AGAIN, Backfill, Reason, Run, RunState, Tick, Trigger
 from worker.model.schedules import After
 
 _FOR_A_PERSON = 10  # added to the priority of what a person asked for
 _BEHIND_OTHERS = 10  # taken from the priority of what a backfill runs
 
 
-def tick_cause(at: datetime) -> str:
+def tick_cause(at: datetime, again: datetime | None = None) -> str:
     """Returns the cause of the run that a tick becomes; a job's sort as their ticks do."""
-    return f"tick:{_instant(at)}"
+    return f"tick:{_instant(at)}{f'{AGAIN}{_instant(again)}' if again else ''}"
+
+
+def again_until(cause: str) -> datetime | None:
+    """Returns up to where instants had been told before the wall clock went back and brought this one once more."""
+    _, mark, until = cause.partition(AGAIN)
+    return datetime.fromisoformat(until) if mark else None
 
 
 def backfill_causes(backfill_id: int) -> str:
@@ -48,9 +54,11 @@ def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run
     )
 
 
-def of_tick(job: JobDefinition, at: datetime, now: datetime, trigger: Trigger = Trigger.TICK) -> Run:
+def of_tick(
+    job: JobDefinition, at: datetime, now: datetime, trigger: Trigger = Trigger.TICK, again: datetime | None = None
+) -> Run:
     """Returns the run of one tick."""
-    return replace(_run(job, trigger, tick_cause(at), now), tick=at)
+    return replace(_run(job, trigger, tick_cause(at, again), now), tick=at)
 
 
 def of_stray_tick(tick: Tick, now: datetime) -> Run:

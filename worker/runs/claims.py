@@ -10,7 +10,7 @@ from worker.config.configuration import JobDefinition
 from worker.engine.shut import in_blackout
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.runs.book import Book
-from worker.runs.candidates import skipped
+from worker.runs.candidates import again_until, skipped
 from worker.store import accounts, jobs, locks, runs
 
 _PROMPT = timedelta(minutes=1)  # a tick that is claimed later than this begins at another time than it is due
@@ -58,6 +58,8 @@ def _accounted(run: Run, situation: Situation, now: datetime) -> bool:
     row = situation.jobs.get(run.job)
     if run.trigger is Trigger.BACKFILL or run.tick is None or row is None or row.last_tick is None:
         return False
+    if again := again_until(run.cause):
+        return row.last_tick >= again  # another node's clock went on: it was ours alone that was set back
     return run.tick <= row.last_tick <= now + _SKEW
 
 
@@ -65,7 +67,7 @@ def _latest_ticks(news: Iterable[Run]) -> dict[str, datetime]:
     latest: dict[str, datetime] = {}
     for run in news:
         tick = run.tick_until or run.tick
-        if tick is not None and run.trigger is not Trigger.BACKFILL:
+        if tick is not None and run.trigger is not Trigger.BACKFILL and not again_until(run.cause):
             latest[run.job] = max(tick, latest.get(run.job, tick))
     return latest
 
@@ -133,7 +135,7 @@ def _with_own_row(connection: sa.Connection, judged: Iterable[Run]) -> list[Run]
 
 def _told_again(connection: sa.Connection, run: Run) -> bool:
     """Adds a skipped tick to the job's latest row where that tells of the same reason; True where it did."""
-    if run.state is not RunState.SKIPPED or run.tick is None:
+    if run.state is not RunState.SKIPPED or run.tick is None or again_until(run.cause):
         return False
     return runs.extend_skip(connection, run)
 

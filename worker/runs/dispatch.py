@@ -78,4 +78,4 @@ class Dispatch:
 
 def _candidate(book: Book, tick: Tick, now: datetime) -> Run:
     job = book.get(tick.job)
-    return of_tick(job, tick.at, now) if job else of_stray_tick(tick, now)
+    return of_tick(job, tick.at, now, again=tick.again) if job else of_stray_tick(tick, now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from jobs.contract import Counts
 from worker.model.moments import new_id
-from worker.model.records import Reason, Run, RunState, Trigger
+from worker.model.records import AGAIN, Reason, Run, RunState, Trigger
 from worker.store.dialect import in_parts
 from worker.store.many import Row, among, bound, inserting, words
 from worker.store.tables import Moment, attempts, calls, jobs, locks, runs
@@ -306,6 +306,8 @@ def extend_skip(connection: sa.Connection, run: Run) -> bool:
     row = connection.execute(latest).mappings().first()
     if row is None or row["tick"] is None or (row["state"], row["reason"]) != (RunState.SKIPPED, run.reason):
         return False
+    if AGAIN in row["cause"]:
+        return False
     change = sa.update(runs).where(runs.c.id == row["id"])
     until, ticks = run.tick_until or run.tick, runs.c.ticks + run.ticks
     connection.execute(change.values(tick_until=until, ticks=ticks, finished_at=run.finished_at))
@@ -349,3 +351,13 @@ def open_jobs(connection: sa.Connection) -> list[tuple[int, str]]:
     """Returns (id, job) of every run that has not ended."""
     query = sa.select(runs.c.id, runs.c.job).where(_IS_OPEN)
     return sorted((row.id, row.job) for row in connection.execute(query))
+
+
+def bring_forward(connection: sa.Connection, by: timedelta, now: datetime) -> int:
+    """Lets queued runs that wait for a time wait that much less, and returns how many; in order of their ids."""
+    later = sa.and_(_IS_OPEN, _IS_QUEUED, runs.c.not_before > now)
+    waiting = connection.execute(sa.select(runs.c.id, runs.c.not_before).where(later).order_by(runs.c.id)).all()
+    for row in waiting:
+        change = sa.update(runs).where(runs.c.id == row.id, runs.c.not_before == row.not_before)
+        connection.execute(change.values(not_before=max(row.not_before - by, now)))
+    return len(waiting)

@@ -25,6 +25,7 @@ from worker.runs.progress import TELL_S, Progress
 from worker.runs.pruning import PRUNE_S, Pruner, told
 from worker.runs.pulse import BEATS, Pulse
 from worker.runs.reloads import Reloads
+from worker.runs.setback import LOOK_S, Setback
 from worker.store.database import Database
 from worker.store.leaseclock import boot_id
 from worker.store.writer import Writer
@@ -112,6 +113,7 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
         reloads=reloads,
         services=(
             Periodic("inbox", POLL_S, inbox.once, tell.part_failed),
+            Periodic("setback", LOOK_S, Setback(writer, utc_now).once, tell.part_failed),
             Periodic("backfills", BACKFILL_POLL_S, filling.once, tell.part_failed),
             Periodic("account watch", WATCH_S, steward.watch, tell.part_failed),
             Periodic("account sweep", SWEEP_S, steward.sweep, tell.part_failed),
