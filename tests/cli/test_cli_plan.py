@@ -141,8 +141,9 @@ def test_the_difference_to_what_the_daemon_has(worker: Verb, planned: Path, data
     assert 'schedule.at: ["02:30"] becomes ["03:30"]' in worker("plan", "--diff").out
 
 
-@pytest.mark.usefixtures("planned")
-def test_what_is_odd_stands_below_the_picture(worker: Verb) -> None:
-    """A time that a night of change leaves out or brings twice is told with file and line, of the jobs asked for."""
-    assert "config.toml:" in worker("plan", "nightly").err
+def test_what_is_odd_stands_below_the_picture(worker: Verb, planned: Path) -> None:
+    """A time that a night of change leaves out is told with file and line, where its job is asked for."""
+    text = CONFIG + CLOCKED.replace('timezone = "Europe/Berlin"', 'timezone = "Europe/Berlin"\ndst = "skip"')
+    (planned / "config.toml").write_text(text)
+    assert "nightly" in worker("plan", "nightly").err
     assert "nightly" not in worker("plan", "busy").err
