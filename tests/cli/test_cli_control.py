@@ -101,7 +101,7 @@ def test_with_a_daemon_the_outcome_is_told(worker: Verb, database: Database, mon
 
     ask = orders.Order._settled
 
-    def answered(order: orders.Order, *, wait: bool) -> Command | None:
+    def answered(order: orders.Order, *, wait: bool) -> tuple[str | None, bool]:
         with database.write() as connection:
             commands.take(connection, order.request, 1, utc_now())
             commands.answer(connection, order.request, next(outcomes))

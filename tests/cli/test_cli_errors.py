@@ -173,6 +173,6 @@ def test_trigger_without_a_daemon(worker: Verb, database: Database) -> None:
     assert "asked for a run of devices" in said.out
     assert "no daemon works on this database" in said.err
     document = worker("trigger", "orders", "--json").json
-    assert document.keys() == {"request", "job", "daemon"}
+    assert document.keys() == {"request", "job", "daemon", "outcome", "run"}
     assert (document["job"], document["daemon"]) == ("orders", False)
     assert document["request"].isdecimal()

@@ -14,7 +14,7 @@ from jobs.contract import Json
 from tests.conftest import Server
 from tests.docs.pages import blocks, page, written
 from tests.process.house import Daemon, House, wait_for
-from worker.cli.asking import post
+from worker.cli.orders import post
 from worker.model.records import Run, RunState
 from worker.store import runs
 

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from tests.process.house import DEVICES, House, wait_for
-from worker.model.records import Reason, Run, RunState
+from worker.model.records import Reason, Run, RunState, Trigger
 from worker.sandbox.faults import Fault
 
 pytestmark = pytest.mark.process
@@ -85,3 +85,52 @@ def test_a_run_is_cancelled_from_another_process(either_house: House) -> None:
     assert house.launch("trigger", "devices", "--wait").left() == 0
     daemon.stop()
     assert house.rows() == house.rows_there()
+
+
+@pytest.mark.slow
+def test_a_cursor_is_set_back_and_a_run_replayed(either_house: House) -> None:
+    """After the set the next run reads again from there; the replay reads its window and leaves the cursor."""
+    house = either_house
+    house.configure(DEVICES.replace('{ every = "1s" }', '"manual"'))
+    daemon = house.start()
+    assert house.launch("trigger", "devices", "--wait").left() == 0
+    (run,) = house.runs()
+    reached = house.cursor()
+    listed = house.launch("cursor", "show", "devices", "--json")
+    assert listed.left() == 0
+    (shown,) = orjson.loads(listed.output.read_text())
+    assert (shown["value"], shown["run_id"]) == (reached, str(run.id))
+
+    oldest = min(str(row["updated"]) for row in house.sandbox.rows("devices"))
+    told = asked(house, "cursor", "set", "devices", oldest)["outcome"]
+    assert f"worker cursor set devices '\"{reached}\"'" in told
+    again = asked(house, "trigger", "devices", "--wait")
+    assert int(again["read"]) == len(house.rows_there())
+    assert house.cursor() == reached
+    asked(house, "cursor", "reset", "devices")
+    replayed = asked(house, "replay", str(run.id), "--wait")
+    assert (replayed["state"], int(replayed["read"])) == ("succeeded", len(house.rows_there()))
+    assert house.cursor() is None
+    daemon.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_two_daemons_carry_each_command_out_once(postgres_house: House) -> None:
+    """One of them takes it, and both know of it: a pause of one holds the other back, too."""
+    house = postgres_house
+    house.configure(DEVICES)
+    first, second = house.start(), house.start()
+    wait_for(lambda: house.runs("devices", RunState.SUCCEEDED), "a first run")
+    assert asked(house, "pause", "devices")["outcome"] == "done"
+    paused_at = wait_for(lambda: skipped(house), "a tick that is skipped")[-1].id
+    told = [asked(house, "trigger", "devices") for _ in range(3)]
+    assert len({one["run"] for one in told}) == 3
+    assert asked(house, "pause", "devices")["outcome"].startswith("done: nothing to do")
+    wait_for(lambda: not house.runs("devices", RunState.RUNNING, RunState.QUEUED), "the end of every run")
+    first.stop()
+    second.stop()
+    by_hand = [run for run in house.runs() if run.trigger is Trigger.MANUAL]
+    assert [run.state for run in by_hand] == [RunState.SUCCEEDED] * 3
+    began = [run for run in house.runs() if run.id > paused_at and run.trigger is not Trigger.MANUAL]
+    assert {run.reason for run in began} <= {Reason.PAUSED}

@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tests.runs.bench import Make, definition
+from tests.runs.operating import outcome, post
 from worker.model.moments import new_id
 from worker.runs.candidates import of_tick
 from worker.runs.claims import record
 from worker.runs.starting import Started, start
 from worker.store import attempts
+from worker.store.writer import Writer
 
 _NODES = 4
 
@@ -57,3 +59,26 @@ def test_a_tick_whose_id_another_node_gave_away_has_its_row_nevertheless(make_be
 
     assert bench.last("devices") == recorded
     assert recorded.id != bench.last("orders").id
+
+
+def test_nodes_that_carry_out_commands_at_once_do_each_once(make_bench: Make) -> None:
+    """Whoever comes second finds it taken; every command has its one run and its outcome."""
+    bench = make_bench(*(definition(f"job-{number}", "manual") for number in range(5)))
+    requests = [post(bench, "trigger", f"job-{number % 5}") for number in range(20)]
+    line = threading.Barrier(_NODES)
+
+    def node() -> None:
+        writer = Writer(bench.database, lambda _error: None)
+        writer.start()
+        try:
+            inbox = replace(bench.twin().inbox, writer=writer)
+            line.wait(10.0)
+            inbox.once()
+        finally:
+            writer.stop()
+
+    with ThreadPoolExecutor(_NODES) as pool:
+        for done in [pool.submit(node) for _ in range(_NODES)]:
+            done.result()
+    assert sorted(run.cause for run in bench.runs()) == sorted(f"manual:{request}" for request in requests)
+    assert {outcome(bench, request) for request in requests} == {"done"}

@@ -1,6 +1,5 @@
 """Requests to the daemon through the database: posted, told of, watched to their end."""
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import orjson
@@ -9,14 +8,11 @@ from rich.text import Text
 
 from jobs.contract import Json, WorkerError
 from worker.cli.history import run_row
-from worker.cli.opening import is_daemon_alive, operator
+from worker.cli.orders import Order
 from worker.cli.output import out, print_json, span, warn
 from worker.cli.tables import STYLES
 from worker.cli.watching import Watch
-from worker.model.moments import new_id, utc_now
-from worker.model.records import Command, Run, RunState
-from worker.store import commands
-from worker.store.database import Database
+from worker.model.records import Run, RunState
 
 Params = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A parameter of the run; may be repeated.")]
 
@@ -40,24 +36,28 @@ def value_of(text: str) -> Json:
         return text
 
 
-def post(database: Database, verb: str, target: str, arguments: Mapping[str, Json]) -> int:
-    """Leaves a request where the daemon finds it; returns its id."""
-    command = Command(new_id(), utc_now(), operator(), verb, target, dict(arguments))
-    with database.write() as connection:
-        commands.post(connection, command)
-    return command.id
+def say_posted(watch: Watch, verb: str, *, as_json: bool) -> None:
+    """Tells what run was asked for, as soon as a daemon took the request, and warns where none works.
 
-
-def say_posted(database: Database, job: str, request: int, *, as_json: bool) -> None:
-    """Tells that a run was asked for, and warns where no daemon works."""
-    with database.read() as connection:
-        alive = is_daemon_alive(database, connection)
+    Raises WorkerError where the daemon refused it.
+    """
+    outcome, alive = Order(watch.database, verb, watch.job, watch.request).settled()
+    run = watch.found()
     if as_json:
-        print_json({"request": request, "job": job, "daemon": alive})
-        return
-    out.print(f"asked for a run of {job}; `worker history {job}` shows what becomes of it", soft_wrap=True)
-    if not alive:
-        warn("no daemon works on this database; the run begins when `worker run` is started")
+        told = {"request": watch.request, "job": watch.job, "daemon": alive, "outcome": outcome}
+        print_json({**told, "run": run.id if run else None})
+    if outcome is not None and not outcome.startswith("done"):
+        raise WorkerError(outcome)
+    if not as_json:
+        _say_asked(watch.job, run)
+
+
+def _say_asked(job: str, run: Run | None) -> None:
+    if run is None:
+        out.print(f"asked for a run of {job}; `worker history {job}` shows what becomes of it", soft_wrap=True)
+    else:
+        why = f" ({run.reason})" if run.reason else ""
+        out.print(f"run {run.id} of {job} {run.state}{why}; `worker show {run.id}` tells more", soft_wrap=True)
 
 
 def watched(watch: Watch, *, as_json: bool) -> None:

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from jobs.contract import Json, WorkerError
-from worker.cli.asking import post, say_posted, watched
+from worker.cli.asking import say_posted, watched
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
+from worker.cli.orders import post
 from worker.cli.output import JsonFlag, room
 from worker.cli.watching import Watch
 from worker.config.load import Configuration
@@ -41,11 +42,11 @@ def replay(
         job = _job(configuration, database, target, again=again)
         arguments: dict[str, Json] = {"rejects": True} if again else {}
         request = post(database, "replay", target, arguments)
-        cause = "" if again else f"replay:{target}:{request}"
+        watch = Watch(database, job, request, "" if again else f"replay:{target}:{request}")
         if wait:
-            watched(Watch(database, job, request, cause), as_json=as_json)
+            watched(watch, as_json=as_json)
         else:
-            say_posted(database, job, request, as_json=as_json)
+            say_posted(watch, "replay", as_json=as_json)
 
 
 def _job(configuration: Configuration, database: Database, target: str, *, again: bool) -> str:

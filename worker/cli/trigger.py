@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.asking import Params, parameters, post, say_posted, watched
+from worker.cli.asking import Params, parameters, say_posted, watched
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
+from worker.cli.orders import post
 from worker.cli.output import JsonFlag, room
 from worker.cli.watching import Watch
 
@@ -26,11 +27,13 @@ def trigger(
     """Ask the daemon to run a job now.
 
     The request is kept in the database; without a daemon it waits for the next start. The JSON has `request`,
-    `job` and `daemon` (whether one works now); with --wait it is the run as `worker history --json` has it.
+    `job`, `daemon` (whether one works now), `outcome` and `run`; with --wait it is the run as `worker history --json`
+    has it.
     """
     with opened(config) as (configuration, database):
         request = post(database, "trigger", known(job, configuration.jobs, "job"), parameters(param or []))
+        watch = Watch(database, job, request)
         if wait:
-            watched(Watch(database, job, request), as_json=as_json)
+            watched(watch, as_json=as_json)
         else:
-            say_posted(database, job, request, as_json=as_json)
+            say_posted(watch, "trigger", as_json=as_json)

@@ -50,6 +50,11 @@ class Watch:
     request: int
     cause: str = ""
 
+    def found(self) -> Run | None:
+        """Returns the run as it stands; None until the daemon took the request."""
+        with self.database.read() as connection:
+            return runs.by_cause(connection, self.job, self.cause or f"manual:{self.request}")
+
     def until_ended(self) -> Run:
         """Returns the run once it ended; raises WorkerError where the daemon refused the request."""
         with _display() as display:
