@@ -26,6 +26,7 @@ from worker.store.database import Database
 from worker.store.writer import Writer
 
 BACKFILL_POLL_S = 0.5
+OPEN_AT_MOST = 1000  # runs of one job that are looked at
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def next_step(connection: sa.Connection, book: Book, one: Backfill, now: datetim
     job, row = book.get(one.job), jobs.get(connection, one.job)
     if job is None:  # another node may know it
         return None if row is not None and row.configured else Step(outcome="ended: the job is no longer configured")
-    opened = runs.open_of(connection, one.job, limit=one.at_once + 1)
+    opened = runs.open_of(connection, one.job, OPEN_AT_MOST)
     mine = [run for run in opened if run.cause.startswith(backfill_causes(one.id))]
     tick = next_tick(job, one)
     if tick is None:

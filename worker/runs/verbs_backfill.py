@@ -9,7 +9,7 @@ from jobs.contract import Json
 from jobs.registry import job_class
 from worker.config.configuration import JobDefinition
 from worker.model.records import Backfill
-from worker.runs.backfilling import ticks_between
+from worker.runs.backfilling import OPEN_AT_MOST, ticks_between
 from worker.runs.cancelling import ask
 from worker.runs.candidates import backfill_causes
 from worker.runs.desk import Act, Arguments, Desk, Done, Refused
@@ -79,7 +79,11 @@ def cancel_backfill(desk: Desk) -> Act:
             raise Refused(f"there is no backfill {desk.command.target:.200}; `worker backfill` lists them")
         if not backfills.end(connection, one.id, desk.now, f"cancelled by {by}"):
             raise Refused(f"the backfill {one.id} of {one.job} has ended already: {one.outcome}")
-        mine = [run for run in runs.open_of(connection, one.job) if run.cause.startswith(backfill_causes(one.id))]
+        mine = [
+            run
+            for run in runs.open_of(connection, one.job, OPEN_AT_MOST)
+            if run.cause.startswith(backfill_causes(one.id))
+        ]
         asked = [ask(connection, desk.book, run.id, by, desk.now) for run in mine]
         return Done(f"done: {one.ticks:,} of {one.total:,} ticks had their runs", ended=[one.ended for one in asked])
 
