@@ -40,6 +40,20 @@ def test_a_replay_has_the_parameters_and_the_window_of_its_run(make_bench: Make)
     assert bench.last("orders").window_since == START + timedelta(minutes=5)
 
 
+def test_a_first_run_is_replayed_from_the_beginning(make_bench: Make) -> None:
+    """Its window has none, whatever was covered since."""
+    bench = make_bench(definition("orders"))
+    bench.fire("orders", 1)
+    bench.execute_all()
+    first = bench.last("orders")
+    bench.fire("orders", 5)
+    bench.execute_all()
+    ask(bench, "replay", str(first.id))
+    bench.execute_all()
+    again = bench.last("orders")
+    assert (again.state, again.window_since, again.window_until) == (RunState.SUCCEEDED, None, first.window_until)
+
+
 @pytest.mark.parametrize("way", ["read", "move"])
 def test_a_job_that_knows_no_given_window_moves_no_cursor(make_bench: Make, way: str) -> None:
     """It ends in words instead: whether it asks for its cursor or moves it unasked."""

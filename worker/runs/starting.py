@@ -64,7 +64,7 @@ def _plainly(found: batches.Startable | None, asked: Start, paused: frozenset[st
         state=RunState.RUNNING,
         attempt=1,
         started_at=run.started_at or now,
-        window_since=run.window_since or found.covered,
+        window_since=run.window_since if run.trigger in runs.HELD else run.window_since or found.covered,
         window_until=run.window_until or run.tick or run.created_at,
         not_before=None,
         reason=None,

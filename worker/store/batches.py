@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from jobs.contract import Counts
 from worker.model.records import AttemptState, Run, RunState
 from worker.store.many import Many, among, bound, changing, inserting, words
-from worker.store.runs import run_of
+from worker.store.runs import HELD, run_of
 from worker.store.tables import attempts, calls, jobs, locks, runs
 
 _SUMMED = ("read", "written", "unchanged", "deleted", "rejected", "pages")
@@ -80,7 +80,9 @@ def _startable(dialect: str) -> sa.Select[Any]:
     still = job_row.where(sa.or_(jobs.c.paused_at.is_not(None), jobs.c.quarantined_at.is_not(None)))
     paused = still.exists().label("paused")
     past, succeeded = runs.alias("past"), sa.text("past.state = 'succeeded'")
-    covered = sa.select(sa.func.max(past.c.window_until)).where(past.c.job == runs.c.job, succeeded).scalar_subquery()
+    reached = sa.select(sa.func.max(past.c.window_until)).where(past.c.job == runs.c.job, succeeded)
+    own = reached.where(past.c.trigger.not_in(HELD))
+    covered = sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery())
     query = sa.select(runs, sa.func.coalesce(holds, sa.false()).label("holds"), paused, covered.label("covered"))
     ours = query.where(among(dialect, runs.c.id, "ids")).order_by(runs.c.id)
     return ours.with_for_update(skip_locked=True, of=runs)

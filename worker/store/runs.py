@@ -20,6 +20,8 @@ _MOMENTS = tuple(column.name for column in runs.columns if isinstance(column.typ
 _INSERT = inserting(runs, _NAMES)
 _COUNTS = tuple(item.name for item in fields(Counts))
 _OPEN = (RunState.QUEUED, RunState.RUNNING)
+HELD = (Trigger.BACKFILL, Trigger.REPLAY)
+"""What causes runs over windows that are given."""
 # Spelled out in the statement: where a state is a parameter, SQLite takes no index that holds some rows only.
 _IS_OPEN = runs.c.state.in_(sa.bindparam("open", [*map(str, _OPEN)], expanding=True, literal_execute=True))
 _IS_QUEUED = runs.c.state == sa.literal(RunState.QUEUED, literal_execute=True)
@@ -206,7 +208,7 @@ def covered(connection: sa.Connection, job: str) -> datetime | None:
 def _covered(job: str | sa.ScalarSelect[str]) -> sa.Select[datetime | None]:
     """Runs that were held to a window count where there are no others: what lies before theirs is not covered."""
     reached = sa.select(sa.func.max(runs.c.window_until)).where(runs.c.job == job, _SUCCEEDED)
-    own = reached.where(runs.c.trigger.not_in([Trigger.BACKFILL, Trigger.REPLAY]))
+    own = reached.where(runs.c.trigger.not_in(HELD))
     return sa.select(sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery()))
 
 
@@ -220,7 +222,10 @@ def begin(connection: sa.Connection, run_id: int, number: int, now: datetime, de
             state=RunState.RUNNING,
             attempt=number,
             started_at=sa.func.coalesce(runs.c.started_at, sa.bindparam("now", now, type_=runs.c.started_at.type)),
-            window_since=sa.func.coalesce(runs.c.window_since, _covered(job).scalar_subquery()),
+            window_since=sa.case(
+                (runs.c.trigger.in_(HELD), runs.c.window_since),
+                else_=sa.func.coalesce(runs.c.window_since, _covered(job).scalar_subquery()),
+            ),
             window_until=sa.func.coalesce(runs.c.window_until, runs.c.tick, runs.c.created_at),
             not_before=None,
             reason=None,
