@@ -95,6 +95,11 @@ def test_each_due_tick_has_its_row(life: Life) -> None:
         assert_every_second_once(life.house.runs(job))
 
 
+def test_nothing_went_wrong(life: Life) -> None:
+    """Neither an ordinary life nor its end is an error."""
+    assert [line for line in life.daemon.lines() if line["level"] == "error"] == []
+
+
 def test_nothing_is_left_open(life: Life) -> None:
     """After a clean stop no run runs, every run succeeded or was skipped, and every attempt ended."""
     for job in ("devices", "incidents"):

@@ -73,7 +73,8 @@ class Reloader:
         self._leaving = True
         if self._lock.acquire(timeout=timeout_s):
             self._lock.release()
-        self._worker.reloads.ask()  # so that who waits is told
+        if self._worker.reloads.commands():  # so that who waits is told
+            self._worker.reloads.ask()
 
     def once(self) -> Outcome:
         """Reads the configuration and puts it in force, unless it is wrong or the daemon leaves; tells who asked."""
