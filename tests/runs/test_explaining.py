@@ -312,6 +312,7 @@ def test_the_next_ticks_tell_their_fate() -> None:
         "will run": facts_of(due=due),
         "will be skipped while that lasts: paused": facts_of(due=due, row=PAUSED),
         "will be skipped if run 42 has not ended by then": facts_of(due=due, open=[HELD]),
+        "will be skipped if run 43 has not ended by then": facts_of(due=due, open=[QUEUED]),
         'is made up for at the next start, as catch_up = "last" says': facts_of(due=due, cluster=Cluster({}, {}, {})),
     }
     for fate, facts in fates.items():

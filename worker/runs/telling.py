@@ -82,7 +82,7 @@ def _counts(run: Run) -> str:
 
 def _last_error(facts: RunFacts) -> str:
     failed: Attempt | None = next((one for one in reversed(facts.attempts) if one.error), None)
-    return f"; attempt {failed.number} was {failed.state}: {_stripped(failed.error)}" if failed else ""
+    return f"; attempt {failed.number} ended as {failed.state}: {_stripped(failed.error)}" if failed else ""
 
 
 def _stripped(text: str | None) -> str:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from worker.config.configuration import JobDefinition
 from worker.engine.schedule import Occurrences, of_job
 from worker.engine.shut import in_blackout
+from worker.model.records import Trigger
 from worker.model.wording import clock
 from worker.runs.explaining import Facts
 from worker.runs.telling import Point
@@ -35,15 +36,15 @@ def upcoming(facts: Facts, points: Sequence[Point], count: int = 3) -> list[Poin
 
 def _fate(facts: Facts, points: Sequence[Point]) -> tuple[str, int | None]:
     """Returns what becomes of a tick as things stand, and the run that is in its way."""
-    kinds = {point.kind: point for point in points}
     skips = next((point for point in points if point.skips), None)
     if skips:
         gone = skips.kind in ("disabled", "removed", "unknown")
         return f"{'will not be' if gone else 'will be skipped'} while that lasts: {skips.kind}", skips.run
-    if "no daemon" in kinds and facts.job:
+    if not facts.cluster.living and facts.job:
         return f'is made up for at the next start, as catch_up = "{facts.job.policy.catch_up.policy}" says', None
-    if (held := kinds.get("overlap")) and facts.job and facts.job.policy.overlap == "skip":
-        return f"will be skipped if run {held.run} has not ended by then", held.run
+    held = next((one.run.id for one in facts.open if one.run.trigger is not Trigger.BACKFILL), None)
+    if held and facts.job and facts.job.policy.overlap == "skip":
+        return f"will be skipped if run {held} has not ended by then", held
     return "will run", None
 
 
