@@ -62,10 +62,12 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
     yield f"{today()}, {machine()}; {asked.rounds} rounds."
     yield f"Made by `python -m benchmarks.runs --peer-python PEERS/bin/python --rounds {asked.rounds}`."
     with places(postgres="postgresql" in asked.databases) as place:
-        asked.variant = ""
-        yield from rates(turns(chosen(RATES), place, asked))
-        asked.variant = "burst"
-        yield from bursts(turns(chosen(BURSTS), place, asked), int(BURSTS[0].runs * asked.share))
+        if "rates" in asked.parts:
+            asked.variant = ""
+            yield from rates(turns(chosen(RATES), place, asked))
+        if "burst" in asked.parts:
+            asked.variant = "burst"
+            yield from bursts(turns(chosen(BURSTS), place, asked), int(BURSTS[0].runs * asked.share))
 
 
 def arguments() -> argparse.Namespace:
@@ -75,6 +77,7 @@ def arguments() -> argparse.Namespace:
     modules = sorted({one.module for one in RATES})
     parser.add_argument("--only", action="append", choices=modules, help="may be repeated")
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"], choices=["sqlite", "postgresql"])
+    parser.add_argument("--parts", nargs="+", default=["rates", "burst"], choices=["rates", "burst"])
     parser.add_argument("--share", type=float, default=1.0, help="of the runs that each contender gets otherwise")
     parser.add_argument("--peer-python", default="", help="the interpreter of the environment with the peers")
     parser.add_argument("--markdown", type=Path, help="put the tables between this file's two marks, too")

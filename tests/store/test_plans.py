@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from worker.store import attempts, durations, runs
+from worker.store import attempts, batches, durations, runs
 from worker.store.database import Database
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -18,6 +18,12 @@ QUESTIONS: dict[str, tuple[Callable[[sa.Connection], object], str]] = {
         lambda connection: runs.next_of_mutex(connection, "erp", NOON),
         "ix_runs_mutex (mutex=?)",
     ),
+    "what starts": (lambda connection: batches.startable(connection, [1, 2]), "sqlite_autoindex_runs_1 (id=?)"),
+    "whose lock it is": (lambda connection: batches.startable(connection, [1, 2]), "sqlite_autoindex_locks_1 (name=?)"),
+    "what its job covered": (lambda connection: batches.startable(connection, [1, 2]), "ix_runs_covered (job=?)"),
+    "what ends": (lambda connection: batches.endable(connection, [1, 2]), "sqlite_autoindex_attempts_1 (run_id=? AND"),
+    "who waits for it": (lambda connection: batches.endable(connection, [1, 2]), "ix_runs_open (job=?)"),
+    "how many calls it made": (lambda connection: batches.endable(connection, [1, 2]), "ix_calls_run (run_id=?)"),
     "what is to be cancelled": (runs.to_cancel, "ix_runs_to_cancel"),
     "what is open": (runs.open_jobs, "ix_runs_open"),
     "what is covered": (lambda connection: runs.begin(connection, 1, 1, NOON, "hash"), "ix_runs_covered (job=?)"),

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -307,3 +307,53 @@ def test_a_stop_takes_along_what_lingers(
     leaving.submit(note(1), lingers=True)
     leaving.stop()
     assert notes() == [1]
+
+
+_ASKED: list[list[int]] = []
+
+
+def note_many(connection: sa.Connection, numbers: Sequence[int]) -> list[int]:
+    """Writes many numbers down at once, and notes which came together; 13 is refused."""
+    _ASKED.append(list(numbers))
+    if 13 in numbers:
+        raise ValueError("13 is refused")
+    return [note(number)(connection) for number in numbers]
+
+
+def test_operations_of_a_kind_are_carried_out_together(writer: Writer, notes: Callable[[], list[int]]) -> None:
+    """Each has its own result; none passes an operation without a kind that was handed in between."""
+    _ASKED.clear()
+    held = Held(writer)
+    tickets = [writer.submit_one(note_many, number) for number in (1, 2)]
+    between = writer.submit(lambda connection: len(_ASKED))
+    later = [writer.submit_one(note_many, number) for number in (3, 4)]
+    held.release()
+
+    assert [ticket.wait(10.0) for ticket in (*tickets, between, *later)] == [1, 2, 1, 3, 4]
+    assert _ASKED == [[1, 2], [3, 4]]
+    assert notes() == [1, 2, 3, 4]
+
+
+def test_one_of_a_kind_that_fails_fails_alone(writer: Writer, notes: Callable[[], list[int]]) -> None:
+    """The others, which were carried out with it at first, are written nevertheless."""
+    held = Held(writer)
+    tickets = {number: writer.submit_one(note_many, number) for number in (11, 12, 13, 14)}
+    held.release()
+
+    with pytest.raises(ValueError, match="refused"):
+        tickets.pop(13).wait(10.0)
+    assert [ticket.wait(10.0) for ticket in tickets.values()] == [11, 12, 14]
+    assert notes() == [11, 12, 14]
+
+
+def test_who_does_not_wait_is_told_once_it_is_committed(writer: Writer, notes: Callable[[], list[int]]) -> None:
+    """Also where the write had been committed before; one who raises ends nothing."""
+    told: list[list[int]] = []
+    ticket = writer.submit(note(1))
+    ticket.then(lambda: 1 / 0)
+    ticket.then(lambda: told.append(notes()))
+    writer.call(lambda _connection: None, 10.0)
+
+    ticket.then(lambda: told.append([]))
+
+    assert told == [[1], []]
