@@ -1,7 +1,7 @@
 """The worker as a daemon runs it: each run claimed, its start durable before its code runs, its end before it is told.
 
-Ticks of a thousand jobs are handed to the worker's dispatch as its clock hands them; the next ones follow when all of
-these have ended. The time ends with the last `run.finished`. What the ledger holds then is looked up.
+Ticks are handed to the worker's dispatch as its clock hands them, a thousand jobs in turn with a thousand others, so
+that some always wait. The time ends with the last `run.finished`. What the ledger holds then is looked up.
 """
 
 import threading
@@ -154,15 +154,17 @@ def work(spec: Spec) -> Told:
         return burst(spec)
     events, ends = Events(), Ends()
     events.listen(ends.listen)
-    with started(configured(spec, JOBS, '"manual"'), events) as worker:
+    with started(configured(spec, 2 * JOBS, '"manual"'), events) as worker:
         names = sorted(worker.begun.jobs)
+        crews = (names[:JOBS], names[JOBS:])
         first = utc_now().replace(microsecond=0) - timedelta(days=1)
-        worker.dispatch.fire([Tick(name, first) for name in names])  # warms up what a daemon does once
+        worker.dispatch.fire([Tick(name, first) for name in crews[0]])  # warms up what a daemon does once
         ends.wait_for(JOBS)
         watch = Watch()
         for turn in range(1, spec.runs // JOBS + 1):
-            worker.dispatch.fire([Tick(name, first + timedelta(seconds=turn)) for name in names])
-            ends.wait_for(JOBS * (turn + 1))
+            worker.dispatch.fire([Tick(name, first + timedelta(seconds=turn)) for name in crews[turn % 2]])
+            ends.wait_for(JOBS * turn)  # those of the turn before
+        ends.wait_for(JOBS + spec.runs)
         return watch.told(held(worker) - JOBS)
 
 

@@ -40,7 +40,7 @@ def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run:
+def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime, *, tick: datetime | None = None) -> Run:
     return Run(
         id=new_id(),
         job=job.name,
@@ -49,6 +49,7 @@ def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime) -> Run
         state=RunState.QUEUED,
         created_at=now,
         definition_hash=job.hash,
+        tick=tick,
         priority=job.policy.priority,
         mutex=job.policy.mutex,
     )
@@ -58,7 +59,7 @@ def of_tick(
     job: JobDefinition, at: datetime, now: datetime, trigger: Trigger = Trigger.TICK, again: datetime | None = None
 ) -> Run:
     """Returns the run of one tick."""
-    return replace(_run(job, trigger, tick_cause(at, again), now), tick=at)
+    return _run(job, trigger, tick_cause(at, again), now, tick=at)
 
 
 def of_stray_tick(tick: Tick, now: datetime) -> Run:

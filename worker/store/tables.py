@@ -32,10 +32,10 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
-        moment = value.astimezone(UTC)
+        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
         if dialect.name == "postgresql":
             return moment
-        return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+        return f"{moment.isoformat(timespec='microseconds')[:-6]}Z"  # without +00:00
 
     def process_result_value(
         self,
