@@ -11,6 +11,7 @@ from jobs.contract import Context
 from tests.runs.bench import START, Bench, Make, Probe, definition
 from tests.runs.operating import ask, outcome, post
 from worker.config.configuration import JobDefinition
+from worker.model.events import RunStarted
 from worker.model.records import Backfill, Health, Reason, Run, RunState, Trigger
 from worker.runs.backfilling import Backfills
 from worker.store import accounts, backfills, jobs
@@ -74,6 +75,7 @@ def test_each_tick_of_the_span_becomes_a_run_over_its_window(make_bench: Make) -
         (RunState.SUCCEEDED, "{'region': 'eu'}", -10)
     }
     assert found[0].cause == f"backfill:{request}:2026-03-01T10:00:00Z"
+    assert {event.late_s for event in bench.heard if isinstance(event, RunStarted)} == {0.0}
     one = only(bench)
     assert (one.id, one.ticks, one.total, one.outcome, one.by) == (request, 3, 3, "done: 3 succeeded", "somebody")
 

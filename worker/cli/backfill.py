@@ -18,7 +18,7 @@ from worker.model.moments import utc_now
 
 app = room()
 
-_Job = Annotated[str | None, typer.Argument(metavar="[JOB]", help="The job; alone: only its backfills are listed.")]
+_Job = Annotated[str | None, typer.Argument(metavar="JOB", help="The job; alone: only its backfills are listed.")]
 _From = Annotated[str | None, typer.Option("--from", metavar="T", help="Where it begins; in the job's zone if none.")]
 _To = Annotated[str | None, typer.Option("--to", metavar="T", help="Where it ends; absent: now.")]
 _Every = Annotated[str | None, typer.Option(metavar="1d", help="Windows of this length, not the schedule's.")]

@@ -16,7 +16,7 @@ from worker.config.load import Configuration
 
 app = room()
 
-_Job = Annotated[str, typer.Argument(metavar="[JOB]", help="The job; 'tangoe-*' names all that begin so.")]
+_Job = Annotated[str, typer.Argument(metavar="JOB", help="The job; 'tangoe-*' names all that begin so.")]
 _Account = Annotated[str, typer.Option("--account", metavar="NAME", help="An account: all jobs that run under it.")]
 _All = Annotated[bool, typer.Option("--all", metavar="", help="Every job.")]
 

@@ -159,7 +159,8 @@ class Executor:
     def _tell_started(self, underway: Underway) -> None:
         run, schedule = underway.started.run, underway.started.definition.policy.schedule
         delay_s = schedule.delay if run.trigger is Trigger.AFTER and isinstance(schedule, After) else 0.0
-        due = run.tick or run.created_at + timedelta(seconds=delay_s)
+        past = run.trigger is Trigger.BACKFILL  # its tick was never when it is due
+        due = run.tick if run.tick and not past else run.created_at + timedelta(seconds=delay_s)
         late_s = round(max((self._dispatch.now() - due).total_seconds(), 0.0), 3)
         self._events.emit(RunStarted(run.job, run.id, run.attempt, run.trigger, late_s))
 
