@@ -47,6 +47,7 @@ destination = {{ table = "orders_{number}", key = ["id"] }}
 _FILES = 10
 _TICKS_S = os.sysconf("SC_CLK_TCK")
 _WITHIN_S = 120.0
+_SETTLED_S = 20.0  # after the first heartbeat, which announces all next ticks, and the first look at the retention
 
 
 def write(folder: Path, jobs: int, first_minute: int = 0) -> None:
@@ -110,7 +111,7 @@ def main(jobs: int = 10_000, seconds: float = 30.0) -> None:
                 print(f"{start:12} ready in {ready_s:6.2f} s, {cpu_s(process.pid):6.2f} s of CPU")
         with daemon(folder) as process:
             told(folder, "daemon.ready")
-            time.sleep(6.0)  # the first heartbeat announces all next ticks
+            time.sleep(_SETTLED_S)
             before, begun = cpu_s(process.pid), time.monotonic()
             time.sleep(seconds)
             share = (cpu_s(process.pid) - before) / (time.monotonic() - begun)

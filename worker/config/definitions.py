@@ -11,6 +11,7 @@ from worker.config.configuration import JobDefinition
 from worker.config.draft import Draft, Table
 from worker.config.lines import KeyPath
 from worker.config.shape import Kinds, keys_of, kinds_of, walk
+from worker.config.shared import Shared
 from worker.model.blackouts import CalendarEvents
 from worker.model.options import JobOptions
 
@@ -53,7 +54,7 @@ def _canonical(job: Table) -> str:
     return json.dumps(job, default=str, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def define(draft: Draft, name: str, text: str) -> JobDefinition | None:
+def define(draft: Draft, name: str, text: str, shared: Shared) -> JobDefinition | None:
     """Returns a job's definition; None, with its problems noted, where it is not valid."""
     path = ("jobs", name)
     job: Table = draft.at(path)
@@ -69,6 +70,7 @@ def define(draft: Draft, name: str, text: str) -> JobDefinition | None:
     if policy is None or options is None:
         return None
     text = _with_calendars(text, policy)
+    policy, options = shared.once(policy), shared.once(options)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return JobDefinition(name, policy, policy.type, options, digest, text, _accounts(job, options_model, path))
 

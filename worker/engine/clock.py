@@ -122,6 +122,11 @@ class Clock:
             found: datetime | None = self._store.get_next_run_time()
             return found
 
+    def next_ticks(self) -> dict[str, datetime]:
+        """Returns the instant that each job waits for which waits for one."""
+        with self._lock:
+            return {job.id: job.next_run_time for job in self._store.get_all_jobs()}
+
     def start(self) -> None:
         """Starts to tell; once in the clock's life."""
         self._handover.start()

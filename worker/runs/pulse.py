@@ -1,7 +1,7 @@
 """This node's heart, and the rescue of runs whose node's heart stopped."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from worker.model.events import JobQuarantined, RunRescued
 from worker.model.records import Attempt, AttemptState, Reason, Run
 from worker.runs import quarantine
+from worker.runs.announcing import Announced
 from worker.runs.book import Book
 from worker.runs.dispatch import Dispatch
 from worker.runs.ending import Ended, end
@@ -40,15 +41,19 @@ class Pulse:
     now: Callable[[], datetime]
     next_ticks: Callable[[], Mapping[str, datetime | None]]
     lines_dropped: Callable[[], int] = int  # by the log
+    _announced: Announced = field(default_factory=Announced, init=False)
 
     def once(self) -> None:
         """Makes one pass; raises StoreError where the database cannot be reached."""
-        self.writer.call(self._beat)
+        book = self.book()
+        news = self._announced.news(book, self.next_ticks())
+        self.writer.call(lambda connection: self._beat(connection, news))
+        self._announced.told(book, news)
         self.rescue()
 
-    def _beat(self, connection: sa.Connection) -> None:
+    def _beat(self, connection: sa.Connection, news: Mapping[str, datetime | None]) -> None:
         nodes.beat(connection, self.node_id, self.database.lease_now(connection), self.lines_dropped())
-        jobs.announce(connection, self.next_ticks())
+        jobs.announce(connection, news)
 
     def rescue(self, *, alone: bool = False) -> int:
         """Puts runs of dead nodes back into the queue and returns how many.

@@ -136,11 +136,12 @@ def ticked(connection: sa.Connection, ticks: Mapping[str, datetime], latest: dat
 
 def announce(connection: sa.Connection, ticks: Mapping[str, datetime | None]) -> None:
     """Records when each job is due next, for people who look."""
-    query = sa.select(jobs.c.name, jobs.c.next_tick).where(jobs.c.configured)
-    told = {row.name: row.next_tick for row in connection.execute(query)}
-    for name in sorted(told.keys() & ticks.keys()):
-        if told[name] != ticks[name]:
-            connection.execute(sa.update(jobs).where(jobs.c.name == name).values(next_tick=ticks[name]))
+    for part in in_parts(sorted(ticks)):
+        query = sa.select(jobs.c.name, jobs.c.next_tick).where(jobs.c.configured, jobs.c.name.in_(part))
+        told = {row.name: row.next_tick for row in connection.execute(query)}
+        for name in sorted(told):
+            if told[name] != ticks[name]:
+                connection.execute(sa.update(jobs).where(jobs.c.name == name).values(next_tick=ticks[name]))
 
 
 def pause(connection: sa.Connection, names: Sequence[str], by: str, why: str | None, now: datetime) -> list[str]:

@@ -133,7 +133,8 @@ def _make_up(dispatch: Dispatch, live: Live, name: str, gap: Span) -> None:
 
 
 def _next_ticks(clock: Clock, live: Live) -> dict[str, datetime | None]:
-    return {name: clock.next_fire(name) for name in live.schedules()}
+    upcoming = clock.next_ticks()
+    return {name: upcoming.get(name) for name in live.schedules()}
 
 
 def _node(configuration: Configuration, database: Database) -> Node:

@@ -1,0 +1,46 @@
+"""Many jobs say the same: what is equal in their options is kept once."""
+
+from collections.abc import Hashable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Shared:
+    """Remembers what it has seen; options are frozen, so that whoever has one of them may have anybody's.
+
+    Of 10,000 jobs a half is such: retries, schedules, empty tables, and the sets of what was written of each.
+    """
+
+    def __init__(self) -> None:
+        self._models: dict[Hashable, BaseModel] = {}
+        self._written: dict[frozenset[str], set[str]] = {}
+        self._nothing: dict[str, Any] = {}
+
+    def once(self, model: ModelT) -> ModelT:
+        """Returns the model, or one seen before that is equal to it; its parts are such too."""
+        values = vars(model)
+        for name, value in values.items():
+            if isinstance(value, BaseModel):
+                values[name] = self.once(value)
+            elif type(value) is dict and not value:
+                values[name] = self._nothing
+        written = model.__pydantic_fields_set__
+        object.__setattr__(model, "__pydantic_fields_set__", self._written.setdefault(frozenset(written), written))
+        try:
+            found: Any = self._models.setdefault(self._key(model), model)
+        except TypeError:  # it holds what has no hash
+            return model
+        return found  # type: ignore[no-any-return]
+
+    def _key(self, model: BaseModel) -> Hashable:
+        """Returns what two models that are equal have in common."""
+        parts: list[Any] = [type(model), id(model.__pydantic_fields_set__)]
+        for value in vars(model).values():
+            if isinstance(value, BaseModel) or type(value) is dict:
+                parts.append(id(value))  # equal parts are the very same by now; a table with something in it is its own
+            else:
+                parts += [type(value), value]
+        return tuple(parts)
