@@ -170,6 +170,17 @@ def test_a_step_back_stalls_nothing(clock: Clock, listener: Listener, hands: Han
     assert listener.ticks == told
 
 
+def test_a_start_after_a_step_back_stalls_nothing(clock: Clock, listener: Listener, hands: Hands) -> None:
+    """What an earlier process told before the wall clock was set back comes again; a day's job waits."""
+    clock.set("a", every(60), START)
+    clock.set("day", every(86_400), START)
+    last = START + 60 * MINUTE
+    clock.recall({"a": last, "day": START + 720 * MINUTE, "gone": last, "new": None}, START)
+    hands.turn(60)
+    clock.once()
+    assert listener.ticks == [Tick("a", START + MINUTE, last + MINUTE)]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.floats(-600, 900), st.booleans()), max_size=25))
 def test_each_tick_is_told_once_whatever_the_wall_clock_does(moves: list[tuple[float, bool]]) -> None:

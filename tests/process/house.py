@@ -27,6 +27,7 @@ T = TypeVar("T")
 Row = tuple[str, int, datetime]  # id, revision, time of change
 
 WITHIN_S = 25.0  # for what takes a second on a quiet machine
+READY_S = 75.0  # a start imports and migrates, which a busy machine has it wait for
 _LOOK_EVERY_S = 0.02
 
 DEVICES = """
@@ -108,14 +109,14 @@ class Daemon:
         """Tells whether it logged such an event with these facts."""
         return any(facts.items() <= line.items() for line in self.lines(event))
 
-    def ready(self) -> "Daemon":
+    def ready(self, within_s: float = READY_S) -> "Daemon":
         """Waits until it works."""
 
         def works() -> bool:
             assert self.process.poll() is None, f"it ended instead: {self.errors.read_text()}"
             return self.told("daemon.ready")
 
-        wait_for(works, "daemon.ready")
+        wait_for(works, "daemon.ready", within_s)
         return self
 
     def ask_to_leave(self) -> None:

@@ -1,5 +1,6 @@
 """Two daemons on one PostgreSQL, and one of them is paused beyond its lease: once it goes on, it writes nothing."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -183,3 +184,33 @@ def test_who_is_paused_in_mid_transaction_holds_nobody_up(postgres_house: House)
     one.stop()
     assert (house.rows(), house.attempts(run)) == before
     other.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_dead_node_is_replaced_in_time_and_a_living_one_never(postgres_house: House) -> None:
+    """Over 50 deaths: a lease and five seconds at most, and nobody takes anything from who still beats."""
+    house = postgres_house
+    house.configure(_DEVICES.format(database=""), lease=_LEASE)
+    daemons = [house.start(), house.start()]
+    house.trigger("devices")
+    wait_for(lambda: house.runs("devices", RunState.SUCCEEDED), "a token, whose lease nobody has to wait out")
+    house.sandbox.fault(Fault("delay", path="/mobproc", seconds=0.3, times=None))
+    took_s = list[float]()
+    for _ in range(50):
+        before = len(house.runs("devices"))
+        house.trigger("devices")
+        wait_for(lambda before=before: len(house.runs("devices")) > before, "a run")  # type: ignore[misc]
+        wait_for(lambda: house.runs("devices", RunState.RUNNING), "a run underway")
+        run, one, other = _running(house, daemons)
+        one.kill()
+        died_s = time.monotonic()
+        wait_for(lambda run=run, other=other: other.told("run.rescued", run=run.id), "a rescue")  # type: ignore[misc]
+        took_s.append(time.monotonic() - died_s)
+        wait_for(lambda: not house.runs("devices", RunState.RUNNING, RunState.QUEUED), "its end")
+        daemons = [other, house.start()]
+    for daemon in daemons:
+        daemon.stop()
+    assert max(took_s) <= _WITHIN_S, sorted(took_s)
+    lost = [one.number for run in house.runs("devices") for one in house.attempts(run)[1:]]
+    assert lost == [2] * 50  # each run died once, by our hand, and was attempted once more

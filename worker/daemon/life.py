@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from jobs.contract import WorkerError
@@ -104,12 +105,18 @@ def start(worker: Worker) -> None:
     worker.inbox.once()  # who paused a job meanwhile does not want its missed ticks made up for
     worker.dispatch.catch_up(current.schedules, now)
     worker.clock.change(current.schedules, now)
+    worker.clock.recall(_last_ticks(worker), now)
     worker.pool.start()
     for service in worker.services:
         service.start()
     worker.clock.start()
     settle_heap()
     ground.events.emit(_ready(worker))
+
+
+def _last_ticks(worker: Worker) -> dict[str, datetime | None]:
+    with worker.ground.database.read() as connection:
+        return {row.name: row.last_tick for row in jobs.listing(connection)}
 
 
 def _ready(worker: Worker) -> DaemonReady:

@@ -33,6 +33,7 @@ from worker.model.records import Tick
 _LONGEST_WAIT_S = 5.0  # a jump of the wall clock is noticed within this
 _MOST_TICKS = 1000  # of one job at once
 _LEAP = timedelta(minutes=1)  # what was passed by more is no tick that is a bit late
+_SKEW = timedelta(minutes=5)  # clocks of nodes differ by less
 _STEP_BACK = timedelta(seconds=5)  # by less, jobs wait
 _INSTANT = timedelta(microseconds=1)
 _WRONG = timedelta(days=1)  # a step back beyond this mends a clock that was wrong
@@ -99,6 +100,17 @@ class Clock:
                     self.remove(name)
                 else:
                     self.set(name, occurrences, after)
+
+    def recall(self, told: Mapping[str, datetime | None], now: datetime) -> None:
+        """Takes over what earlier processes told last, where the wall clock was set back since then: it comes again."""
+        with self._lock:
+            for name, last in told.items():
+                job = self._store.lookup_job(name)
+                if job is None or last is None or last - now <= _SKEW:
+                    continue
+                occurrences: Occurrences = job.trigger.occurrences
+                if len(occurrences.between(now, last, 2)) > 1 and (until := occurrences.next_after(last)):
+                    self._again[name] = until
 
     def names(self) -> list[str]:
         """Returns the jobs that have an instant to come, in order of their names."""
