@@ -110,6 +110,7 @@ FORMS: list[dict[str, Any]] = [
     {"schedule": {"at": "00:00", "days": ["sat", "sun"]}},
     {"schedule": {"every": "7h", "offset": "3m"}},
     {"schedule": {"every": "40m"}, "hours": "22:00-03:00"},
+    {"schedule": "*/15 * * * *", "hours": "01:30-02:30"},
 ]
 ZONES = ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "Asia/Beirut"]
 

@@ -44,5 +44,5 @@ def test_a_million_ticks_are_accounted_for(year: int) -> None:
     since = datetime(year, 1, 1, tzinfo=UTC)
     ordeal, ticks = _live(since, datetime(year + 1, 1, 1, tzinfo=UTC) - timedelta(seconds=1), seed=year)
     assert ticks >= TICKS_OF_A_YEAR
-    assert ordeal.deaths >= 5
-    assert ordeal.jumps >= 5
+    assert ordeal.deaths >= 3
+    assert ordeal.jumps >= 3
