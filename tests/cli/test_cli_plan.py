@@ -63,6 +63,15 @@ def test_a_row_shows_when_a_job_is_due(worker: Verb) -> None:
     assert "◆ Europe/Berlin, Sun 28 Mar: 02:00 becomes 03:00; 1 job" in said.out
 
 
+def test_what_is_not_due_in_this_time_is_told_apart_from_what_runs_by_hand(worker: Verb, planned: Path) -> None:
+    """A job of the clock whose next instant lies beyond the picture is no job by hand."""
+    asked = CLOCKED.replace('"1s"', '"1d"').replace('{ at = "02:30" }', '"manual"')
+    (planned / "config.toml").write_text(CONFIG + asked)
+    said = worker("plan", "--from", "2027-03-27T12:00", "--days", "0.25", "nightly", "busy", columns=100)
+    assert "not due in this time: busy\n" in said.out
+    assert "only by hand: nightly\n" in said.out
+
+
 @pytest.mark.usefixtures("planned")
 def test_what_will_not_run_says_why(worker: Verb, database: Database) -> None:
     """Disabled in the file, paused by a person, blocked by its account: the row says so."""

@@ -126,7 +126,7 @@ def _plan(configuration: Configuration, names: list[str], frame: Frame, limit: i
         frame=frame,
         zone=zone,
         lanes=shown[:limit],
-        by_hand=[lane for lane in told if not _has_a_place(lane)],
+        absent=[lane for lane in told if not _has_a_place(lane)],
         collisions=[one for one in collisions(lanes, concurrency) if wanted.intersection(one.jobs)],
         changes=changes_of_clocks(told, zone, frame),
         at_once=at_once(lanes, frame),
@@ -177,7 +177,7 @@ def _document(configuration: Configuration, drawn: Plan) -> dict[str, Any]:
     return {
         "since": frame.start,
         "until": frame.end,
-        "jobs": [_lane(configuration, lane) for lane in (*drawn.lanes, *drawn.by_hand)],
+        "jobs": [_lane(configuration, lane) for lane in (*drawn.lanes, *drawn.absent)],
         "collisions": [vars(one) for one in drawn.collisions],
         "clocks": [vars(change) for change in drawn.changes],
         "at_once": {"expected": max(drawn.at_once, default=0), "allowed": drawn.concurrency},

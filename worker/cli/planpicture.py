@@ -11,6 +11,7 @@ from rich.text import Text
 
 from worker.cli.output import clock, harmless, many, number, span
 from worker.cli.planframe import in_words, labels
+from worker.model.schedules import Manual
 from worker.runs.collisions import ChangeOfClocks, Collision, Kind
 from worker.runs.forecast import Frame, Lane
 
@@ -30,7 +31,7 @@ class Plan:
     frame: Frame
     zone: ZoneInfo
     lanes: Sequence[Lane]
-    by_hand: Sequence[Lane]
+    absent: Sequence[Lane]  # jobs that are not due in this time
     collisions: Sequence[Collision]
     changes: Sequence[ChangeOfClocks]
     at_once: Sequence[int]
@@ -40,7 +41,7 @@ class Plan:
     @property
     def jobs(self) -> int:
         """How many jobs there are, drawn or not."""
-        return len(self.lanes) + len(self.by_hand) + self.left_out
+        return len(self.lanes) + len(self.absent) + self.left_out
 
 
 def name_width(names: Sequence[str]) -> int:
@@ -173,8 +174,7 @@ def _below(plan: Plan) -> Iterator[Text]:
     """Yields the legend and, in sentences, what the picture marks and what it leaves out."""
     yield Text()
     yield Text(_legend(plan), style="dim")
-    if plan.by_hand:
-        yield Text(f"only by hand: {names_of([lane.name for lane in plan.by_hand])}")
+    yield from map(Text, absences(plan))
     for change in plan.changes:
         shown = f"{change.before:%H:%M} becomes {change.after:%H:%M}"
         yield Text("◆ ", "magenta") + Text(
@@ -186,6 +186,16 @@ def _below(plan: Plan) -> Iterator[Text]:
         yield Text(f"{many(plan.left_out, 'more job')} not drawn; name those you want to see, or raise --limit")
     if any(not lane.counted for lane in plan.lanes):
         yield Text("~ not looked at: the jobs before have too many fires; name fewer jobs, or fewer days")
+
+
+def absences(plan: Plan) -> Iterator[str]:
+    """Yields sentences about the jobs that are not drawn since they are not due."""
+    never = [lane.name for lane in plan.absent if isinstance(lane.job.policy.schedule, Manual)]
+    later = [lane.name for lane in plan.absent if lane.name not in never]
+    if later:
+        yield f"not due in this time: {names_of(later)}"
+    if never:
+        yield f"only by hand: {names_of(never)}"
 
 
 def _legend(plan: Plan) -> str:

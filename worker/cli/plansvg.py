@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from worker.cli.output import clock, harmless, many, number, span
 from worker.cli.planframe import in_words, labels
-from worker.cli.planpicture import Plan, names_of
+from worker.cli.planpicture import Plan, absences, names_of
 from worker.runs.forecast import Lane
 
 COLUMNS = 144  # of time, at the most
@@ -150,8 +150,7 @@ class _Drawing:
     def below(self) -> Iterator[str]:
         """Yields in sentences what collides, and what is not drawn."""
         lines = [(f"! {names_of(one.jobs)}: {one.what}", "bad") for one in self._plan.collisions]
-        if self._plan.by_hand:
-            lines.append((f"only by hand: {names_of([lane.name for lane in self._plan.by_hand])}", "soft"))
+        lines += [(sentence, "soft") for sentence in absences(self._plan)]
         if self._plan.left_out:
             lines.append((f"{many(self._plan.left_out, 'more job')} not drawn", "soft"))
         for words, style in lines:

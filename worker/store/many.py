@@ -7,10 +7,11 @@ for all. Rows come in the order in which they are to be locked: of ids or of nam
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from worker.store.tables import Document, Moment, Words
 
@@ -78,7 +79,13 @@ def _cast(column: sa.Column[Any]) -> str:
 
 def bound(connection: sa.Connection, moment: datetime | None) -> datetime | str | None:
     """Returns a time as the driver takes it."""
-    return _MOMENT.process_bind_param(moment, connection.dialect)
+    return _bound(connection.dialect, moment)
+
+
+@lru_cache(maxsize=256)
+def _bound(dialect: Dialect, moment: datetime | None) -> datetime | str | None:
+    """Returns the same, kept: rows that are written together share most of their times."""
+    return _MOMENT.process_bind_param(moment, dialect)
 
 
 def words(connection: sa.Connection, text: str | None) -> str | None:
