@@ -90,7 +90,7 @@ QUESTIONS: dict[str, Ask] = {
     "why": lambda connection: explaining.of_tick(connection, JOB, NOW),
     "old runs": lambda connection: retention.old_runs(connection, OLD, 0, 200),
     "surplus runs": lambda connection: retention.surplus_runs(connection, JOB, OLD, 0, 200),
-    "oldest kept": lambda connection: retention.oldest_kept(connection, JOB, 9_000),
+    "oldest kept": lambda connection: retention.oldest_kept(connection, 9_000, "job-06", 1),
     "begin": lambda connection: runs.begin(connection, runs.open_jobs(connection)[0][0], 2, NOW, "hash"),
     "finish": lambda connection: runs.finish(connection, runs.open_jobs(connection)[0][0], RunState.FAILED, NOW),
     "requeue": lambda connection: runs.requeue(connection, run_of(connection), 1, None, Reason.SHUTDOWN),

@@ -7,7 +7,8 @@ from collections.abc import Callable
 class Periodic:
     """Calls `once` every `period_s` seconds, measured from the end of one call to the start of the next.
 
-    An error of one pass is told to `on_error` and the next pass comes as if nothing had happened.
+    The first call comes `after_s` seconds after the start. An error of one pass is told to `on_error` and the next
+    pass comes as if nothing had happened.
     """
 
     def __init__(
@@ -16,15 +17,16 @@ class Periodic:
         period_s: float,
         once: Callable[[], object],
         on_error: Callable[[str, Exception], None],
+        after_s: float = 0.0,
     ) -> None:
         self.once = once
-        self._name, self._period_s, self._on_error = name, period_s, on_error
+        self._name, self._period_s, self._on_error, self._after_s = name, period_s, on_error, after_s
         self._wake = threading.Event()
         self._ending = False
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def start(self) -> None:
-        """Starts the thread; the first pass comes at once."""
+        """Starts the thread."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -43,10 +45,14 @@ class Periodic:
             self._thread.join(timeout_s)
 
     def _loop(self) -> None:
+        self._wait(self._after_s)
         while not self._ending:
             try:
                 self.once()
             except Exception as error:  # noqa: BLE001  the thread must outlive whatever one pass meets
                 self._on_error(self._name, error)
-            self._wake.wait(self._period_s)
-            self._wake.clear()
+            self._wait(self._period_s)
+
+    def _wait(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()

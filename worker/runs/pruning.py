@@ -15,8 +15,10 @@ from worker.store.database import Database
 from worker.store.retention import Part
 
 PRUNE_S = 3600.0  # between two passes
+PRUNE_AFTER_S = 60.0  # a start has other things to do
 _AT_ONCE = 100  # rows in one transaction: SQLite's one write lock is held for some milliseconds
 _LOOKED_AT = 1000  # runs in one look
+_ASKED = 200  # jobs in one question for how many runs they have
 _SILENT = timedelta(days=1)  # a node whose heart has not beaten for so long is not only slow
 
 
@@ -72,18 +74,24 @@ class Pruner:
         """Yields the runs that are old, then those of which a job has too many, in parts for one transaction each."""
         old = self._before("runs")
         yield from self._parts(lambda connection, after: retention.old_runs(connection, old, after, _LOOKED_AT))
-        with self.database.read() as connection:
-            names = retention.names(connection)
-        for name in names:
-            yield from self._surplus(name, old)
+        for job, oldest in self._oldest_kept():
+            if oldest is not None:
+                yield from self._surplus(job, oldest, old)
 
-    def _surplus(self, job: str, old: int) -> Iterator[list[int]]:
-        with self.database.read() as connection:
-            oldest = retention.oldest_kept(connection, job, self.options().runs_per_job)
-        if oldest is not None:
-            yield from self._parts(
-                lambda connection, after: retention.surplus_runs(connection, job, oldest, after, _LOOKED_AT), old - 1
-            )
+    def _oldest_kept(self) -> Iterator[tuple[str, int | None]]:
+        keep, after = self.options().runs_per_job, ""
+        while True:
+            with self.database.read() as connection:
+                found = retention.oldest_kept(connection, keep, after, _ASKED)
+            yield from found
+            if len(found) < _ASKED:
+                return
+            after = found[-1][0]
+
+    def _surplus(self, job: str, oldest: int, old: int) -> Iterator[list[int]]:
+        return self._parts(
+            lambda connection, after: retention.surplus_runs(connection, job, oldest, after, _LOOKED_AT), old - 1
+        )
 
     def _parts(self, look: Callable[[sa.Connection, int], Part], after: int = -1) -> Iterator[list[int]]:
         last: int | None = after

@@ -20,6 +20,15 @@ _OPEN: sa.BindParameter[list[str]] = sa.bindparam(
 )
 _SUCCEEDED = sa.literal(RunState.SUCCEEDED, literal_execute=True)
 
+_LATER = runs.alias("later")
+_IS_NEWEST = ~sa.exists().where(_LATER.c.job == runs.c.job, _LATER.c.id > runs.c.id)
+_IS_LAST_SUCCESS = sa.and_(
+    runs.c.state == _SUCCEEDED,
+    ~sa.exists().where(_LATER.c.job == runs.c.job, _LATER.c.id > runs.c.id, _LATER.c.state == _SUCCEEDED),
+)
+_STAYS = sa.or_(_IS_NEWEST, _IS_LAST_SUCCESS, runs.c.state.in_(_OPEN)).label("stays")
+_LOOK = sa.select(runs.c.id, _STAYS).order_by(runs.c.id)
+
 BY_ID = {"calls": calls.c.id, "rejects": rejects.c.run_id, "commands": commands.c.id, "backfills": backfills.c.id}
 """Tables of which rows go by an id alone: a reject by that of the run which met it last."""
 _ENDED = {"commands": commands.c.ended_at.is_not(None), "backfills": backfills.c.ended_at.is_not(None)}
@@ -35,26 +44,23 @@ class Part:
 
 def old_runs(connection: sa.Connection, before: int, after: int, limit: int) -> Part:
     """Returns the next runs whose ids are above `after` and below `before` and that may go."""
-    query = sa.select(runs.c.id, runs.c.job, runs.c.state).where(runs.c.id > after, runs.c.id < before)
-    return _part(connection, query.order_by(runs.c.id).limit(limit))
+    return _part(connection, _LOOK.where(runs.c.id > after, runs.c.id < before).limit(limit))
 
 
 def surplus_runs(connection: sa.Connection, job: str, before: int, after: int, limit: int) -> Part:
     """Returns the same of one job."""
-    wanted = (runs.c.job == job, runs.c.id > after, runs.c.id < before)
-    query = sa.select(runs.c.id, runs.c.job, runs.c.state).where(*wanted)
-    return _part(connection, query.order_by(runs.c.id).limit(limit))
+    return _part(connection, _LOOK.where(runs.c.job == job, runs.c.id > after, runs.c.id < before).limit(limit))
 
 
-def names(connection: sa.Connection) -> list[str]:
-    """Returns every job that is or was configured."""
-    return list(connection.scalars(sa.select(jobs.c.name).order_by(jobs.c.name)))
+def oldest_kept(connection: sa.Connection, keep: int, after: str, limit: int) -> list[tuple[str, int | None]]:
+    """Returns the next jobs whose names come after that one, each with the id of its `keep`-th newest run.
 
-
-def oldest_kept(connection: sa.Connection, job: str, keep: int) -> int | None:
-    """Returns the id of a job's `keep`-th newest run; None where it has no more than these."""
-    query = sa.select(runs.c.id).where(runs.c.job == job).order_by(runs.c.id.desc()).offset(keep - 1).limit(1)
-    return connection.scalar(query)
+    None stands for that of a job which has fewer. Whatever was ever configured is a job here.
+    """
+    newest = sa.select(runs.c.id).where(runs.c.job == jobs.c.name).order_by(runs.c.id.desc())
+    oldest = newest.offset(keep - 1).limit(1).scalar_subquery()
+    query = sa.select(jobs.c.name, oldest).where(jobs.c.name > after).order_by(jobs.c.name).limit(limit)
+    return [(name, run) for name, run in connection.execute(query)]
 
 
 def drop_runs(connection: sa.Connection, doomed: Sequence[int]) -> tuple[int, int]:
@@ -97,20 +103,7 @@ def drop_nodes(connection: sa.Connection, doomed: Sequence[int]) -> int:
     return connection.execute(sa.delete(nodes).where(nodes.c.id.in_(doomed))).rowcount
 
 
-def _part(connection: sa.Connection, query: sa.Select[tuple[int, str, str]]) -> Part:
+def _part(connection: sa.Connection, query: sa.Select[tuple[int, bool]]) -> Part:
     """Returns which of the rows found may go: not what is open, no job's newest run, no job's last success."""
     found = connection.execute(query).all()
-    if not found:
-        return Part([], None)
-    kept = _kept(connection, sorted({row.job for row in found}))
-    ended = (row.id for row in found if RunState(row.state).ended)
-    return Part([run for run in ended if run not in kept], found[-1].id)
-
-
-def _kept(connection: sa.Connection, of_jobs: Sequence[str]) -> set[int]:
-    kept: set[int] = set()
-    for job in of_jobs:
-        newest = sa.select(runs.c.id).where(runs.c.job == job).order_by(runs.c.id.desc()).limit(1)
-        best = newest.where(runs.c.state == _SUCCEEDED)
-        kept |= {one for one in (connection.scalar(newest), connection.scalar(best)) if one is not None}
-    return kept
+    return Part([row.id for row in found if not row.stays], found[-1].id if found else None)

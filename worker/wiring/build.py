@@ -22,7 +22,7 @@ from worker.runs.dispatch import Dispatch
 from worker.runs.executor import Executor
 from worker.runs.inbox import POLL_S, Inbox
 from worker.runs.progress import TELL_S, Progress
-from worker.runs.pruning import PRUNE_S, Pruner, told
+from worker.runs.pruning import PRUNE_AFTER_S, PRUNE_S, Pruner, told
 from worker.runs.pulse import BEATS, Pulse
 from worker.runs.reloads import Reloads
 from worker.runs.setback import LOOK_S, Setback
@@ -119,7 +119,7 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
             Periodic("account sweep", SWEEP_S, steward.sweep, tell.part_failed),
             Periodic("cancellations", CANCEL_POLL_S, Cancellations(database, executor).once, tell.part_failed),
             Periodic("progress", TELL_S, Progress(executor.underway, events).once, tell.part_failed),
-            Periodic("retention", PRUNE_S, partial(told, pruner, events), tell.part_failed),
+            Periodic("retention", PRUNE_S, partial(told, pruner, events), tell.part_failed, PRUNE_AFTER_S),
             Periodic("pulse", node.lease_s / BEATS, pulse.once, tell.part_failed),
         ),
     )

@@ -8,7 +8,7 @@ from worker.config.load import Configuration
 from worker.model.errors import ConfigurationError, KeyRingError, SecretError, StoreError
 from worker.model.moments import utc_now
 from worker.model.sections import DatabaseOptions
-from worker.store import keyring, schema
+from worker.store import keyring, revision
 from worker.store.database import Database
 from worker.store.other import Others, open_other
 from worker.vault.cipher import Cipher
@@ -71,7 +71,10 @@ def prepare(database: Database, ring: Ring) -> Cipher:
 
     Raises SchemaMismatch, or KeyRingError that names the key id; then nothing was changed but the schema.
     """
-    schema.upgrade(database)
+    if not revision.is_newest(database):
+        from worker.store import schema  # noqa: PLC0415  alembic would stay in memory, 9 MB, for what is done already
+
+        schema.upgrade(database)
     return admit(database, ring)
 
 
