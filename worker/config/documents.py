@@ -34,7 +34,7 @@ def read_document(file: Path) -> Document | Problem:
 def parsed(file: Path, text: str) -> Document | Problem:
     """Returns the TOML in a text, or the problem of its first fault."""
     try:
-        return Document(Written(file, text), tomllib.loads(text))
+        return Document(Written.of(file, text), tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         return syntax_problem(file, text, str(error))
     except RecursionError:

@@ -99,9 +99,7 @@ def start(worker: Worker) -> None:
     for parts in current.accounts.values():
         parts.credential.start()
     now = utc_now()
-    known = current.book.jobs.values()
-    rows, texts = ledgered.rows(known, now), ledgered.texts(known, now)
-    ground.writer.call(lambda connection: jobs.configure(connection, rows, texts))
+    _enter(worker, now)
     worker.inbox.once()  # who paused a job meanwhile does not want its missed ticks made up for
     worker.dispatch.catch_up(current.schedules, now)
     worker.clock.change(current.schedules, now)
@@ -112,6 +110,13 @@ def start(worker: Worker) -> None:
     worker.clock.start()
     settle_heap()
     ground.events.emit(_ready(worker))
+
+
+def _enter(worker: Worker, now: datetime) -> None:
+    """Tells the ledger of all jobs."""
+    known = worker.live.current.book.jobs.values()
+    rows, texts = ledgered.rows(known, now), ledgered.texts(known, now)
+    worker.ground.writer.call(lambda connection: jobs.configure(connection, rows, texts))
 
 
 def _last_ticks(worker: Worker) -> dict[str, datetime | None]:

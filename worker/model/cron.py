@@ -84,20 +84,25 @@ class CronRule:
         return words[0].lower() + words[1:]
 
 
-@lru_cache(maxsize=4096)
 def read_cron(text: str, name: str = "") -> CronRule:
     """Returns the rule of a cron string for the job `name`; raises ValueError that names the field."""
-    fields = " ".join(_written_out(text, name))
+    rule = _rule(" ".join(_written_out(text, name)))
+    if rule is None:
+        raise ValueError(_NEVER.format(text))
+    return rule
+
+
+@lru_cache(maxsize=4096)
+def _rule(fields: str) -> CronRule | None:
+    """Returns the rule, one for all jobs that have it; None for one that never fires."""
     try:
         sim = CronSim(fields, _ANY_DAY)
     except CronSimError:  # each field is good by now: it found no month with that day
-        raise ValueError(_NEVER.format(text)) from None
+        return None
     minute, hour, *_ = fields.split()
     times = tuple(time(h, m) for h in sorted(sim.hours) for m in sorted(sim.minutes))
     rule = CronRule(fields, times, minute.startswith("*") or hour.startswith("*"), sim)
-    if not _fires(rule):
-        raise ValueError(_NEVER.format(text))
-    return rule
+    return rule if _fires(rule) else None
 
 
 def _fires(rule: CronRule) -> bool:

@@ -27,6 +27,9 @@ def settle_heap() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTS)
+    trim = getattr(_library(), "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(0))  # what a start took and needs no more goes back to the system
 
 
 def _library() -> ctypes.CDLL | None:
