@@ -175,7 +175,7 @@ def test_a_start_after_a_step_back_stalls_nothing(clock: Clock, listener: Listen
     clock.set("a", every(60), START)
     clock.set("day", every(86_400), START)
     last = START + 60 * MINUTE
-    clock.recall({"a": last, "day": START + 720 * MINUTE, "gone": last, "new": None}, START)
+    clock.recall({"a": last, "day": START + 720 * MINUTE, "gone": last}, START)
     hands.turn(60)
     clock.once()
     assert listener.ticks == [Tick("a", START + MINUTE, last + MINUTE)]

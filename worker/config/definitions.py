@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from pydantic import BaseModel
 
@@ -54,6 +55,21 @@ def _canonical(job: Table) -> str:
     return json.dumps(job, default=str, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+def define_all(draft: Draft, texts: Mapping[str, str]) -> dict[str, JobDefinition]:
+    """Returns the definitions of the jobs that are valid, after noting what is wrong with the others.
+
+    Takes each job's table out of the draft, so that the next one's options find room in memory where it was.
+    """
+    shared = Shared()
+    found: dict[str, JobDefinition] = {}
+    for name, text in texts.items():
+        definition = define(draft, name, text, shared)
+        del draft.data["jobs"][name]
+        if definition:
+            found[name] = definition
+    return found
+
+
 def define(draft: Draft, name: str, text: str, shared: Shared) -> JobDefinition | None:
     """Returns a job's definition; None, with its problems noted, where it is not valid."""
     path = ("jobs", name)
@@ -72,7 +88,8 @@ def define(draft: Draft, name: str, text: str, shared: Shared) -> JobDefinition 
     text = _with_calendars(text, policy)
     policy, options = shared.once(policy), shared.once(options)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return JobDefinition(name, policy, policy.type, options, digest, text, _accounts(job, options_model, path))
+    accounts = shared.names(_accounts(job, options_model, path))
+    return JobDefinition(name, policy, policy.type, options, digest, text, accounts)
 
 
 def _with_calendars(text: str, policy: JobOptions) -> str:

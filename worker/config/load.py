@@ -20,7 +20,6 @@ from worker.config.paths import absolute
 from worker.config.references import check_names, check_order
 from worker.config.sentences import found
 from worker.config.shape import Kinds, kinds_of
-from worker.config.shared import Shared
 from worker.config.whole import Whole
 from worker.model.account import AccountOptions
 from worker.model.errors import ConfigurationError, Problem
@@ -56,11 +55,9 @@ def _result(draft: Draft, files: tuple[Path, ...], texts: Mapping[str, str]) -> 
     sections: dict[str, Any] = {name: _section(draft, name) for name in Sections.model_fields}
     accounts = _validated(draft, "accounts", AccountOptions)
     databases = _validated(draft, "databases", OtherDatabaseOptions)
-    shared = Shared()
-    defined = {name: definitions.define(draft, name, text, shared) for name, text in texts.items()}
-    jobs = {name: job for name, job in defined.items() if job}
     check_order(draft)
     check_acting(draft)
+    jobs = definitions.define_all(draft, texts)
     if draft.problems:
         raise ConfigurationError(_in_order(draft.problems, files))
     known = draft.tables("profiles")

@@ -103,7 +103,9 @@ def start(worker: Worker) -> None:
     worker.inbox.once()  # who paused a job meanwhile does not want its missed ticks made up for
     worker.dispatch.catch_up(current.schedules, now)
     worker.clock.change(current.schedules, now)
-    worker.clock.recall(_last_ticks(worker), now)
+    with ground.database.read() as connection:
+        told = jobs.last_ticks(connection)
+    worker.clock.recall(told, now)
     worker.pool.start()
     for service in worker.services:
         service.start()
@@ -117,11 +119,6 @@ def _enter(worker: Worker, now: datetime) -> None:
     known = worker.live.current.book.jobs.values()
     rows, texts = ledgered.rows(known, now), ledgered.texts(known, now)
     worker.ground.writer.call(lambda connection: jobs.configure(connection, rows, texts))
-
-
-def _last_ticks(worker: Worker) -> dict[str, datetime | None]:
-    with worker.ground.database.read() as connection:
-        return {row.name: row.last_tick for row in jobs.listing(connection)}
 
 
 def _ready(worker: Worker) -> DaemonReady:

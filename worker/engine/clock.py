@@ -101,12 +101,12 @@ class Clock:
                 else:
                     self.set(name, occurrences, after)
 
-    def recall(self, told: Mapping[str, datetime | None], now: datetime) -> None:
+    def recall(self, told: Mapping[str, datetime], now: datetime) -> None:
         """Takes over what earlier processes told last, where the wall clock was set back since then: it comes again."""
         with self._lock:
             for name, last in told.items():
                 job = self._store.lookup_job(name)
-                if job is None or last is None or last - now <= _SKEW:
+                if job is None or last - now <= _SKEW:
                     continue
                 occurrences: Occurrences = job.trigger.occurrences
                 if len(occurrences.between(now, last, 2)) > 1 and (until := occurrences.next_after(last)):

@@ -12,24 +12,25 @@ Insert = sqlite.Insert | postgresql.Insert
 T = TypeVar("T")
 
 _PARAMETERS = 10_000  # in one statement; SQLite takes 32,766 and PostgreSQL 65,535
+_ROWS = 1_000  # handed over at once: what SQLAlchemy makes of 10,000 takes megabytes, and the heap stays that large
 
 
-def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+def in_parts(values: Sequence[T], most: int = _PARAMETERS) -> Iterator[Sequence[T]]:
     """Yields the values in parts that one statement can name."""
-    for start in range(0, len(values), _PARAMETERS):
-        yield values[start : start + _PARAMETERS]
+    for start in range(0, len(values), most):
+        yield values[start : start + most]
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Rows) -> None:
     """Inserts the rows whose keys are new and leaves the others as they stand."""
-    if rows:
-        connection.execute(_insert_new(connection.dialect.name, table), rows)
+    for part in in_parts(rows, _ROWS):
+        connection.execute(_insert_new(connection.dialect.name, table), part)
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Rows, keep: Iterable[str] = ()) -> None:
     """Inserts rows or, where the primary key is known, replaces their other columns except those named in `keep`."""
-    if rows:
-        connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keep)), rows)
+    for part in in_parts(rows, _ROWS):
+        connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keep)), part)
 
 
 def _insert(dialect: str, table: sa.Table) -> Insert:

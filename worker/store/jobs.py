@@ -134,9 +134,15 @@ def ticked(connection: sa.Connection, ticks: Mapping[str, datetime], latest: dat
     _TICKED.execute(connection, rows)
 
 
+def last_ticks(connection: sa.Connection) -> dict[str, datetime]:
+    """Returns the last tick of each job that has had one."""
+    query = sa.select(jobs.c.name, jobs.c.last_tick).where(jobs.c.last_tick.is_not(None))
+    return {row.name: row.last_tick for row in connection.execute(query)}
+
+
 def announce(connection: sa.Connection, ticks: Mapping[str, datetime | None]) -> None:
     """Records when each job is due next, for people who look."""
-    for part in in_parts(sorted(ticks)):
+    for part in in_parts(sorted(ticks), 1000):  # of 10,000 at once the heap would keep some megabytes
         query = sa.select(jobs.c.name, jobs.c.next_tick).where(jobs.c.configured, jobs.c.name.in_(part))
         told = {row.name: row.next_tick for row in connection.execute(query)}
         for name in sorted(told):
