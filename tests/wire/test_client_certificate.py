@@ -20,7 +20,8 @@ from worker.model.errors import CallError, SecretError
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.server import Sandbox
 from worker.sandbox.tls import CLIENT
-from worker.vault.certificate import Certificate, read_certificate
+from worker.vault.certificate import Certificate
+from worker.vault.certificatefile import read_certificate
 from worker.vault.secret import Secret
 from worker.wire.adapter import Way
 from worker.wire.line import Line

@@ -10,7 +10,7 @@ from worker.model.account import AccountOptions
 from worker.model.errors import AccountBlocked, ConfigurationError, KeyRingError, Problem, SecretError
 from worker.model.moments import utc_now
 from worker.model.secretref import SecretRef
-from worker.vault.certificate import Certificate, read_certificate
+from worker.vault.certificate import Certificate
 from worker.vault.livering import LiveRing, follow
 from worker.vault.secret import Secret
 from worker.vault.sources import resolve
@@ -126,6 +126,8 @@ def _certificate(
     path = configuration.accounts[account].client_cert
     if path is None or key is None:
         return None
+    from worker.vault.certificatefile import read_certificate  # noqa: PLC0415  few have one, and X.509 takes megabytes
+
     try:
         return read_certificate(path, key, utc_now())
     except SecretError as error:
