@@ -43,11 +43,11 @@ def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now
 
 
 def _situation(connection: sa.Connection, names: Sequence[str], now: datetime) -> Situation:
-    rows, unusable = jobs.locked(connection, names), frozenset(accounts.unusable(connection, now))
+    rows, barred = jobs.locked(connection, names), accounts.barred(connection, now)
     holders = locks.holders(connection, [locks.job_lock(name) for name in names])
     held = [name for name in names if locks.job_lock(name) in holders]
     filling = frozenset(runs.filling_only(connection, held)) if held else frozenset()
-    return Situation(rows, unusable, accounts.paused(connection), holders, filling)
+    return Situation(rows, barred.unusable, barred.paused, holders, filling)
 
 
 def _accounted(run: Run, situation: Situation, now: datetime) -> bool:

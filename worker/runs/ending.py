@@ -36,7 +36,11 @@ class End(NamedTuple):
 
 
 def end_many(connection: sa.Connection, asked: Sequence[End]) -> list[Ended]:
-    """Ends many attempts: first ones of runs that nothing waits for in a handful of statements, all others singly."""
+    """Ends many attempts: first ones of runs that nothing waits for in a handful of statements, all others singly.
+
+    The jobs that come after them are claimed together. Asked again after an unknown commit, with the same times, it
+    knows the ends as its own; what those set free is in the ledger, where the inbox finds it.
+    """
     plain = {one.run.id for one in asked if _is_plain(one)}
     found = batches.endable(connection, plain) if plain else {}
     finishes: dict[int, batches.Finish] = {}  # by place, so that of two ends of one attempt the second finds it ended
@@ -44,45 +48,66 @@ def end_many(connection: sa.Connection, asked: Sequence[End]) -> list[Ended]:
         if _is_plain(one) and (attempt := found.pop(one.run.id, None)):
             finishes[place] = batches.Finish(attempt, one.outcome.run, one.now, one.outcome.reason, one.outcome.error)
     batches.end(connection, list(finishes.values()))
-    return [
-        Ended(True, one.outcome.run) if place in finishes else end(connection, *one) for place, one in enumerate(asked)
+    ended = [
+        Ended(True, one.outcome.run) if place in finishes else _end(connection, one) for place, one in enumerate(asked)
     ]
+    return _followed(connection, asked, ended)
 
 
 def _is_plain(asked: End) -> bool:
-    run = asked.run
-    followed = run.job in asked.book.followers
-    return asked.outcome.wait_s is None and run.attempt == 1 and run.mutex is None and not followed
+    return asked.outcome.wait_s is None and asked.run.attempt == 1 and asked.run.mutex is None
 
 
 def end(connection: sa.Connection, book: Book, run: Run, outcome: Outcome, now: datetime) -> Ended:
-    """Ends attempt `run.attempt` with its outcome; a run that an operator cancelled meanwhile gets no further attempt.
+    """Ends attempt `run.attempt` with its outcome, as `end_many` does."""
+    asked = [End(book, run, outcome, now)]
+    return _followed(connection, asked, [_end(connection, asked[0])])[0]
 
-    Asked again after an unknown commit, with the same `now`, it knows the end as its own; what that set free is in the
-    ledger, where the inbox finds it.
-    """
+
+def _end(connection: sa.Connection, asked: End) -> Ended:
+    """Ends one attempt; a run that an operator cancelled meanwhile gets no further one."""
+    _, run, outcome, now = asked
     if not attempts.end(connection, run.id, run.attempt, outcome.attempt, now, outcome.error):
         found = attempts.get(connection, run.id, run.attempt)
         mine = found is not None and (found.state, found.ended_at) == (outcome.attempt, now)
         return Ended(mine, outcome.run)
     if outcome.wait_s is None:
-        return close(connection, book, run, outcome.run, now, outcome)
+        return _close(connection, run, outcome.run, now, outcome)
     later = now + timedelta(seconds=outcome.wait_s) if outcome.wait_s else None  # at once, whatever clocks say
     if not runs.requeue(connection, run.id, run.attempt, later, outcome.reason):
         cancelled = replace(outcome, reason=Reason.OPERATOR)
-        return close(connection, book, run, RunState.CANCELLED, now, cancelled)
+        return _close(connection, run, RunState.CANCELLED, now, cancelled)
     locks.release(connection, run.id, [locks.LAST_CHANCE])
     return Ended(mine=True, handed=_pass_mutex_on(connection, run, now))
 
 
 def close(connection: sa.Connection, book: Book, run: Run, state: RunState, now: datetime, outcome: Outcome) -> Ended:
     """Ends a run for good, passes its locks on and claims the jobs that come after."""
+    ended = _close(connection, run, state, now, outcome)
+    return _followed(connection, [End(book, run, outcome, now)], [ended])[0]
+
+
+def _close(connection: sa.Connection, run: Run, state: RunState, now: datetime, outcome: Outcome) -> Ended:
     runs.finish(connection, run.id, state, now, outcome.reason, outcome.error)
     locks.release(connection, run.id)
-    following = [of_parent(job, run, state, now) for job in book.followers.get(run.job, ())]
-    handed = [*_pass_job_on(connection, run.job, now), *_pass_mutex_on(connection, run, now)]
-    recorded = record(connection, book, following, now) if following else []
-    return Ended(True, state, recorded, handed)
+    return Ended(True, state, handed=[*_pass_job_on(connection, run.job, now), *_pass_mutex_on(connection, run, now)])
+
+
+def _followed(connection: sa.Connection, asked: Sequence[End], ended: Sequence[Ended]) -> list[Ended]:
+    """Claims the jobs that come after the runs that ended, by the latest book, and returns what they recorded too."""
+    following = [
+        (place, of_parent(job, one.run, what.state, one.now))
+        for place, (one, what) in enumerate(zip(asked, ended, strict=True))
+        if what.mine and what.state.ended
+        for job in one.book.followers.get(one.run.job, ())
+    ]
+    if not following:
+        return list(ended)
+    places = {(run.job, run.cause): place for place, run in reversed(following)}  # of two ends of a run the first
+    recorded: dict[int, list[Run]] = {}
+    for run in record(connection, asked[-1].book, [run for _, run in following], max(one.now for one in asked)):
+        recorded.setdefault(places[run.job, run.cause], []).append(run)
+    return [replace(what, recorded=recorded.get(place, [])) for place, what in enumerate(ended)]
 
 
 def _pass_job_on(connection: sa.Connection, job: str, now: datetime) -> list[Waiting]:

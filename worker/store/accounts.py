@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from worker.model.moments import utc_now
 from worker.model.records import Health
-from worker.store.dialect import insert_new
-from worker.store.tables import accounts, tokens
+from worker.store.dialect import insert_new, spelled
+from worker.store.tables import Moment, accounts, tokens
 from worker.store.tokens import locked, unblock
 
 
@@ -23,6 +24,30 @@ class AccountState:
     paused_by: str | None = None
     paused_at: datetime | None = None
     paused_why: str | None = None
+
+
+class Barred(NamedTuple):
+    """The accounts under which no run is to begin."""
+
+    unusable: frozenset[str]  # see `unusable`
+    paused: frozenset[str]
+
+
+_IS_PAUSED = accounts.c.paused_at.is_not(None)
+_RESTED = sa.and_(
+    accounts.c.health == Health.BLOCKED.value, tokens.c.next_attempt_at <= sa.bindparam("now", type_=Moment())
+)
+_IS_UNUSABLE = sa.and_(
+    accounts.c.health.in_(spelled(health) for health in Health if not health.usable), _RESTED.is_not(sa.true())
+)
+_WITH_TOKENS = accounts.outerjoin(tokens, tokens.c.account == accounts.c.name)
+_UNUSABLE = sa.select(accounts).select_from(_WITH_TOKENS).where(_IS_UNUSABLE).order_by(accounts.c.name)
+_PAUSED = sa.select(accounts.c.name).where(_IS_PAUSED)
+_BARRED = (
+    sa.select(accounts.c.name, _IS_PAUSED.label("is_paused"), _IS_UNUSABLE.label("is_unusable"))
+    .select_from(_WITH_TOKENS)
+    .where(sa.or_(_IS_PAUSED, _IS_UNUSABLE))
+)
 
 
 def get(connection: sa.Connection, name: str) -> AccountState | None:
@@ -74,16 +99,20 @@ def unusable(connection: sa.Connection, now: datetime | None = None) -> dict[str
     One that is blocked until an instant that has passed by `now` (default: the wall clock) is left out: its next job
     tries it again.
     """
-    bad = [health.value for health in Health if not health.usable]
-    rested = sa.and_(accounts.c.health == Health.BLOCKED.value, tokens.c.next_attempt_at <= (now or utc_now()))
-    query = sa.select(accounts).outerjoin(tokens, tokens.c.account == accounts.c.name)
-    query = query.where(accounts.c.health.in_(bad), rested.is_not(sa.true())).order_by(accounts.c.name)
-    return {row["name"]: _state(row) for row in connection.execute(query).mappings()}
+    rows = connection.execute(_UNUSABLE, {"now": now or utc_now()}).mappings()
+    return {row["name"]: _state(row) for row in rows}
 
 
 def paused(connection: sa.Connection) -> frozenset[str]:
     """Returns the names of the accounts that somebody paused."""
-    return frozenset(connection.scalars(sa.select(accounts.c.name).where(accounts.c.paused_at.is_not(None))))
+    return frozenset(connection.scalars(_PAUSED))
+
+
+def barred(connection: sa.Connection, now: datetime) -> Barred:
+    """Returns the accounts that are unusable and those that are paused, asked for at once."""
+    rows = connection.execute(_BARRED, {"now": now}).all()
+    unusable = frozenset(row.name for row in rows if row.is_unusable)
+    return Barred(unusable, frozenset(row.name for row in rows if row.is_paused))
 
 
 def _state(row: sa.RowMapping) -> AccountState:

@@ -8,17 +8,32 @@ import sqlalchemy as sa
 
 from jobs.contract import Counts
 from worker.model.records import Attempt, AttemptState
-from worker.store.dialect import insert_new
+from worker.store.dialect import insert_new, spelled
 from worker.store.tables import attempts, runs
 
 _COUNTS = tuple(item.name for item in fields(Counts))
-# Spelled out in the statement: where the state is a parameter, SQLite takes no index that holds some rows only.
-_RUNNING = attempts.c.state == sa.literal(AttemptState.RUNNING, literal_execute=True)
+_RUNNING = attempts.c.state == spelled(AttemptState.RUNNING)
 _SUMMED = tuple(name for name in _COUNTS if name != "expected")
-_ADD = (  # built once: each unit of work runs it, and to build it takes ten times as long
+# Statements are built once: to build one takes ten times as long as to run it.
+_OF_RUN = sa.select(attempts).where(attempts.c.run_id == sa.bindparam("of_run"))
+_ALL_OF_RUN = _OF_RUN.order_by(attempts.c.number)
+_NUMBERED = attempts.c.number == sa.bindparam("of_number")
+_ONE = _OF_RUN.where(_NUMBERED)
+_MINE = sa.and_(attempts.c.run_id == sa.bindparam("of_run"), _NUMBERED, _RUNNING)
+_MAY_WRITE = sa.select(attempts.c.number).where(_MINE)
+_END = (
     sa.update(attempts)
-    .where(attempts.c.run_id == sa.bindparam("of_run"), attempts.c.number == sa.bindparam("of_number"))
-    .where(attempts.c.state == AttemptState.RUNNING)
+    .where(_MINE)
+    .values(
+        state=sa.bindparam("ended"),
+        ended_at=sa.bindparam("now"),
+        error_kind=sa.bindparam("kind"),
+        error=sa.bindparam("message"),
+    )
+)
+_ADD = (
+    sa.update(attempts)
+    .where(_MINE)
     .values({name: attempts.c[name] + sa.bindparam(f"more_{name}", type_=sa.BigInteger()) for name in _SUMMED})
     .values(expected=sa.func.coalesce(sa.bindparam("told", type_=sa.BigInteger()), attempts.c.expected))
 )
@@ -29,10 +44,6 @@ def _attempt(row: sa.RowMapping) -> Attempt:
     counts = Counts(**{name: values.pop(name) for name in _COUNTS})
     values["state"] = AttemptState(values["state"])
     return Attempt(**values, counts=counts)
-
-
-def _mine(run_id: int, number: int) -> sa.ColumnElement[bool]:
-    return sa.and_(attempts.c.run_id == run_id, attempts.c.number == number, attempts.c.state == AttemptState.RUNNING)
 
 
 def begin(connection: sa.Connection, run_id: int, number: int, node_id: int, now: datetime) -> None:
@@ -56,7 +67,7 @@ def add(connection: sa.Connection, run_id: int, number: int, delta: Counts) -> b
 
 def may_write(connection: sa.Connection, run_id: int, number: int) -> bool:
     """Tells whether an attempt has its right to write at this moment."""
-    return connection.scalar(sa.select(sa.literal(1)).select_from(attempts).where(_mine(run_id, number))) is not None
+    return connection.scalar(_MAY_WRITE, {"of_run": run_id, "of_number": number}) is not None
 
 
 def end(
@@ -69,25 +80,19 @@ def end(
 ) -> bool:
     """Ends a running attempt; `error` is (kind, message). False where it had ended: the caller lost its right."""
     kind, message = error or (None, None)
-    change = (
-        sa.update(attempts)
-        .where(_mine(run_id, number))
-        .values(state=state, ended_at=now, error_kind=kind, error=message)
-    )
-    return connection.execute(change).rowcount == 1
+    values = {"of_run": run_id, "of_number": number, "ended": state, "now": now, "kind": kind, "message": message}
+    return connection.execute(_END, values).rowcount == 1
 
 
 def get(connection: sa.Connection, run_id: int, number: int) -> Attempt | None:
     """Returns one attempt."""
-    query = sa.select(attempts).where(attempts.c.run_id == run_id, attempts.c.number == number)
-    row = connection.execute(query).mappings().first()
+    row = connection.execute(_ONE, {"of_run": run_id, "of_number": number}).mappings().first()
     return _attempt(row) if row else None
 
 
 def of_run(connection: sa.Connection, run_id: int) -> list[Attempt]:
     """Returns a run's attempts, first to last."""
-    query = sa.select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
-    return [_attempt(row) for row in connection.execute(query).mappings()]
+    return [_attempt(row) for row in connection.execute(_ALL_OF_RUN, {"of_run": run_id}).mappings()]
 
 
 def of_job(connection: sa.Connection, job: str, limit: int, since: datetime | None = None) -> list[Attempt]:

@@ -10,6 +10,15 @@ from worker.store.dialect import insert_new
 from worker.store.tables import backfills
 
 _IS_OPEN = backfills.c.ended_at.is_(None)
+_FREE = (
+    sa.select(backfills).where(backfills.c.id == sa.bindparam("backfill"), _IS_OPEN).with_for_update(skip_locked=True)
+)
+_OPENED = sa.select(backfills).where(_IS_OPEN).order_by(backfills.c.id)  # asked for again and again
+_TOLD = (
+    sa.update(backfills)
+    .where(backfills.c.id == sa.bindparam("backfill"))
+    .values(told_until=sa.bindparam("tick"), ticks=sa.bindparam("count"))
+)
 
 
 def add(connection: sa.Connection, backfill: Backfill) -> None:
@@ -25,16 +34,13 @@ def get(connection: sa.Connection, backfill_id: int) -> Backfill | None:
 
 def free(connection: sa.Connection, backfill_id: int) -> Backfill | None:
     """Returns one that has not ended, locked until the transaction ends; None too where another node has it now."""
-    query = sa.select(backfills).where(backfills.c.id == backfill_id, _IS_OPEN).with_for_update(skip_locked=True)
-    row = connection.execute(query).mappings().first()
+    row = connection.execute(_FREE, {"backfill": backfill_id}).mappings().first()
     return Backfill(**row) if row else None
 
 
 def opened(connection: sa.Connection, job: str | None = None) -> list[Backfill]:
     """Returns those that have not ended, oldest first, of one job or of all."""
-    query = sa.select(backfills).where(_IS_OPEN).order_by(backfills.c.id)
-    if job is not None:
-        query = query.where(backfills.c.job == job)
+    query = _OPENED if job is None else _OPENED.where(backfills.c.job == job)
     return [Backfill(**row) for row in connection.execute(query).mappings()]
 
 
@@ -48,8 +54,7 @@ def listing(connection: sa.Connection, job: str | None = None, limit: int = 50) 
 
 def told(connection: sa.Connection, backfill: Backfill, tick: datetime) -> None:
     """Notes that one more tick has its row."""
-    change = sa.update(backfills).where(backfills.c.id == backfill.id)
-    connection.execute(change.values(told_until=tick, ticks=backfill.ticks + 1))
+    connection.execute(_TOLD, {"backfill": backfill.id, "tick": tick, "count": backfill.ticks + 1})
 
 
 def end(connection: sa.Connection, backfill_id: int, now: datetime, outcome: str) -> bool:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from jobs.contract import Counts
 from worker.model.records import AttemptState, Run, RunState
+from worker.store.dialect import spelled
 from worker.store.many import Many, among, bound, changing, inserting, words
 from worker.store.runs import HELD, run_of
 from worker.store.tables import attempts, calls, jobs, locks, runs
@@ -79,9 +80,9 @@ def _startable(dialect: str) -> sa.Select[Any]:
     job_row = sa.select(jobs.c.name).where(jobs.c.name == runs.c.job)
     still = job_row.where(sa.or_(jobs.c.paused_at.is_not(None), jobs.c.quarantined_at.is_not(None)))
     paused = still.exists().label("paused")
-    past, succeeded = runs.alias("past"), sa.text("past.state = 'succeeded'")
-    reached = sa.select(sa.func.max(past.c.window_until)).where(past.c.job == runs.c.job, succeeded)
-    own = reached.where(past.c.trigger.not_in(HELD))
+    past, succeeded = runs.alias("past"), spelled(RunState.SUCCEEDED)
+    reached = sa.select(sa.func.max(past.c.window_until)).where(past.c.job == runs.c.job, past.c.state == succeeded)
+    own = reached.where(past.c.trigger.not_in(map(spelled, HELD)))
     covered = sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery())
     query = sa.select(runs, sa.func.coalesce(holds, sa.false()).label("holds"), paused, covered.label("covered"))
     ours = query.where(among(dialect, runs.c.id, "ids")).order_by(runs.c.id)
@@ -90,14 +91,14 @@ def _startable(dialect: str) -> sa.Select[Any]:
 
 @cache
 def _endable(dialect: str) -> sa.Select[Any]:
-    other = runs.alias("other")
+    other, queued, running = runs.alias("other"), spelled(RunState.QUEUED), spelled(AttemptState.RUNNING)
     waits = sa.select(other.c.id).where(
-        other.c.job == runs.c.job, sa.text("other.state IN ('queued', 'running')"), other.c.state == RunState.QUEUED
+        other.c.job == runs.c.job, other.c.state.in_([queued, running]), other.c.state == queued
     )
     made = sa.select(sa.func.count()).where(calls.c.run_id == attempts.c.run_id).scalar_subquery()
     query = sa.select(attempts.c.run_id, made, *(attempts.c[name] for name in _SUMMED)).join_from(attempts, runs)
     ours = query.where(among(dialect, attempts.c.run_id, "ids"), attempts.c.number == 1, ~waits.exists())
-    plain = ours.where(attempts.c.state == AttemptState.RUNNING, runs.c.attempt == 1, runs.c.mutex.is_(None))
+    plain = ours.where(attempts.c.state == running, runs.c.attempt == 1, runs.c.mutex.is_(None))
     return plain.order_by(attempts.c.run_id).with_for_update(of=[attempts, runs])
 
 

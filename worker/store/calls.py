@@ -12,6 +12,10 @@ from worker.model.records import Call, Purpose
 from worker.store.tables import calls
 
 _OUTCOME = ("status", "ms", "bytes_in", "bytes_out", "error")
+_SET_ISSUED = (
+    sa.update(calls).where(calls.c.id == sa.bindparam("call_id")).values(generation_issued=sa.bindparam("generation"))
+)
+_COUNT_OF_RUN = sa.select(sa.func.count()).select_from(calls).where(calls.c.run_id == sa.bindparam("run"))
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,7 @@ def _upsert(dialect: str) -> sqlite.Insert | postgresql.Insert:
 
 def set_issued(connection: sa.Connection, call_id: int, generation: int) -> None:
     """Notes which generation of a token the call brought."""
-    statement = sa.update(calls).where(calls.c.id == sa.bindparam("call_id"))
-    connection.execute(statement, {"call_id": call_id, "generation_issued": generation})
+    connection.execute(_SET_ISSUED, {"call_id": call_id, "generation": generation})
 
 
 def abandon(connection: sa.Connection, living: Collection[int]) -> None:
@@ -72,8 +75,7 @@ def listing(
 
 def count_of_run(connection: sa.Connection, run_id: int) -> int:
     """Returns how many calls a run has made."""
-    statement = sa.select(sa.func.count()).select_from(calls).where(calls.c.run_id == run_id)
-    return connection.execute(statement).scalar_one()
+    return connection.execute(_COUNT_OF_RUN, {"run": run_id}).scalar_one()
 
 
 def stats(connection: sa.Connection) -> list[CallStats]:

@@ -21,6 +21,15 @@ def in_parts(values: Sequence[T], most: int = _PARAMETERS) -> Iterator[Sequence[
         yield values[start : start + most]
 
 
+def spelled(word: str) -> sa.ColumnElement[str]:
+    """Returns a word of ours as it stands in a statement.
+
+    Where an index holds the rows of one state only, SQLite takes it for no parameter, and prepares a statement that
+    compares the state with one anew for each value.
+    """
+    return sa.literal_column(f"'{word}'", sa.Text())
+
+
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Rows) -> None:
     """Inserts the rows whose keys are new and leaves the others as they stand."""
     for part in in_parts(rows, _ROWS):

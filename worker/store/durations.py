@@ -6,14 +6,14 @@ from statistics import median
 import sqlalchemy as sa
 
 from worker.model.records import RunState
+from worker.store.dialect import spelled
 from worker.store.tables import attempts, runs
 
 _LAST = 9  # successes that are looked at
-# The state is spelled out: where it is a parameter, SQLite takes no index that holds some rows only.
 _SUCCESSES = (
     sa.select(attempts.c.started_at, attempts.c.ended_at)
     .join(runs, sa.and_(runs.c.id == attempts.c.run_id, runs.c.attempt == attempts.c.number))
-    .where(runs.c.job == sa.bindparam("of_job"), runs.c.state == sa.literal(RunState.SUCCEEDED, literal_execute=True))
+    .where(runs.c.job == sa.bindparam("of_job"), runs.c.state == spelled(RunState.SUCCEEDED))
     .order_by(runs.c.window_until.desc())
     .limit(_LAST)
 )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,6 +39,8 @@ class JobRow:
 
 
 _COLUMNS = [jobs.c[item.name] for item in fields(JobRow)]
+_ONE = sa.select(*_COLUMNS).where(jobs.c.name == sa.bindparam("of_name"))
+_ANNOUNCE = sa.update(jobs).where(jobs.c.name == sa.bindparam("of_name")).values(next_tick=sa.bindparam("tick"))
 _TICKED = changing(
     jobs,
     "last_tick = given.last_tick",
@@ -95,8 +98,8 @@ def _take_out(connection: sa.Connection, names: Sequence[str]) -> None:
 
 def get(connection: sa.Connection, name: str) -> JobRow | None:
     """Returns one job, configured or not."""
-    row = connection.execute(sa.select(jobs).where(jobs.c.name == name)).mappings().first()
-    return JobRow(**row) if row else None
+    row = connection.execute(_ONE, {"of_name": name}).first()
+    return JobRow(*row) if row else None
 
 
 def defined_at(connection: sa.Connection, definition_hash: str) -> datetime | None:
@@ -119,9 +122,14 @@ def listing(connection: sa.Connection) -> list[JobRow]:
 
 def locked(connection: sa.Connection, names: Sequence[str]) -> dict[str, JobRow]:
     """Returns the rows of the given jobs, locked in name order until the transaction ends."""
-    wanted = among(connection.dialect.name, jobs.c.name, "names")
-    query = sa.select(*_COLUMNS).where(wanted).order_by(jobs.c.name).with_for_update()
-    return {row[0]: JobRow(*row) for row in connection.execute(query, {"names": list(names)})}
+    rows = connection.execute(_locked(connection.dialect.name), {"names": list(names)})
+    return {row[0]: JobRow(*row) for row in rows}
+
+
+@cache
+def _locked(dialect: str) -> sa.Select[Any]:
+    query = sa.select(*_COLUMNS).where(among(dialect, jobs.c.name, "names"))
+    return query.order_by(jobs.c.name).with_for_update()
 
 
 def ticked(connection: sa.Connection, ticks: Mapping[str, datetime], latest: datetime) -> None:
@@ -147,7 +155,7 @@ def announce(connection: sa.Connection, ticks: Mapping[str, datetime | None]) ->
         told = {row.name: row.next_tick for row in connection.execute(query)}
         for name in sorted(told):
             if told[name] != ticks[name]:
-                connection.execute(sa.update(jobs).where(jobs.c.name == name).values(next_tick=ticks[name]))
+                connection.execute(_ANNOUNCE, {"of_name": name, "tick": ticks[name]})
 
 
 def pause(connection: sa.Connection, names: Sequence[str], by: str, why: str | None, now: datetime) -> list[str]:

@@ -6,11 +6,13 @@ A mutex that is passed on belongs to the run that waited for it, before its atte
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from operator import itemgetter
 
 import sqlalchemy as sa
 
 from worker.model.records import Run
+from worker.store.dialect import spelled
 from worker.store.many import among, bound, inserting
 from worker.store.tables import locks, runs
 
@@ -18,6 +20,8 @@ LAST_CHANCE = "last chance"
 """Held by the one run whose process died in its last two attempts and that is tried once more."""
 
 _INSERT = inserting(locks, ["name", "run_id", "attempt", "taken_at"])
+_HELD = sa.select(locks.c.run_id, locks.c.taken_at).where(locks.c.name == sa.bindparam("lock"))
+_RELEASE = sa.delete(locks).where(locks.c.run_id == sa.bindparam("run"))
 
 
 def job_lock(job: str) -> str:
@@ -41,14 +45,21 @@ def take(connection: sa.Connection, wanted: Sequence[tuple[str, int]], now: date
     Names are taken in sorted order, so that two nodes never wait for each other.
     """
     at = bound(connection, now)
-    _INSERT.execute(connection, [(name, run, 0, at) for name, run in sorted(wanted, key=itemgetter(0))])
+    rows = [(name, run, 0, at) for name, run in sorted(wanted, key=itemgetter(0))]
+    if _INSERT.execute(connection, rows) == len(rows):
+        return dict(wanted)
     return holders(connection, [name for name, _ in wanted])
 
 
 def holders(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
     """Returns the run that holds each lock of `names` that is held."""
-    query = sa.select(locks.c.name, locks.c.run_id).where(among(connection.dialect.name, locks.c.name, "names"))
-    return {row.name: row.run_id for row in connection.execute(query, {"names": list(names)})}
+    rows = connection.execute(_holders(connection.dialect.name), {"names": list(names)})
+    return {row.name: row.run_id for row in rows}
+
+
+@cache
+def _holders(dialect: str) -> sa.Select[tuple[str, int]]:
+    return sa.select(locks.c.name, locks.c.run_id).where(among(dialect, locks.c.name, "names"))
 
 
 @dataclass(frozen=True)
@@ -61,18 +72,17 @@ class Held:
 
 def held(connection: sa.Connection, name: str) -> Held | None:
     """Returns who holds one lock."""
-    row = connection.execute(sa.select(locks.c.run_id, locks.c.taken_at).where(locks.c.name == name)).first()
+    row = connection.execute(_HELD, {"lock": name}).first()
     return Held(*row) if row else None
 
 
 def release(connection: sa.Connection, run_id: int, names: Sequence[str] = ()) -> None:
     """Gives back the locks of `names` that a run holds; without names every one."""
-    change = sa.delete(locks).where(locks.c.run_id == run_id)
-    connection.execute(change.where(locks.c.name.in_(names)) if names else change)
+    connection.execute(_RELEASE.where(locks.c.name.in_(names)) if names else _RELEASE, {"run": run_id})
 
 
 def release_ended(connection: sa.Connection) -> None:
     """Gives back every lock of a run that has ended, or whose row is gone; nobody else would."""
-    is_open = runs.c.state.in_(sa.bindparam("open", ["queued", "running"], expanding=True, literal_execute=True))
+    is_open = runs.c.state.in_(map(spelled, ("queued", "running")))
     holds = sa.select(runs.c.id).where(runs.c.id == locks.c.run_id, is_open).exists()
     connection.execute(sa.delete(locks).where(~holds))

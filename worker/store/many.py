@@ -27,14 +27,16 @@ class Many:
     sqlite: str
     postgresql: str
 
-    def execute(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
-        """Executes the statement for each row, its values as the driver takes them: see `bound`."""
+    def execute(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
+        """Executes the statement for each row, its values as the driver takes them (see `bound`); returns its count.
+
+        That is of rows which were inserted, changed or deleted.
+        """
         if not rows:
-            return
+            return 0
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(self.sqlite, list(rows))
-        else:
-            connection.exec_driver_sql(self.postgresql, tuple(map(list, zip(*rows, strict=True))))
+            return connection.exec_driver_sql(self.sqlite, list(rows)).rowcount
+        return connection.exec_driver_sql(self.postgresql, tuple(map(list, zip(*rows, strict=True)))).rowcount
 
 
 def inserting(table: sa.Table, names: Iterable[str]) -> Many:

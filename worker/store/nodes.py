@@ -9,6 +9,14 @@ from worker.model.records import LONGEST_LEASE_S, Node
 from worker.store.dialect import insert_new
 from worker.store.tables import nodes
 
+_ONE = sa.update(nodes).where(nodes.c.id == sa.bindparam("node"))
+_BEAT = _ONE.values(heartbeat_at=sa.bindparam("at"), lines_dropped=sa.bindparam("dropped"))
+_LIVING = (
+    sa.select(nodes)
+    .where(nodes.c.stopped_at.is_(None), nodes.c.heartbeat_at >= sa.bindparam("since"))
+    .order_by(nodes.c.id)
+)
+
 
 def register(connection: sa.Connection, node: Node) -> None:
     """Adds this process."""
@@ -18,8 +26,7 @@ def register(connection: sa.Connection, node: Node) -> None:
 
 def beat(connection: sa.Connection, node_id: int, lease_now: datetime, lines_dropped: int = 0) -> None:
     """Says that the node lives, and how many lines its log could not take; `lease_now` is by the lease clock."""
-    values = {"heartbeat_at": lease_now, "lines_dropped": lines_dropped}
-    connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(values))
+    connection.execute(_BEAT, {"node": node_id, "at": lease_now, "dropped": lines_dropped})
 
 
 def configured(connection: sa.Connection, node_id: int, configuration_hash: str, now: datetime) -> None:
@@ -41,8 +48,7 @@ def stop(connection: sa.Connection, node_id: int, now: datetime) -> None:
 def living(connection: sa.Connection, lease_now: datetime) -> list[Node]:
     """Returns the nodes that have not left and whose heart beat within their lease (lease clock)."""
     since = lease_now - timedelta(seconds=LONGEST_LEASE_S)
-    query = sa.select(nodes).where(nodes.c.stopped_at.is_(None), nodes.c.heartbeat_at >= since)
-    found = (Node(**row) for row in connection.execute(query.order_by(nodes.c.id)).mappings())
+    found = (Node(**row) for row in connection.execute(_LIVING, {"since": since}).mappings())
     return [node for node in found if node.heartbeat_at + timedelta(seconds=node.lease_s) >= lease_now]
 
 

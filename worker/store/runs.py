@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from jobs.contract import Counts
 from worker.model.moments import new_id
 from worker.model.records import AGAIN, Reason, Run, RunState, Trigger
-from worker.store.dialect import in_parts
+from worker.store.dialect import in_parts, spelled
 from worker.store.many import Row, among, bound, inserting, words
 from worker.store.tables import Moment, attempts, calls, jobs, locks, runs
 
@@ -22,13 +23,18 @@ _COUNTS = tuple(item.name for item in fields(Counts))
 _OPEN = (RunState.QUEUED, RunState.RUNNING)
 HELD = (Trigger.BACKFILL, Trigger.REPLAY)
 """What causes runs over windows that are given."""
-# Spelled out in the statement: where a state is a parameter, SQLite takes no index that holds some rows only.
-_IS_OPEN = runs.c.state.in_(sa.bindparam("open", [*map(str, _OPEN)], expanding=True, literal_execute=True))
-_IS_QUEUED = runs.c.state == sa.literal(RunState.QUEUED, literal_execute=True)
-_IS_UNSUCCESSFUL = runs.c.state.in_(
-    sa.bindparam("unsuccessful", ["cancelled", "failed", "missed", "skipped"], expanding=True, literal_execute=True)
-)
-_SUCCEEDED = runs.c.state == sa.literal(RunState.SUCCEEDED, literal_execute=True)
+_QUEUED, _RUNNING = spelled(RunState.QUEUED), spelled(RunState.RUNNING)
+_IS_OPEN = runs.c.state.in_(map(spelled, _OPEN))
+_IS_QUEUED = runs.c.state == _QUEUED
+_IS_UNSUCCESSFUL = runs.c.state.in_(map(spelled, ("cancelled", "failed", "missed", "skipped")))
+_SUCCEEDED = runs.c.state == spelled(RunState.SUCCEEDED)
+_IS_HELD = runs.c.trigger.in_(map(spelled, HELD))
+_ID, _JOB = sa.bindparam("of_id", type_=sa.BigInteger()), sa.bindparam("of_job", type_=sa.Text())
+_NOW = sa.bindparam("now", type_=Moment())
+# Statements are built once: to build one takes several times as long as to run it.
+_ONE = sa.select(runs).where(runs.c.id == _ID)
+_LOCKED, _FREE = _ONE.with_for_update(), _ONE.with_for_update(skip_locked=True)
+_OF_JOB = sa.select(runs).where(runs.c.job == _JOB)
 
 
 class Waiting(NamedTuple):
@@ -58,9 +64,14 @@ def run_of(row: Sequence[Any]) -> Run:
     return Run(**values, counts=counts)
 
 
-def _first(connection: sa.Connection, query: sa.Select[Any]) -> Run | None:
-    row = connection.execute(query).first()
+def _first(connection: sa.Connection, query: sa.Select[Any], **values: object) -> Run | None:
+    row = connection.execute(query, values).first()
     return run_of(row) if row else None
+
+
+@cache
+def _standing(dialect: str) -> sa.Select[tuple[int, str, str]]:
+    return sa.select(runs.c.id, runs.c.job, runs.c.cause).where(among(dialect, runs.c.id, "ids"))
 
 
 def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
@@ -69,10 +80,10 @@ def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
     The ids tell whose row stands, so that asking again after an unknown commit gives the same answer. One whose id
     another process gave to another run at that moment gets a new id.
     """
-    _INSERT.execute(connection, [_row(connection, run) for run in candidates])
-    standing = sa.select(runs.c.id, runs.c.job, runs.c.cause).where(among(connection.dialect.name, runs.c.id, "ids"))
-    rows = connection.execute(standing, {"ids": [run.id for run in candidates]})
-    stands = {run_id: (job, cause) for run_id, job, cause in rows}
+    if _INSERT.execute(connection, [_row(connection, run) for run in candidates]) == len(candidates):
+        return list(candidates)
+    rows = connection.execute(_standing(connection.dialect.name), {"ids": [run.id for run in candidates]})
+    stands = {row.id: (row.job, row.cause) for row in rows}
     won = [run for run in candidates if stands.get(run.id) == (run.job, run.cause)]
     clashing = [run for run in candidates if stands.get(run.id, (run.job, run.cause)) != (run.job, run.cause)]
     return [*won, *claim(connection, [replace(run, id=new_id()) for run in clashing])] if clashing else won
@@ -80,24 +91,25 @@ def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
 
 def get(connection: sa.Connection, run_id: int) -> Run | None:
     """Returns one run."""
-    return _first(connection, sa.select(runs).where(runs.c.id == run_id))
+    return _first(connection, _ONE, of_id=run_id)
 
 
 def locked(connection: sa.Connection, run_id: int) -> Run | None:
     """Returns one run, locked until the transaction ends."""
-    return _first(connection, sa.select(runs).where(runs.c.id == run_id).with_for_update())
+    return _first(connection, _LOCKED, of_id=run_id)
 
 
 def free(connection: sa.Connection, run_id: int) -> Run | None:
     """Returns one run, locked until the transaction ends; None too where another node's transaction has it now."""
-    query = sa.select(runs).where(runs.c.id == run_id).with_for_update(skip_locked=True)
-    return _first(connection, query)
+    return _first(connection, _FREE, of_id=run_id)
+
+
+_BY_CAUSE = _OF_JOB.where(runs.c.cause == sa.bindparam("of_cause"))
 
 
 def by_cause(connection: sa.Connection, job: str, cause: str) -> Run | None:
     """Returns the run that one tick or request became."""
-    query = sa.select(runs).where(runs.c.job == job, runs.c.cause == cause)
-    return _first(connection, query)
+    return _first(connection, _BY_CAUSE, of_job=job, of_cause=cause)
 
 
 def near(connection: sa.Connection, job: str, first: str, last: str, *, newest: bool) -> Run | None:
@@ -133,7 +145,7 @@ def listing(
 
 def _of_state(query: sa.Select[Any], state: RunState) -> sa.Select[Any]:
     """Returns the query for runs in a state, with the words of the index that holds them."""
-    there = query.where(runs.c.state == sa.literal(state, literal_execute=True))
+    there = query.where(runs.c.state == spelled(state))
     if not state.ended:  # the sum keeps databases from looking for a few runs through the whole table in its order
         return there.where(_IS_OPEN).order_by((runs.c.id + 0).desc())
     if state is not RunState.SUCCEEDED:
@@ -147,9 +159,8 @@ def _held_by_other(kind: str, name: sa.ColumnElement[str | None]) -> sa.ColumnEl
     return held.exists()
 
 
-_TIME_HAS_COME = sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= sa.bindparam("now", type_=Moment()))
-# Spelled out, as above: the plan must not depend on it.
-_BY_HAND = sa.or_(*(runs.c.trigger == sa.literal(one, literal_execute=True) for one in Trigger if one.by_hand))
+_TIME_HAS_COME = sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= _NOW)
+_BY_HAND = runs.c.trigger.in_(spelled(one) for one in Trigger if one.by_hand)
 _HELD = (  # somebody paused the job, or it is in quarantine
     sa.select(jobs.c.name)
     .where(jobs.c.name == runs.c.job, jobs.c.paused_at.is_not(None))
@@ -188,51 +199,67 @@ def next_of_mutex(connection: sa.Connection, mutex: str, now: datetime) -> Waiti
     return Waiting(*row) if row else None
 
 
+_ENDED_BEFORE = (
+    _OF_JOB.where(runs.c.id < _ID, runs.c.state.not_in(map(spelled, _OPEN))).order_by(runs.c.id.desc()).limit(1)
+)
+_LAST_SUCCESS = (
+    _OF_JOB.where(_SUCCEEDED, runs.c.window_until.is_not(None)).order_by(runs.c.window_until.desc()).limit(1)
+)
+
+
 def ended_before(connection: sa.Connection, run: Run) -> Run | None:
     """Returns the run of the same job before this one that has ended, whatever became of it."""
-    query = sa.select(runs).where(runs.c.job == run.job, runs.c.id < run.id, runs.c.state.not_in(_OPEN))
-    return _first(connection, query.order_by(runs.c.id.desc()).limit(1))
+    return _first(connection, _ENDED_BEFORE, of_job=run.job, of_id=run.id)
 
 
 def last_success(connection: sa.Connection, job: str) -> Run | None:
     """Returns the run of a job that covered the latest time, of those that succeeded."""
-    query = sa.select(runs).where(runs.c.job == job, _SUCCEEDED, runs.c.window_until.is_not(None))
-    return _first(connection, query.order_by(runs.c.window_until.desc()).limit(1))
+    return _first(connection, _LAST_SUCCESS, of_job=job)
+
+
+def _covered(job: sa.ColumnElement[str]) -> sa.Select[datetime | None]:
+    """Runs that were held to a window count where there are no others: what lies before theirs is not covered."""
+    reached = sa.select(sa.func.max(runs.c.window_until)).where(runs.c.job == job, _SUCCEEDED)
+    own = reached.where(~_IS_HELD)
+    return sa.select(sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery()))
+
+
+_COVERED = _covered(_JOB)
+_JOB_OF_RUN = sa.select(runs.c.job).where(runs.c.id == _ID).scalar_subquery()
+_BEGIN = (
+    sa.update(runs)
+    .where(runs.c.id == _ID, _IS_QUEUED, runs.c.attempt == sa.bindparam("number") - 1)
+    .values(
+        state=_RUNNING,
+        attempt=sa.bindparam("number"),
+        started_at=sa.func.coalesce(runs.c.started_at, _NOW),
+        window_since=sa.case(
+            (_IS_HELD, runs.c.window_since),
+            else_=sa.func.coalesce(runs.c.window_since, _covered(_JOB_OF_RUN).scalar_subquery()),
+        ),
+        window_until=sa.func.coalesce(runs.c.window_until, runs.c.tick, runs.c.created_at),
+        not_before=sa.null(),
+        reason=sa.null(),
+        definition_hash=sa.bindparam("hash"),
+    )
+)
+_REQUEUE = (
+    sa.update(runs)
+    .where(runs.c.id == _ID, runs.c.state == _RUNNING, runs.c.attempt == sa.bindparam("number"))
+    .where(runs.c.cancel_asked_at.is_(None))
+    .values(state=_QUEUED, not_before=sa.bindparam("until"), reason=sa.bindparam("why"))
+)
 
 
 def covered(connection: sa.Connection, job: str) -> datetime | None:
     """Returns up to when runs of a job have covered the time; None before the first that succeeded."""
-    return connection.scalar(_covered(job))
-
-
-def _covered(job: str | sa.ScalarSelect[str]) -> sa.Select[datetime | None]:
-    """Runs that were held to a window count where there are no others: what lies before theirs is not covered."""
-    reached = sa.select(sa.func.max(runs.c.window_until)).where(runs.c.job == job, _SUCCEEDED)
-    own = reached.where(runs.c.trigger.not_in(HELD))
-    return sa.select(sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery()))
+    return connection.scalar(_COVERED, {"of_job": job})
 
 
 def begin(connection: sa.Connection, run_id: int, number: int, now: datetime, definition_hash: str) -> bool:
     """Moves a queued run to running with attempt `number`; False where it is not queued or not at that number."""
-    job = sa.select(runs.c.job).where(runs.c.id == run_id).scalar_subquery()
-    change = (
-        sa.update(runs)
-        .where(runs.c.id == run_id, runs.c.state == RunState.QUEUED, runs.c.attempt == number - 1)
-        .values(
-            state=RunState.RUNNING,
-            attempt=number,
-            started_at=sa.func.coalesce(runs.c.started_at, sa.bindparam("now", now, type_=runs.c.started_at.type)),
-            window_since=sa.case(
-                (runs.c.trigger.in_(HELD), runs.c.window_since),
-                else_=sa.func.coalesce(runs.c.window_since, _covered(job).scalar_subquery()),
-            ),
-            window_until=sa.func.coalesce(runs.c.window_until, runs.c.tick, runs.c.created_at),
-            not_before=None,
-            reason=None,
-            definition_hash=definition_hash,
-        )
-    )
-    return connection.execute(change).rowcount == 1
+    values = {"of_id": run_id, "number": number, "now": now, "hash": definition_hash}
+    return connection.execute(_BEGIN, values).rowcount == 1
 
 
 def requeue(
@@ -243,13 +270,8 @@ def requeue(
     reason: Reason | None = None,
 ) -> bool:
     """Puts a running run back into the queue for its next attempt; False where it was asked to end."""
-    change = (
-        sa.update(runs)
-        .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING, runs.c.attempt == number)
-        .where(runs.c.cancel_asked_at.is_(None))
-        .values(state=RunState.QUEUED, not_before=not_before, reason=reason)
-    )
-    return connection.execute(change).rowcount == 1
+    values = {"of_id": run_id, "number": number, "until": not_before, "why": reason}
+    return connection.execute(_REQUEUE, values).rowcount == 1
 
 
 def ask_cancel(connection: sa.Connection, run_id: int, by: str, now: datetime) -> None:
@@ -258,10 +280,34 @@ def ask_cancel(connection: sa.Connection, run_id: int, by: str, now: datetime) -
     connection.execute(change.values(cancel_asked_by=by, cancel_asked_at=now))
 
 
+_TO_CANCEL = sa.select(runs.c.id, runs.c.cancel_asked_by).where(_IS_OPEN, runs.c.cancel_asked_at.is_not(None))
+
+
 def to_cancel(connection: sa.Connection) -> dict[int, str]:
     """Returns who asked that each open run be cancelled, by the runs' ids."""
-    query = sa.select(runs.c.id, runs.c.cancel_asked_by).where(_IS_OPEN, runs.c.cancel_asked_at.is_not(None))
-    return {row.id: row.cancel_asked_by or "" for row in connection.execute(query)}
+    return {row.id: row.cancel_asked_by or "" for row in connection.execute(_TO_CANCEL)}
+
+
+def _total(name: str) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(sa.func.coalesce(sa.func.sum(attempts.c[name]), 0)).where(attempts.c.run_id == _ID).scalar_subquery()
+    )
+
+
+_FINISH = (
+    sa.update(runs)
+    .where(runs.c.id == _ID, _IS_OPEN)
+    .values({name: _total(name) for name in _COUNTS if name != "expected"})
+    .values(
+        calls=sa.select(sa.func.count()).select_from(calls).where(calls.c.run_id == _ID).scalar_subquery(),
+        state=sa.bindparam("ended"),
+        finished_at=_NOW,
+        not_before=sa.null(),
+        reason=sa.bindparam("why"),
+        error_kind=sa.bindparam("kind"),
+        error=sa.bindparam("message"),
+    )
+)
 
 
 def finish(
@@ -273,29 +319,9 @@ def finish(
     error: tuple[str, str] | None = None,
 ) -> bool:
     """Ends an open run with the totals of all its attempts; `error` is (kind, message). False where it had ended."""
-    totals = {
-        name: sa.select(sa.func.coalesce(sa.func.sum(attempts.c[name]), 0))
-        .where(attempts.c.run_id == run_id)
-        .scalar_subquery()
-        for name in _COUNTS
-        if name != "expected"
-    }
-    made = sa.select(sa.func.count()).select_from(calls).where(calls.c.run_id == run_id).scalar_subquery()
-    change = (
-        sa.update(runs)
-        .where(runs.c.id == run_id, runs.c.state.in_(_OPEN))
-        .values(
-            **totals,
-            calls=made,
-            state=state,
-            finished_at=now,
-            not_before=None,
-            reason=reason,
-            error_kind=error[0] if error else None,
-            error=error[1] if error else None,
-        )
-    )
-    return connection.execute(change).rowcount == 1
+    kind, message = error or (None, None)
+    values = {"of_id": run_id, "ended": state, "now": now, "why": reason, "kind": kind, "message": message}
+    return connection.execute(_FINISH, values).rowcount == 1
 
 
 def skip(connection: sa.Connection, ids: Sequence[int], reason: Reason, now: datetime) -> None:
@@ -305,44 +331,66 @@ def skip(connection: sa.Connection, ids: Sequence[int], reason: Reason, now: dat
         connection.execute(change.values(state=RunState.SKIPPED, reason=reason, finished_at=now))
 
 
+_LATEST = (
+    sa.select(runs.c.id, runs.c.tick, runs.c.state, runs.c.reason, runs.c.cause)
+    .where(runs.c.job == _JOB)
+    .order_by(runs.c.id.desc())
+    .limit(1)
+)
+_EXTEND = (
+    sa.update(runs)
+    .where(runs.c.id == _ID)
+    .values(tick_until=sa.bindparam("until"), ticks=runs.c.ticks + sa.bindparam("more"), finished_at=_NOW)
+)
+
+
 def extend_skip(connection: sa.Connection, run: Run) -> bool:
     """Adds skipped ticks to the job's latest row, where that row is a skip for the same reason; else False."""
-    latest = sa.select(runs).where(runs.c.job == run.job).order_by(runs.c.id.desc()).limit(1)
-    row = connection.execute(latest).mappings().first()
-    if row is None or row["tick"] is None or (row["state"], row["reason"]) != (RunState.SKIPPED, run.reason):
+    row = connection.execute(_LATEST, {"of_job": run.job}).first()
+    if row is None or row.tick is None or (row.state, row.reason) != (RunState.SKIPPED, run.reason):
         return False
-    if AGAIN in row["cause"]:
+    if AGAIN in row.cause:
         return False
-    change = sa.update(runs).where(runs.c.id == row["id"])
-    until, ticks = run.tick_until or run.tick, runs.c.ticks + run.ticks
-    connection.execute(change.values(tick_until=until, ticks=ticks, finished_at=run.finished_at))
+    more = {"of_id": row.id, "until": run.tick_until or run.tick, "more": run.ticks, "now": run.finished_at}
+    connection.execute(_EXTEND, more)
     return True
+
+
+_WAITING = (
+    sa.select(runs.c.id, runs.c.priority, runs.c.trigger)
+    .where(runs.c.job == _JOB, _IS_OPEN, _IS_QUEUED, _TIME_HAS_COME)
+    .order_by(runs.c.id)
+    .limit(1)
+)
 
 
 def waiting(connection: sa.Connection, job: str, now: datetime) -> Waiting | None:
     """Returns the job's queued run that has waited longest, of those whose time has come; a backfill's come last."""
-    of_job = runs.c.job == job, _IS_OPEN, _IS_QUEUED, _TIME_HAS_COME
-    query = sa.select(runs.c.id, runs.c.priority, runs.c.trigger).where(*of_job).order_by(runs.c.id).limit(1)
-    row = connection.execute(query, {"now": now}).first()
+    values = {"of_job": job, "now": now}
+    row = connection.execute(_WAITING, values).first()
     if row and row.trigger == Trigger.BACKFILL:
-        row = connection.execute(query.where(runs.c.trigger != Trigger.BACKFILL), {"now": now}).first() or row
+        row = connection.execute(_WAITING.where(runs.c.trigger != Trigger.BACKFILL), values).first() or row
     return Waiting(row.id, row.priority) if row else None
+
+
+_OPEN_OF = _OF_JOB.where(_IS_OPEN).order_by(runs.c.id).limit(sa.bindparam("most"))
 
 
 def open_of(connection: sa.Connection, job: str, limit: int = 20) -> list[Run]:
     """Returns the job's runs that have not ended, oldest first."""
-    query = sa.select(runs).where(runs.c.job == job, _IS_OPEN).order_by(runs.c.id).limit(limit)
-    return [run_of(row) for row in connection.execute(query)]
+    return [run_of(row) for row in connection.execute(_OPEN_OF, {"of_job": job, "most": limit})]
 
 
 def filling_only(connection: sa.Connection, jobs: Sequence[str]) -> set[str]:
     """Returns those of these jobs that have open runs, all of them of a backfill."""
-    found: set[str] = set()
+    return set(connection.scalars(_filling_only(connection.dialect.name), {"names": list(jobs)}))
+
+
+@cache
+def _filling_only(dialect: str) -> sa.Select[tuple[str]]:
     others = sa.func.sum(sa.case((runs.c.trigger == Trigger.BACKFILL, 0), else_=1))
-    for part in in_parts(jobs):
-        query = sa.select(runs.c.job).where(runs.c.job.in_(part), _IS_OPEN).group_by(runs.c.job).having(others == 0)
-        found.update(connection.scalars(query))
-    return found
+    of_these = sa.select(runs.c.job).where(among(dialect, runs.c.job, "names"), _IS_OPEN)
+    return of_these.group_by(runs.c.job).having(others == 0)
 
 
 def states_of(connection: sa.Connection, job: str, causes: str) -> dict[RunState, int]:
@@ -352,10 +400,12 @@ def states_of(connection: sa.Connection, job: str, causes: str) -> dict[RunState
     return {RunState(state): count for state, count in connection.execute(query.group_by(runs.c.state))}
 
 
+_OPEN_JOBS = sa.select(runs.c.id, runs.c.job).where(_IS_OPEN)
+
+
 def open_jobs(connection: sa.Connection) -> list[tuple[int, str]]:
     """Returns (id, job) of every run that has not ended."""
-    query = sa.select(runs.c.id, runs.c.job).where(_IS_OPEN)
-    return sorted((row.id, row.job) for row in connection.execute(query))
+    return sorted((row.id, row.job) for row in connection.execute(_OPEN_JOBS))
 
 
 def bring_forward(connection: sa.Connection, by: timedelta, now: datetime) -> int:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -25,7 +25,7 @@ def scratch() -> Iterator[Database]:
     """Yields an empty database with the schema in place, in memory where the system has a file system there."""
     with TemporaryDirectory(prefix="worker-", dir=_IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None) as folder:
         database = open_database(f"sqlite:///{folder}/scratch.db")
-        sa.event.listen(database.engine, "connect", _unsynced)
+        sa.event.listen(database.engine, "connect", _careless)
         database.engine.dispose()  # connections made before that listener
         try:
             upgrade(database)
@@ -34,8 +34,23 @@ def scratch() -> Iterator[Database]:
             database.close()
 
 
-def _unsynced(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+def _careless(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA synchronous=OFF").close()
+    connection.execute("PRAGMA secure_delete=OFF").close()
+
+
+@contextmanager
+def _step(connection: sa.Connection) -> Iterator[None]:
+    """Undoes what is done within, where it raises; by the driver: SQLAlchemy's takes as long as the step itself."""
+    driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+    driver.execute("SAVEPOINT step").close()
+    try:
+        yield
+    except BaseException:
+        driver.execute("ROLLBACK TO step").close()
+        raise
+    finally:
+        driver.execute("RELEASE step").close()
 
 
 class Inline(Writer):
@@ -53,8 +68,9 @@ class Inline(Writer):
 
     def call(self, operation: Callable[[sa.Connection], T], timeout_s: float | None = None) -> T:  # noqa: ARG002  it never waits
         """Performs an operation and returns its result; raises what it raises."""
-        with self._connected().begin_nested():
-            result = operation(self._connected())
+        connection = self._connected()
+        with _step(connection):
+            result = operation(connection)
         self._count += 1
         if self._count >= _TOGETHER:
             self.settle()
