@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Attempt, Call, Command, Run, RunState, TokenRow
 from worker.sandbox.server import Sandbox
-from worker.store import attempts, calls, commands, cursors, runs, tokens
+from worker.store import attempts, calls, commands, cursors, pastruns, tokens
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
 from worker.vault.keyring import create
@@ -217,7 +217,7 @@ class House:
     def runs(self, job: str = "devices", *states: RunState) -> list[Run]:
         """Returns the job's runs, oldest first."""
         with self.database.read() as connection:
-            return runs.listing(connection, job, states, limit=1000)[::-1]
+            return pastruns.listing(connection, job, states, limit=1000)[::-1]
 
     def attempts(self, run: Run) -> list[Attempt]:
         """Returns a run's attempts."""

@@ -24,7 +24,7 @@ from worker.runs.dispatch import Dispatch
 from worker.runs.executor import Executor
 from worker.runs.inbox import Inbox
 from worker.runs.pulse import Pulse
-from worker.store import jobs, nodes, runs
+from worker.store import jobs, nodes, pastruns
 from worker.store.database import Database
 from worker.store.writer import Writer
 
@@ -114,7 +114,7 @@ class Bench:
     def runs(self, job: str | None = None) -> list[Run]:
         """Returns the ledger, oldest first."""
         with self.database.read() as connection:
-            return list(reversed(runs.listing(connection, job, limit=1000)))
+            return list(reversed(pastruns.listing(connection, job, limit=1000)))
 
     def last(self, job: str) -> Run:
         """Returns the job's newest run."""

@@ -10,7 +10,7 @@ from tests.runs.bench import START, Bench, Make, definition
 from worker.model.moments import new_id
 from worker.model.records import RunState
 from worker.runs.starting import Started, start
-from worker.store import locks, runs
+from worker.store import locks, openruns
 
 
 def _start(bench: Bench, run_id: int, node: int | None = None) -> Started | None:
@@ -25,7 +25,7 @@ def _holder(bench: Bench, mutex: str = "erp") -> int | None:
 
 def _due(bench: Bench) -> list[int]:
     with bench.database.read() as connection:
-        return [run.id for run in runs.due(connection, bench.now)]
+        return [run.id for run in openruns.due(connection, bench.now)]
 
 
 def test_runs_that_share_a_mutex_run_one_at_a_time(make_bench: Make) -> None:

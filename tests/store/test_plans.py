@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from worker.store import attempts, batches, durations, runs
+from worker.store import attempts, batches, durations, openruns, runs
 from worker.store.database import Database
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 QUESTIONS: dict[str, tuple[Callable[[sa.Connection], object], str]] = {
-    "what is due": (lambda connection: runs.due(connection, NOON), "ix_runs_open"),
-    "who waits": (lambda connection: runs.waiting(connection, "orders", NOON), "ix_runs_open (job=?)"),
+    "what is due": (lambda connection: openruns.due(connection, NOON), "ix_runs_open"),
+    "who waits": (lambda connection: openruns.waiting(connection, "orders", NOON), "ix_runs_open (job=?)"),
     "who waits for a mutex": (
-        lambda connection: runs.next_of_mutex(connection, "erp", NOON),
+        lambda connection: openruns.next_of_mutex(connection, "erp", NOON),
         "ix_runs_mutex (mutex=?)",
     ),
     "what starts": (lambda connection: batches.startable(connection, [1, 2]), "sqlite_autoindex_runs_1 (id=?)"),
@@ -24,8 +24,8 @@ QUESTIONS: dict[str, tuple[Callable[[sa.Connection], object], str]] = {
     "what ends": (lambda connection: batches.endable(connection, [1, 2]), "sqlite_autoindex_attempts_1 (run_id=? AND"),
     "who waits for it": (lambda connection: batches.endable(connection, [1, 2]), "ix_runs_open (job=?)"),
     "how many calls it made": (lambda connection: batches.endable(connection, [1, 2]), "ix_calls_run (run_id=?)"),
-    "what is to be cancelled": (runs.to_cancel, "ix_runs_to_cancel"),
-    "what is open": (runs.open_jobs, "ix_runs_open"),
+    "what is to be cancelled": (openruns.to_cancel, "ix_runs_to_cancel"),
+    "what is open": (openruns.open_jobs, "ix_runs_open"),
     "what is covered": (lambda connection: runs.begin(connection, 1, 1, NOON, "hash"), "ix_runs_covered (job=?)"),
     "how long runs take": (lambda connection: durations.typical_s(connection, ["orders"]), "ix_runs_covered (job=?)"),
     "what runs": (attempts.running, "ix_attempts_running"),

@@ -10,7 +10,7 @@ from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.orders import Order, Wait
 from worker.cli.output import JsonFlag, room
 from worker.model.records import Run
-from worker.store import runs
+from worker.store import openruns, runs
 from worker.store.database import Database
 
 app = room()
@@ -63,4 +63,4 @@ def _is_ending(database: Database, target: str) -> bool:
         run = _run(database, target)
         return run is not None and not run.state.ended
     with database.read() as connection:
-        return any(run.cancel_asked_at for run in runs.open_of(connection, target, _AT_MOST))
+        return any(run.cancel_asked_at for run in openruns.open_of(connection, target, _AT_MOST))

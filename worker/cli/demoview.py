@@ -10,7 +10,7 @@ from worker.cli.output import many, out, span
 from worker.cli.tables import STYLES
 from worker.model.moments import utc_now
 from worker.model.records import Run, RunState
-from worker.store import runs, tokens
+from worker.store import pastruns, tokens
 from worker.store.database import Database
 
 
@@ -28,7 +28,7 @@ class Progress:
 
     def _look(self) -> tuple[list[Run], dict[str, int]]:
         with self._database.read() as connection:
-            found = runs.listing(connection, limit=500)
+            found = pastruns.listing(connection, limit=500)
             generations = {row.account: row.generation for row in tokens.listing(connection)}
         return [run for run in reversed(found) if run.state.ended], generations
 

@@ -19,7 +19,7 @@ from worker.runs.explaining import Facts
 from worker.runs.hindrances import hindrances
 from worker.runs.telling import Point, told
 from worker.runs.upcoming import missing_hour, nearest, upcoming, why_no_row
-from worker.store import runs
+from worker.store import pastruns, runs
 
 app = room()
 
@@ -45,7 +45,7 @@ def explain(
     with opened(config) as (configuration, database), database.read() as connection:
         run = runs.get(connection, int(job)) if job.isdigit() and job not in configuration.jobs else None
         name = run.job if run else job
-        if not run and not runs.listing(connection, name, limit=1):
+        if not run and not pastruns.listing(connection, name, limit=1):
             known(name, configuration.jobs, "job")
         facts = explaining.read(database, connection, configuration, name, utc_now())
         schedule = describe_schedule(configuration, name) if facts.job else "not configured"

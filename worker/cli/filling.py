@@ -18,7 +18,7 @@ from worker.model.moments import utc_now
 from worker.model.records import Backfill, RunState
 from worker.runs.backfilling import why_held
 from worker.runs.candidates import backfill_causes
-from worker.store import backfills, jobs, runs
+from worker.store import backfills, jobs, pastruns
 from worker.store.database import Database
 
 _BAR = 10  # columns
@@ -100,7 +100,7 @@ def listed(configuration: Configuration, database: Database, job: str | None, li
 def _standing(database: Database, one: Backfill, configuration: Configuration | None = None) -> Standing:
     definition = configuration.jobs.get(one.job) if configuration and one.ended_at is None else None
     with database.read() as connection:
-        states = runs.states_of(connection, one.job, backfill_causes(one.id))
+        states = pastruns.states_of(connection, one.job, backfill_causes(one.id))
         row = jobs.get(connection, one.job) if definition else None
         held = why_held(connection, definition, row, utc_now()) if definition else ""
     return Standing(one, states, held)

@@ -12,7 +12,7 @@ from worker.cli.reaching import DEFAULT_CONFIG, ConfigPath, known, reached
 from worker.cli.tables import Column, listing
 from worker.model.moments import utc_now
 from worker.model.records import Attempt, Run, RunState
-from worker.store import runs
+from worker.store import pastruns
 
 app = room()
 
@@ -50,8 +50,8 @@ def history(
     (the error or the reason).
     """
     with reached(config) as database, database.read() as connection:
-        rows = [run_row(run) for run in runs.listing(connection, job, state or (), limit)]
-        if job and not rows and not runs.listing(connection, job, limit=1):
+        rows = [run_row(run) for run in pastruns.listing(connection, job, state or (), limit)]
+        if job and not rows and not pastruns.listing(connection, job, limit=1):
             _check_name(job, config)
     listing(rows, _RUN_COLUMNS, as_json=as_json, empty="No such run." if job or state else "No run yet.")
 

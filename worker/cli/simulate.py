@@ -83,6 +83,9 @@ def simulate(  # noqa: PLR0913, PLR0917  the options of one verb
 
     Clock, ledger and policies are the daemon's own, on a database that is gone afterwards; nothing is sent and no job
     does its work. Made up are how long runs take, which fail, and when the worker is down.
+
+    A tick takes some 3 ms: a year of one job that is due hourly half a minute, of one due every five minutes five
+    minutes. Name the jobs that matter, or let it end sooner.
     """
     configuration = load(config)
     chosen = {known(name, configuration.jobs, "job") for name in names or configuration.jobs}

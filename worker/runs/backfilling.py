@@ -21,7 +21,7 @@ from worker.runs.book import Book
 from worker.runs.candidates import backfill_cause, backfill_causes, of_backfill
 from worker.runs.claims import record
 from worker.runs.dispatch import Dispatch
-from worker.store import accounts, backfills, jobs, runs
+from worker.store import accounts, backfills, jobs, openruns, pastruns, runs
 from worker.store.database import Database
 from worker.store.writer import Writer
 
@@ -79,7 +79,7 @@ def next_step(connection: sa.Connection, book: Book, one: Backfill, now: datetim
     job, row = book.get(one.job), jobs.get(connection, one.job)
     if job is None:  # another node may know it
         return None if row is not None and row.configured else Step(outcome="ended: the job is no longer configured")
-    opened = runs.open_of(connection, one.job, OPEN_AT_MOST)
+    opened = openruns.open_of(connection, one.job, OPEN_AT_MOST)
     mine = [run for run in opened if run.cause.startswith(backfill_causes(one.id))]
     tick = next_tick(job, one)
     if tick is None:
@@ -117,7 +117,7 @@ def _is_early(connection: sa.Connection, one: Backfill, now: datetime) -> bool:
 
 
 def _outcome(connection: sa.Connection, one: Backfill) -> str:
-    states = runs.states_of(connection, one.job, backfill_causes(one.id))
+    states = pastruns.states_of(connection, one.job, backfill_causes(one.id))
     told = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
     return f"done: {told}" if not states.keys() - {RunState.SUCCEEDED} else f"ended: {told}"
 

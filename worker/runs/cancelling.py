@@ -10,7 +10,7 @@ from worker.runs.book import Book
 from worker.runs.ending import Ended, close
 from worker.runs.executor import Executor
 from worker.runs.outcome import Cancelled, Outcome
-from worker.store import runs
+from worker.store import openruns, runs
 from worker.store.database import Database
 
 CANCEL_POLL_S = 0.5
@@ -37,7 +37,7 @@ def ask(connection: sa.Connection, book: Book, run_id: int, by: str, now: dateti
     run = runs.locked(connection, run_id)
     if run is None or run.state.ended:
         return Asked(run)
-    runs.ask_cancel(connection, run_id, by, now)
+    openruns.ask_cancel(connection, run_id, by, now)
     if run.state is RunState.RUNNING:
         return Asked(runs.get(connection, run_id))
     why = ("cancelled", f"cancelled by {by} before it ran")
@@ -60,7 +60,7 @@ class Cancellations:
         if not here:
             return
         with self.database.read() as connection:
-            asked = runs.to_cancel(connection)
+            asked = openruns.to_cancel(connection)
         for run_id in here & asked.keys():
             self.executor.interrupt(Cancelled(f"cancelled by {asked[run_id]}"), run_id)
         self.executor.abandon_overdue(self.grace_s)

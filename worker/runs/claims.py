@@ -11,7 +11,7 @@ from worker.engine.shut import in_blackout
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.runs.book import Book
 from worker.runs.candidates import again_until, skipped
-from worker.store import accounts, jobs, locks, runs
+from worker.store import accounts, jobs, locks, openruns, runs
 
 _PROMPT = timedelta(minutes=1)  # a tick that is claimed later than this begins at another time than it is due
 _SKEW = timedelta(minutes=5)  # clocks of nodes differ by less
@@ -46,7 +46,7 @@ def _situation(connection: sa.Connection, names: Sequence[str], now: datetime) -
     rows, barred = jobs.locked(connection, names), accounts.barred(connection, now)
     holders = locks.holders(connection, [locks.job_lock(name) for name in names])
     held = [name for name in names if locks.job_lock(name) in holders]
-    filling = frozenset(runs.filling_only(connection, held)) if held else frozenset()
+    filling = frozenset(openruns.filling_only(connection, held)) if held else frozenset()
     return Situation(rows, barred.unusable, barred.paused, holders, filling)
 
 

@@ -14,7 +14,7 @@ from worker.model.records import Run
 from worker.model.steps import Expression, SqlCondition
 from worker.runs.context import Resources, RunContext
 from worker.runs.statements import execute, shown
-from worker.store import runs
+from worker.store import pastruns
 from worker.store.failures import short
 
 
@@ -55,7 +55,7 @@ def facts(run: Run, context: RunContext, resources: Resources, zone: ZoneInfo) -
     """Returns what an expression may ask for; docs/runs.md describes each."""
     now = resources.now()
     with resources.own.read() as connection:
-        last, success = runs.ended_before(connection, run), runs.last_success(connection, run.job)
+        last, success = pastruns.ended_before(connection, run), pastruns.last_success(connection, run.job)
     window = context.window
     return {
         "job": run.job,

@@ -12,8 +12,8 @@ from worker.runs.book import Book
 from worker.runs.candidates import of_parent
 from worker.runs.claims import record
 from worker.runs.outcome import Outcome
-from worker.store import attempts, batches, locks, runs
-from worker.store.runs import Waiting
+from worker.store import attempts, batches, locks, openruns, runs
+from worker.store.openruns import Waiting
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _followed(connection: sa.Connection, asked: Sequence[End], ended: Sequence[E
 
 def _pass_job_on(connection: sa.Connection, job: str, now: datetime) -> list[Waiting]:
     """Gives the job's lock to its run that has waited longest, so that a newer tick cannot overtake it."""
-    return _passed(connection, locks.job_lock(job), runs.waiting(connection, job, now), now)
+    return _passed(connection, locks.job_lock(job), openruns.waiting(connection, job, now), now)
 
 
 def _pass_mutex_on(connection: sa.Connection, run: Run, now: datetime) -> list[Waiting]:
@@ -123,7 +123,7 @@ def _pass_mutex_on(connection: sa.Connection, run: Run, now: datetime) -> list[W
     if locks.holders(connection, [lock]).get(lock, run.id) != run.id:
         return []  # the run waited for it too
     locks.release(connection, run.id, [lock])
-    return _passed(connection, lock, runs.next_of_mutex(connection, run.mutex, now), now)
+    return _passed(connection, lock, openruns.next_of_mutex(connection, run.mutex, now), now)
 
 
 def _passed(connection: sa.Connection, lock: str, to: Waiting | None, now: datetime) -> list[Waiting]:

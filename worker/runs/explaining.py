@@ -23,7 +23,20 @@ from worker.model.records import (
 )
 from worker.model.schedules import After
 from worker.runs.candidates import tick_cause
-from worker.store import accounts, attempts, backfills, calls, commands, jobs, locks, nodes, runs, tokens
+from worker.store import (
+    accounts,
+    attempts,
+    backfills,
+    calls,
+    commands,
+    jobs,
+    locks,
+    nodes,
+    openruns,
+    pastruns,
+    runs,
+    tokens,
+)
 from worker.store.accounts import AccountState
 from worker.store.database import Database
 from worker.store.jobs import JobRow
@@ -88,8 +101,8 @@ def read(
 ) -> Facts:
     """Returns the facts of a job, its latest rows among them; `connection` is one of the database's."""
     job, row = configuration.jobs.get(name), jobs.get(connection, name)
-    past = runs.listing(connection, name, limit=_LATEST)
-    waiting = runs.open_of(connection, name)
+    past = pastruns.listing(connection, name, limit=_LATEST)
+    waiting = openruns.open_of(connection, name)
     return Facts(
         now=now,
         name=name,
@@ -117,7 +130,7 @@ def of_run(connection: sa.Connection, run: Run) -> RunFacts:
 
 def of_tick(connection: sa.Connection, job: str, at: datetime) -> RunFacts | None:
     """Returns the run whose row tells of a job's tick, alone or in a range."""
-    run = runs.near(connection, job, "tick:", tick_cause(at), newest=True)
+    run = pastruns.near(connection, job, "tick:", tick_cause(at), newest=True)
     if run is None or run.tick is None or not run.tick <= at <= (run.tick_until or run.tick):
         return None
     return of_run(connection, run)
@@ -129,7 +142,7 @@ def _other(connection: sa.Connection, run: Run) -> Run | None:
         return runs.get(connection, int(run.cause.rpartition(":")[2]))
     if run.reason is not Reason.OVERLAP:
         return None
-    before = runs.listing(connection, run.job, limit=_LOOK_BACK, before=run.id)
+    before = pastruns.listing(connection, run.job, limit=_LOOK_BACK, before=run.id)
     went_on = (one for one in before if one.finished_at is None or one.finished_at >= run.created_at)
     return next((one for one in went_on if one.state not in (RunState.SKIPPED, RunState.MISSED)), None)
 
@@ -151,7 +164,7 @@ def _account(connection: sa.Connection, name: str) -> AccountFacts:
 def _parents(connection: sa.Connection, job: JobDefinition | None) -> dict[str, Run | None]:
     schedule = job.policy.schedule if job else None
     names = schedule.after if isinstance(schedule, After) else ()
-    return {name: next(iter(runs.listing(connection, name, limit=1)), None) for name in names}
+    return {name: next(iter(pastruns.listing(connection, name, limit=1)), None) for name in names}
 
 
 def running_attempt(facts: RunFacts) -> Attempt | None:

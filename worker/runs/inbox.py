@@ -16,7 +16,7 @@ from worker.runs.holding import held_jobs
 from worker.runs.outcome import describe
 from worker.runs.reloads import Reloads
 from worker.runs.verbs import plan
-from worker.store import commands, runs
+from worker.store import commands, openruns
 from worker.store.database import Database
 from worker.store.writer import Writer
 from worker.vault.redact import redact
@@ -46,7 +46,7 @@ class Inbox:
         """Makes one pass; raises StoreError where the database cannot be reached."""
         with self.database.read() as connection:
             waiting = commands.waiting(connection)
-            due = runs.due(connection, self.now(), held_jobs(connection, self.book()))
+            due = openruns.due(connection, self.now(), held_jobs(connection, self.book()))
         for run in due:
             self.dispatch.submit(run.id, run.priority)
         for command in waiting:

@@ -20,7 +20,7 @@ from worker.runs.ending import End, end_many
 from worker.runs.outcome import judge
 from worker.runs.pulse import Pulse
 from worker.runs.starting import Start, Started, start_many
-from worker.store import runs
+from worker.store import openruns
 from worker.store.scratch import Inline
 from worker.store.tallies import Tally
 
@@ -143,7 +143,7 @@ class Life:
     def look(self) -> None:
         """Submits what waits in the queue and may start, as the inbox does; whoever was not told of it finds it so."""
         now = self._world.now()
-        for waiting in self._writer.call(lambda connection: runs.due(connection, now, limit=_ALL)):
+        for waiting in self._writer.call(lambda connection: openruns.due(connection, now, limit=_ALL)):
             self._submit(waiting.id, waiting.priority)
 
     def die(self) -> None:

@@ -14,7 +14,7 @@ from worker.model.records import Run, RunState, Trigger
 from worker.runs import elsewhere
 from worker.runs.context import Leash, Resources, RunContext
 from worker.runs.unit import RunUnit
-from worker.store import cursors, runs
+from worker.store import cursors, pastruns
 
 _TAKES_BACK = frozenset({"sqlite", "postgresql"})  # others commit whenever a table is made
 
@@ -94,7 +94,7 @@ def _run(definition: JobDefinition, resources: Resources, params: dict[str, Json
     """Returns the run that a request would become now; it stands nowhere."""
     now = resources.now()
     with resources.own.read() as connection:
-        since = runs.covered(connection, definition.name)
+        since = pastruns.covered(connection, definition.name)
     return Run(
         id=new_id(),
         job=definition.name,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from worker.store import runs
+from worker.store import openruns
 from worker.store.writer import Writer
 
 LOOK_S = 1.0
@@ -21,6 +21,6 @@ class Setback:
         """Lets waiting runs come earlier by what the clock went back, and returns how many; raises StoreError."""
         now, back, moved = self._now(), self._shown - self._now(), 0
         if back > _STEP:
-            moved = self._writer.call(lambda connection: runs.bring_forward(connection, back, now))
+            moved = self._writer.call(lambda connection: openruns.bring_forward(connection, back, now))
         self._shown = now
         return moved

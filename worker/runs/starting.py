@@ -14,7 +14,7 @@ from worker.runs import holding, quarantine
 from worker.runs.book import Book
 from worker.runs.ending import close
 from worker.runs.outcome import Outcome
-from worker.store import accounts, attempts, batches, locks, runs
+from worker.store import accounts, attempts, batches, locks, runrows, runs
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _plainly(found: batches.Startable | None, asked: Start, paused: frozenset[st
         "state": RunState.RUNNING,
         "attempt": 1,
         "started_at": run.started_at or now,
-        "window_since": run.window_since if run.trigger in runs.HELD else run.window_since or found.covered,
+        "window_since": run.window_since if run.trigger in runrows.HELD else run.window_since or found.covered,
         "window_until": run.window_until or run.tick or run.created_at,
         "not_before": None,
         "reason": None,

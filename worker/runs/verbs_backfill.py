@@ -13,7 +13,7 @@ from worker.runs.backfilling import OPEN_AT_MOST, ticks_between
 from worker.runs.cancelling import ask
 from worker.runs.candidates import backfill_causes
 from worker.runs.desk import Act, Arguments, Desk, Done, Refused
-from worker.store import backfills, runs
+from worker.store import backfills, openruns
 
 _MOST_TICKS = 100_000
 _DAY_S = 86_400.0
@@ -81,7 +81,7 @@ def cancel_backfill(desk: Desk) -> Act:
             raise Refused(f"the backfill {one.id} of {one.job} has ended already: {one.outcome}")
         mine = [
             run
-            for run in runs.open_of(connection, one.job, OPEN_AT_MOST)
+            for run in openruns.open_of(connection, one.job, OPEN_AT_MOST)
             if run.cause.startswith(backfill_causes(one.id))
         ]
         asked = [ask(connection, desk.book, run.id, by, desk.now) for run in mine]

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from worker.model.records import RunState
 from worker.runs.cancelling import Asked, ask
 from worker.runs.desk import Act, Arguments, Desk, Done, Refused
-from worker.store import runs
+from worker.store import openruns
 
 _AT_MOST = 1000  # runs at once
 
@@ -34,7 +34,7 @@ def _of_job(connection: sa.Connection, desk: Desk, *, queued: bool) -> list[int]
     """Returns the job's runs that are meant; raises Refused where there are none."""
     job = desk.command.target
     wanted = RunState.QUEUED if queued else RunState.RUNNING
-    opened = runs.open_of(connection, job, _AT_MOST)
+    opened = openruns.open_of(connection, job, _AT_MOST)
     found = [run.id for run in opened if run.state is wanted]
     if not found:
         desk.job_of(job)  # another word for one that there is not

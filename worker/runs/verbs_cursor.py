@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from jobs.contract import Cursor, Json
 from worker.model.records import RunState
 from worker.runs.desk import Act, Arguments, Desk, Done, Refused
-from worker.store import cursors, runs
+from worker.store import cursors, openruns
 
 _LARGEST = 10_000  # characters of a value, as JSON
 
@@ -60,7 +60,7 @@ def _moving(desk: Desk, wanted: Resetting, value: Json) -> Act:
 
 
 def _check_idle(connection: sa.Connection, job: str) -> None:
-    running = [run.id for run in runs.open_of(connection, job) if run.state is RunState.RUNNING]
+    running = [run.id for run in openruns.open_of(connection, job) if run.state is RunState.RUNNING]
     if running:
         raise Refused(
             f"run {running[0]} of {job} is underway and would lose what it has not stored; wait for its end, "

@@ -16,7 +16,7 @@ from jobs.contract import Counts
 from worker.model.records import AttemptState, Run, RunState
 from worker.store.dialect import spelled
 from worker.store.many import Many, among, bound, changing, inserting, words
-from worker.store.runs import HELD, run_of
+from worker.store.runrows import HELD, run_of
 from worker.store.tables import attempts, calls, jobs, locks, runs
 
 _SUMMED = ("read", "written", "unchanged", "deleted", "rejected", "pages")
