@@ -2,11 +2,13 @@
 
 It is handed what was due, worked out by somebody else than our engine (`tests/oracle.py`), and what the ledger says:
 
-    violations = check(due, Ledger(runs, attempts))
+    violations = check(due, Ledger(runs, attempts), steps)
     assert not violations, told(violations)
 
 Each due tick is matched by one row of its own: a run, or a row with a reason, which may tell of a range. Nothing is
-there beside. No two attempts of one job meet in time, and in the end nothing is open.
+there beside but what comes again because the wall clock was set back: such a row says so, and one of `steps`, which
+whoever set the clock knows, brought exactly this tick of this job, and brought it once. No two attempts of one job meet
+in time, and in the end nothing is open.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,6 +20,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Protocol
 
+from tests.stepback import StepBack, until_of
 from worker.model.records import AttemptState, RunState, Trigger
 
 _OF_TICKS = (Trigger.TICK, Trigger.CATCH_UP)
@@ -30,6 +33,7 @@ class Fault(StrEnum):
     LOST = "lost"  # a due tick that no row tells of
     TWICE = "twice"  # a due tick that two rows tell of
     EXTRA = "extra"  # a row for an instant, or of a job, that was not due
+    UNFOUNDED = "unfounded"  # a row of a tick that is said to come again, and no step back of the clock brought it
     COUNT = "count"  # a range that tells of more or fewer ticks than were due in it
     UNEXPLAINED = "unexplained"  # a run that never happened, and no reason
     UNATTEMPTED = "unattempted"  # a run that ended as if it had run, and no attempt
@@ -58,6 +62,8 @@ class RunRow(Protocol):
     def id(self) -> int: ...  # noqa: D102
     @property
     def job(self) -> str: ...  # noqa: D102
+    @property
+    def cause(self) -> str: ...  # noqa: D102
     @property
     def trigger(self) -> str: ...  # noqa: D102
     @property
@@ -97,14 +103,16 @@ class Ledger:
     attempts: Sequence[AttemptRow]
 
 
-def check(due: Mapping[str, Sequence[datetime]], ledger: Ledger) -> list[Violation]:
+def check(due: Mapping[str, Sequence[datetime]], ledger: Ledger, steps: Sequence[StepBack] = ()) -> list[Violation]:
     """Returns everything that is wrong with the ledger; `due` has each job's ticks, in order."""
-    rows: dict[str, list[RunRow]] = defaultdict(list)
+    first: dict[str, list[RunRow]] = defaultdict(list)
+    again: dict[str, list[RunRow]] = defaultdict(list)
     for run in ledger.runs:
         if run.trigger in _OF_TICKS and run.tick is not None:
-            rows[run.job].append(run)
-    found = [fault for job in {*due, *rows} for fault in _match(job, due.get(job, ()), rows.get(job, ()))]
-    return sorted([*found, *_alone(ledger), *_overlaps(ledger)])
+            (again if until_of(run.cause) else first)[run.job].append(run)
+    found = [fault for job in {*due, *first} for fault in _match(job, due.get(job, ()), first.get(job, ()))]
+    repeated = [fault for job, rows in again.items() for fault in _match_again(job, due.get(job, ()), rows, steps)]
+    return sorted([*found, *repeated, *_alone(ledger), *_overlaps(ledger, steps)])
 
 
 def told(violations: Sequence[Violation]) -> str:
@@ -133,6 +141,19 @@ def _match(job: str, due: Sequence[datetime], rows: Iterable[RunRow]) -> Iterato
             yield Violation(job, tick, Fault.TWICE, f"{count} rows tell of it")
 
 
+def _match_again(
+    job: str, due: Sequence[datetime], rows: Iterable[RunRow], steps: Iterable[StepBack]
+) -> Iterator[Violation]:
+    brought = {one for step in steps for one in step.again(due)}
+    for row in rows:
+        tick, until = row.tick or row.created_at, until_of(row.cause) or row.created_at
+        if (tick, until) not in brought:
+            yield Violation(job, tick, Fault.UNFOUNDED, f"nothing brought run {row.id} again, up to {until}")
+        elif row.tick_until is not None or row.ticks != 1:
+            yield Violation(job, tick, Fault.COUNT, f"run {row.id} comes again, and tells of {row.ticks:,} ticks")
+        brought.discard((tick, until))  # once
+
+
 def _alone(ledger: Ledger) -> Iterator[Violation]:
     """Yields what is wrong with rows by themselves."""
     attempted = {attempt.run_id for attempt in ledger.attempts}
@@ -147,21 +168,38 @@ def _alone(ledger: Ledger) -> Iterator[Violation]:
             yield Violation(run.job, at, Fault.UNATTEMPTED, f"run {run.id} {run.state} without an attempt")
 
 
-def _overlaps(ledger: Ledger) -> Iterator[Violation]:
+def _overlaps(ledger: Ledger, steps: Sequence[StepBack]) -> Iterator[Violation]:
     """Yields attempts that nobody ended, and those that began before an earlier one of their job had ended."""
-    job_of = {run.id: run.job for run in ledger.runs}
-    by_job = sorted(
-        (job_of.get(one.run_id, "?"), one.started_at, one.run_id, one.number, one) for one in ledger.attempts
-    )
-    for job, group in groupby(by_job, key=lambda entry: entry[0]):
+    run_of = {run.id: run for run in ledger.runs}
+    again = {run.id for run in ledger.runs if until_of(run.cause)}
+    for job, attempts in groupby(_in_time(ledger.attempts, run_of), key=lambda one: _job(one, run_of)):
         latest: AttemptRow | None = None  # of those so far, the one that ended last
-        for attempt in (entry[-1] for entry in group):
+        for attempt in attempts:
             if attempt.ended_at is None:
                 yield Violation(job, attempt.started_at, Fault.OPEN, f"{_name(attempt)} has no end")
-            if latest and (latest.ended_at is None or latest.ended_at > attempt.started_at):
+            if latest and _meet(latest, attempt) and not _twice_on_the_wall(latest, attempt, again, steps):
                 what = f"{_name(attempt)} began while {_name(latest)} ran"
                 yield Violation(job, attempt.started_at, Fault.OVERLAP, what)
             latest = _later(latest, attempt)
+
+
+def _in_time(attempts: Iterable[AttemptRow], run_of: Mapping[int, RunRow]) -> list[AttemptRow]:
+    return sorted(attempts, key=lambda one: (_job(one, run_of), one.started_at, one.run_id, one.number))
+
+
+def _job(attempt: AttemptRow, run_of: Mapping[int, RunRow]) -> str:
+    run = run_of.get(attempt.run_id)
+    return run.job if run else "?"
+
+
+def _meet(earlier: AttemptRow, later: AttemptRow) -> bool:
+    return earlier.ended_at is None or earlier.ended_at > later.started_at
+
+
+def _twice_on_the_wall(one: AttemptRow, other: AttemptRow, again: set[int], steps: Iterable[StepBack]) -> bool:
+    """Tells whether two attempts only seem to meet: one of a tick that comes again lies hours after the other."""
+    apart = (one.run_id in again) is not (other.run_id in again)
+    return apart and any(step.showed_twice(other.started_at) for step in steps)
 
 
 def _later(one: AttemptRow | None, other: AttemptRow) -> AttemptRow:

@@ -16,6 +16,7 @@ class ToldRun(NamedTuple):
 
     id: int
     job: str
+    cause: str
     trigger: str
     state: RunState
     reason: str | None

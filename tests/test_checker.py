@@ -1,5 +1,6 @@
 """The checker finds each fault that is planted in a good ledger; the oracle agrees with the engine and a calendar."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from tests import oracle
 from tests.checker import Fault, Ledger, check, told
+from tests.stepback import StepBack
 from worker.engine.schedule import of_job
 from worker.model.options import JobOptions
 from worker.model.records import Attempt, AttemptState, Reason, Run, RunState, Trigger
@@ -53,6 +55,12 @@ def _and_run(run: Run) -> Ledger:
     return Ledger([*RUNS, run], [*ATTEMPTS, _attempt(run.id, 20)])
 
 
+def _and_again(tick: int, until: int, number: int = 9, **changes: Any) -> Ledger:  # noqa: ANN401  fields of a run
+    """Returns the good ledger, and one more row of a tick that says to come again."""
+    cause = f"tick:{tick}/{(START + until * MINUTE).isoformat()}"
+    return _and_run(replace(_run(number, RunState.SUCCEEDED, tick), cause=cause, **changes))
+
+
 PLANTED: dict[str, tuple[Ledger, list[Fault]]] = {
     "a tick without a row": (_without_run(4), [Fault.LOST]),
     "a gap that reaches one tick less": (
@@ -90,6 +98,59 @@ def test_a_planted_fault_is_found(what: str) -> None:
     ledger, faults = PLANTED[what]
     found = check(DUE, ledger)
     assert [one.fault for one in found] == faults, told(found)
+
+
+STEPS = [StepBack(shown=START + 3.5 * MINUTE, now=START + 1.5 * MINUTE)]  # brings ticks 2 and 3 again, up to 4
+UNFOUNDED: dict[str, tuple[Ledger, Sequence[StepBack], list[Fault]]] = {
+    "and no clock was set back": (_and_again(2, 4), [], [Fault.UNFOUNDED]),
+    "and was before the time that came again": (_and_again(1, 4), STEPS, [Fault.UNFOUNDED]),
+    "and was after what had been shown": (_and_again(4, 5), STEPS, [Fault.UNFOUNDED]),
+    "and reaches too far": (_and_again(2, 5), STEPS, [Fault.UNFOUNDED]),
+    "and is the job's only one then": (
+        _and_again(3, 4),
+        [replace(STEPS[0], now=START + 2 * MINUTE)],
+        [Fault.UNFOUNDED],
+    ),
+    "and is another job's": (_and_again(2, 4, job="x"), STEPS, [Fault.UNFOUNDED]),
+    "and tells of two": (_and_again(2, 4, tick_until=START + 3 * MINUTE, ticks=2), STEPS, [Fault.COUNT]),
+    "and does not say so": (_and_run(_run(9, RunState.SUCCEEDED, 2)), STEPS, [Fault.TWICE]),
+}
+
+
+def test_what_a_step_back_brings_again_is_no_fault() -> None:
+    """One row more for a tick that the wall clock showed twice, as its cause says; it need not be there."""
+    for ledger in (GOOD, _and_again(2, 4), _and_again(3, 4)):
+        assert check(DUE, ledger, STEPS) == []
+
+
+@pytest.mark.parametrize("what", UNFOUNDED)
+def test_a_tick_that_is_said_to_come_again(what: str) -> None:
+    """A row more than one, for which no step back of the clock is known to be the cause, is a fault."""
+    ledger, steps, faults = UNFOUNDED[what]
+    found = check(DUE, ledger, steps)
+    assert [one.fault for one in found] == faults, told(found)
+
+
+def test_what_comes_again_comes_once() -> None:
+    """A second row of a tick that one step back brought is one too many, and none stands for the first telling."""
+    again = _and_again(2, 4)
+    twice = Ledger([*again.runs, replace(_and_again(2, 4, 10).runs[-1])], [*again.attempts, _attempt(10, 22)])
+    assert [one.fault for one in check(DUE, twice, STEPS)] == [Fault.UNFOUNDED]
+    alone = Ledger([run for run in again.runs if run.id not in (2, 5)], [*again.attempts[:2], again.attempts[-1]])
+    assert [one.fault for one in check(DUE, alone, STEPS)] == [Fault.LOST, Fault.LOST]
+
+
+@pytest.mark.parametrize(
+    ("began", "steps", "faults"),
+    [(2.2, STEPS, []), (2.2, [], [Fault.UNFOUNDED, Fault.OVERLAP]), (7.2, STEPS, [Fault.OVERLAP])],
+)
+def test_attempts_seem_to_meet_where_a_clock_went_back(
+    began: float, steps: Sequence[StepBack], faults: list[Fault]
+) -> None:
+    """What comes again runs at times that were shown before; at other times it meets nobody."""
+    runs = _and_again(2, 4).runs
+    found = check(DUE, Ledger(runs, [*ATTEMPTS, _attempt(9, began)]), steps)
+    assert sorted(one.fault for one in found) == sorted(faults), told(found)
 
 
 def test_what_is_told_says_how_much_is_wrong() -> None:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from tests import oracle
 from tests.runs.bench import definition
+from tests.stepback import StepBack
 from worker.config.configuration import JobDefinition
 from worker.model.errors import StoreUnreachable
 from worker.runs.lifetime import Circumstances
@@ -43,31 +44,34 @@ ZONES = (
     "America/Santiago",
     "America/Sao_Paulo",
 )
-FORMS: tuple[dict[str, Any], ...] = (
+OFTEN: dict[str, Any] = {"schedule": "*/30 1-3 * * *"}  # every zone has it: a step back brings some ticks again
+FORMS: tuple[dict[str, Any], ...] = (  # every other one in a year, the others in the next
     {"schedule": {"at": "02:30"}},
     {"schedule": {"at": "02:30"}, "dst": "skip"},
     {"schedule": {"at": ["00:30", "02:30"]}, "dst": "both"},
     {"schedule": "30 2 * * *", "catch_up": "none"},
-    {"schedule": "*/30 2 * * *"},
     {"schedule": {"at": "02:30", "days": ["mon-sat"]}, "overlap": "skip"},
     {"schedule": {"at": "02:30", "days": ["sat"]}, "dst": "both", "overlap": "queue"},
     {"schedule": {"monthly": [1, 31, "last"], "at": "02:30"}, "overlap": "queue", "catch_up": "all"},
     {"schedule": "30 0 13 * fri"},
 )
 _OF_SCHEDULE = ("schedule", "dst")
-_PAUSE_S = (10_000.0, 60_000.0)  # between two disasters, at the least and at the most
+_PAUSE_S = (10_000.0, 30_000.0)  # between two disasters, at the least and at the most
+_ASLEEP_H = (48.0, 144.0)  # at once, at the least and at the most
 _OFF = 0.95  # of all sleeps
 _CALM = timedelta(days=4)  # before the end
 _SKEW_S = 240.0  # by which a clock may go back and forget nothing, even over a restart
 _CHANCE = 0.004  # of one transaction to meet trouble
 
 
-def jobs_of_the_world() -> tuple[dict[str, JobDefinition], dict[str, Callable[[oracle.Span], list[datetime]]]]:
-    """Returns the jobs, and for each what tells when it was due in a span."""
+def jobs_of_the_world(
+    turn: int,
+) -> tuple[dict[str, JobDefinition], dict[str, Callable[[oracle.Span], list[datetime]]]]:
+    """Returns the jobs, and for each what tells when it was due in a span; two turns have every form in every zone."""
     jobs: dict[str, JobDefinition] = {}
     due: dict[str, Callable[[oracle.Span], list[datetime]]] = {}
-    for zone in ZONES:
-        for number, form in enumerate(FORMS):
+    for place, zone in enumerate(ZONES):
+        for number, form in enumerate([OFTEN, *FORMS[(place + turn) % 2 :: 2]]):
             name = f"{zone.lower().replace('/', '-')}-{number}"
             jobs[name] = definition(name, **form, timezone=zone)
             own = {key: form[key] for key in _OF_SCHEDULE if key in form}
@@ -120,6 +124,11 @@ class Ordeal:
     chance: random.Random
     deaths: int = 0
     jumps: int = 0
+    steps: list[StepBack] = field(default_factory=list)  # of the wall clock, back
+
+    def __post_init__(self) -> None:
+        """Notes what the wall clock shows first."""
+        self._shown = self.since  # at the latest so far
 
     def simulate(self, jobs: dict[str, JobDefinition], database: Database) -> tuple[Simulation, Troubled]:
         """Lives through it."""
@@ -139,7 +148,7 @@ class Ordeal:
             if simulation.now() < self.until - _CALM:
                 if self.chance.random() < _OFF:
                     simulation.die()
-                simulation.shift += timedelta(hours=self.chance.uniform(24, 72))
+                simulation.shift += timedelta(hours=self.chance.uniform(*_ASLEEP_H))
                 simulation.start()
                 self._sleep(simulation)
 
@@ -183,4 +192,7 @@ class Ordeal:
 
     def _jump(self, simulation: Simulation, seconds: float) -> None:
         self.jumps += 1
+        self._shown = max(self._shown, simulation.now())
         simulation.shift += timedelta(seconds=seconds)
+        if seconds < 0:
+            self.steps.append(StepBack(self._shown, simulation.now()))

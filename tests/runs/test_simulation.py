@@ -8,9 +8,10 @@ import pytest
 
 import worker.runs.simulation
 from tests import oracle
-from tests.checker import Ledger, check, told
+from tests.checker import Fault, Ledger, check, told
 from tests.ledger import whole_ledger
 from tests.runs.bench import definition, disabled
+from tests.stepback import StepBack, until_of
 from worker.config.configuration import JobDefinition
 from worker.runs.lifetime import Circumstances
 from worker.runs.simulation import Simulation
@@ -56,6 +57,27 @@ def test_each_tick_of_a_stormy_week_is_accounted_for() -> None:
     assert simulation.stories["after"].runs >= 5
     assert simulation.most_at_once == 2
     assert any(story.attempts > story.runs for story in simulation.stories.values())
+
+
+def test_ticks_that_a_step_back_brings_again_have_a_row_more() -> None:
+    """Back from 12:10 to 10:50 on a Friday: 11:00, 11:30 and 12:00 come again; the day's job at noon does not."""
+    jobs = {job.name: job for job in (definition("busy", {"every": "30m"}), definition("noon", "0 12 * * *"))}
+    step = StepBack(shown=datetime(2026, 3, 27, 12, 10, tzinfo=UTC), now=datetime(2026, 3, 27, 10, 50, tzinfo=UTC))
+    with scratch() as database:
+        simulation = Simulation(jobs, ZoneInfo("UTC"), Inline(database), CALM, SINCE)
+        simulation.at(step.shown, lambda: setattr(simulation, "shift", step.now - step.shown))
+        simulation.run(UNTIL)
+        ledger = whole_ledger(database)
+    due = {
+        "busy": oracle.due({"every": "30m"}, "UTC", (SINCE, UNTIL)),
+        "noon": oracle.due("0 12 * * *", "UTC", (SINCE, UNTIL)),
+    }
+    again = {(run.job, run.tick, until_of(run.cause)) for run in ledger.runs if until_of(run.cause)}
+    violations = check(due, ledger, [step])
+    assert not violations, told(violations)
+    assert again == {("busy", *one) for one in step.again(due["busy"])}
+    assert sorted(f"{tick:%H:%M}" for _, tick, _ in again if tick) == ["11:00", "11:30", "12:00"]
+    assert sum(one.fault is Fault.UNFOUNDED for one in check(due, ledger)) == len(again)
 
 
 def test_a_job_too_slow_for_its_interval_skips_what_it_cannot_reach() -> None:
