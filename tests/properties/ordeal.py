@@ -57,9 +57,9 @@ FORMS: tuple[dict[str, Any], ...] = (  # every other one in a year, the others i
 )
 _OF_SCHEDULE = ("schedule", "dst")
 _PAUSE_S = (10_000.0, 30_000.0)  # between two disasters, at the least and at the most
-_ASLEEP_H = (48.0, 144.0)  # at once, at the least and at the most
+_ASLEEP_H = (48.0, 120.0)  # at once, at the least and at the most
 _OFF = 0.95  # of all sleeps
-_CALM = timedelta(days=4)  # before the end
+_CALM = timedelta(hours=4)  # before the end; the machine never sleeps into it
 _SKEW_S = 240.0  # by which a clock may go back and forget nothing, even over a restart
 _CHANCE = 0.004  # of one transaction to meet trouble
 
@@ -130,8 +130,8 @@ class Ordeal:
         """Notes what the wall clock shows first."""
         self._shown = self.since  # at the latest so far
 
-    def simulate(self, jobs: dict[str, JobDefinition], database: Database) -> tuple[Simulation, Troubled]:
-        """Lives through it."""
+    def simulate(self, jobs: dict[str, JobDefinition], database: Database) -> Troubled:
+        """Lives through it, and returns who wrote it down."""
         writer = Troubled(database, self.chance)
         seed = self.chance.getrandbits(32)
         made_up = Circumstances(lambda _: 5.0, 64, failing=0.01, uneven=0.0, seed=seed, forgets=False)
@@ -139,7 +139,7 @@ class Ordeal:
         self._sleep(simulation)
         self._suffer(simulation)
         simulation.run(self.until)
-        return simulation, writer
+        return writer
 
     def _sleep(self, simulation: Simulation) -> None:
         """Lets the machine sleep again and again, mostly switched off: what was due then is missed."""
@@ -148,7 +148,8 @@ class Ordeal:
             if simulation.now() < self.until - _CALM:
                 if self.chance.random() < _OFF:
                     simulation.die()
-                simulation.shift += timedelta(hours=self.chance.uniform(*_ASLEEP_H))
+                asleep = timedelta(hours=self.chance.uniform(*_ASLEEP_H))
+                simulation.shift += min(asleep, self.until - _CALM - simulation.now())
                 simulation.start()
                 self._sleep(simulation)
 
