@@ -134,7 +134,7 @@ def test_a_tick_that_is_said_to_come_again(what: str) -> None:
 def test_what_comes_again_comes_once() -> None:
     """A second row of a tick that one step back brought is one too many, and none stands for the first telling."""
     again = _and_again(2, 4)
-    twice = Ledger([*again.runs, replace(_and_again(2, 4, 10).runs[-1])], [*again.attempts, _attempt(10, 22)])
+    twice = Ledger([*again.runs, _and_again(2, 4, 10).runs[-1]], [*again.attempts, _attempt(10, 22)])
     assert [one.fault for one in check(DUE, twice, STEPS)] == [Fault.UNFOUNDED]
     alone = Ledger([run for run in again.runs if run.id not in (2, 5)], [*again.attempts[:2], again.attempts[-1]])
     assert [one.fault for one in check(DUE, alone, STEPS)] == [Fault.LOST, Fault.LOST]
