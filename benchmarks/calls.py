@@ -29,7 +29,7 @@ from worker.auth.account import Account
 from worker.auth.keeper import Keeper
 from worker.calls.session import AccountApi, RunRef
 from worker.model.account import AccountOptions
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.store.database import open_database
 from worker.store.schema import upgrade
 from worker.store.writer import Writer

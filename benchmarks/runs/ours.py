@@ -19,7 +19,8 @@ from benchmarks.runs.spec import Spec, Told, Watch, perform, spread
 from worker.config.load import load
 from worker.daemon import life as daemon
 from worker.engine.schedule import occurrences
-from worker.model.events import Event, Events, RunFinished
+from worker.model.events import RunFinished
+from worker.model.listening import Event, Events
 from worker.model.moments import utc_now
 from worker.model.options import JobOptions
 from worker.model.records import Run, Tick

@@ -17,7 +17,8 @@ from benchmarks.sync.data import CLIENT_ID, CLIENT_SECRET, TABLE
 from benchmarks.sync.spec import Spec, Told, Watch, peak_mb, perform
 from worker.config.load import load
 from worker.daemon import life as daemon
-from worker.model.events import Event, Events, RunFinished
+from worker.model.events import RunFinished
+from worker.model.listening import Event, Events
 from worker.model.moments import new_id, utc_now
 from worker.runs.book import Book
 from worker.runs.candidates import of_request

@@ -9,7 +9,7 @@ from tests.canary import credentials
 from worker.auth.account import Account
 from worker.auth.keeper import Keeper, Pace
 from worker.model.account import AccountOptions
-from worker.model.events import Event, Events
+from worker.model.listening import Event, Events
 from worker.model.records import Call, TokenRow
 from worker.model.secretref import SecretRef
 from worker.store import calls, tokens

@@ -14,7 +14,8 @@ from worker.auth.keeper import Keeper
 from worker.auth.login import log_in
 from worker.auth.steward import Steward
 from worker.auth.upkeep import sweep_due
-from worker.model.events import AccountNeedsLogin, AccountRecovered, AccountWarned, Event, Events
+from worker.model.events import AccountNeedsLogin, AccountRecovered, AccountWarned
+from worker.model.listening import Event, Events
 from worker.model.records import Health, TokenRow
 from worker.sandbox.faults import Fault
 from worker.sandbox.server import Sandbox

@@ -10,7 +10,8 @@ from worker.auth.account import Account
 from worker.auth.keeper import Keeper, Token
 from worker.calls.session import AccountApi, BoundApi, RunRef
 from worker.model.account import AccountOptions
-from worker.model.events import CallRetried, Event
+from worker.model.events import CallRetried
+from worker.model.listening import Event
 from worker.model.secretref import SecretRef
 from worker.vault.secret import Secret
 from worker.wire.outgoing import About

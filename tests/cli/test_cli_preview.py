@@ -11,7 +11,7 @@ from jobs.contract import Api, GiveUp
 from tests.cli.conftest import Verb
 from tests.process.house import DEVICES, House
 from worker.cli.opening import opened
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.runs.preview import PreviewContext
 from worker.sandbox.faults import Fault
 from worker.sandbox.options import SandboxOptions

@@ -14,8 +14,8 @@ from jobs.contract import Cursor, Json
 from worker.model.errors import AttemptLost, StoreUnreachable
 from worker.model.records import Reject
 from worker.store import cursors, keyring, rejects
+from worker.store.columns import Moment
 from worker.store.database import Database
-from worker.store.tables import Moment
 from worker.store.writer import Writer
 
 NOON = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 from worker.cli.app import VERBS
 from worker.cli.ending import EXIT_CONFIGURATION
 from worker.daemon.signals import ACTING
-from worker.model.events import Event
+from worker.model.listening import Event
 from worker.watch.crashes import EXIT_FAULT
 from worker.wiring.change import AT_START_ONLY
 

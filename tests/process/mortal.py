@@ -15,7 +15,8 @@ import orjson
 
 from jobs import registry
 from worker.daemon import life as daemon
-from worker.model.events import Event, RunFinished
+from worker.model.events import RunFinished
+from worker.model.listening import Event
 from worker.store import cursors
 from worker.wiring.build import Worker
 

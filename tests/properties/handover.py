@@ -17,7 +17,7 @@ from tests.properties.reaper import Died, Reaper
 from tests.properties.world import FarApi
 from worker.calls.session import AccountApi
 from worker.model.errors import AttemptLost, StoreUnreachable
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.records import AttemptState, Run, RunState, Trigger
 from worker.runs.context import Leash, Resources, RunContext
 from worker.store import attempts, runs

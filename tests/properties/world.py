@@ -16,7 +16,7 @@ from tests.properties.farend import Counter, Shop
 from tests.properties.plans import Death, Plan
 from tests.properties.reaper import Died, Reaper
 from worker.calls.session import AccountApi, RunRef
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.records import AttemptState, Run, RunState, Trigger
 from worker.runs.context import Leash, Resources, RunContext
 from worker.store import attempts, runs

@@ -16,7 +16,8 @@ from tests.wire.farend import FarEnd, Play, Request, answer
 from worker.calls.means import RunRef
 from worker.cli.ending import tell
 from worker.config.load import load
-from worker.model.events import Events, WorkerFailed
+from worker.model.events import WorkerFailed
+from worker.model.listening import Events
 from worker.runs.outcome import describe
 from worker.vault.keyring import create
 from worker.watch.crashes import summary

@@ -14,7 +14,7 @@ from jobs.contract import Json, RejectLimit
 from jobs.flow import Batch, Page
 from jobs.progress import Progress
 from jobs.sinks.sql import Intake, SqlDestination, SqlOptions
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.records import Run, RunState, Trigger
 from worker.runs.context import Leash, Resources, RunContext
 from worker.store import attempts, runs

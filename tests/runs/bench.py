@@ -13,7 +13,7 @@ from jobs import registry
 from jobs.contract import Context, Job
 from worker.calls.session import AccountApi
 from worker.config.configuration import JobDefinition
-from worker.model.events import Event, Events
+from worker.model.listening import Event, Events
 from worker.model.moments import new_id
 from worker.model.options import JobOptions
 from worker.model.records import Node, Run, Tick

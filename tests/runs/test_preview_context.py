@@ -8,7 +8,7 @@ import pytest
 
 from jobs.contract import GiveUp
 from tests.runs.bench import definition
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.runs.context import Resources
 from worker.runs.preview import PreviewContext
 from worker.store.database import Database

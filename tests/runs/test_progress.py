@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from jobs.contract import Counts
-from worker.model.events import Event, Events
+from worker.model.listening import Event, Events
 from worker.runs.progress import Progress
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.runs.bench import START, Bench, Make, definition
 from worker.engine.schedule import of_job
-from worker.model.events import Events, HistoryPruned
+from worker.model.events import HistoryPruned
+from worker.model.listening import Events
 from worker.model.moments import id_at
 from worker.model.options import RetentionOptions
 from worker.model.records import Call, Command, Node, Purpose, Reject, RunState

@@ -11,7 +11,8 @@ from jobs.contract import Counts
 from jobs.registry import job_class
 from tests.process.house import House
 from worker.config.load import load
-from worker.model.events import CallRetried, Event, Events, JobWarned
+from worker.model.events import CallRetried, JobWarned
+from worker.model.listening import Event, Events
 from worker.model.moments import new_id, utc_now
 from worker.model.records import AttemptState, Run, RunState, Trigger
 from worker.runs.context import Leash, Resources, RunContext

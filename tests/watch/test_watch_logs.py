@@ -16,7 +16,8 @@ import pytest
 import structlog
 
 from worker.model.errors import ConfigurationError
-from worker.model.events import Event, Events, RunFinished
+from worker.model.events import RunFinished
+from worker.model.listening import Event, Events
 from worker.vault.redact import forms
 from worker.vault.secret import Secret
 from worker.watch import logs

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from worker.model.account import CorrelationOptions
-from worker.model.events import CallFinished, Event, Events
+from worker.model.events import CallFinished
+from worker.model.listening import Event, Events
 from worker.model.records import Call, Purpose
 from worker.store import calls
 from worker.store.database import Database

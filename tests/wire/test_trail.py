@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests.wire.farend import LIMITS, READ, Bench, FarEnd, answer, closed_port, get
 from worker.model.errors import CallUnsent, StoreError, StoreUnreachable
-from worker.model.events import Event, Events
+from worker.model.listening import Event, Events
 from worker.model.records import Call, Purpose
 from worker.store import calls
 from worker.store.database import Database

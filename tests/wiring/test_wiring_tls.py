@@ -10,7 +10,7 @@ from worker.auth.keeper import Keeper
 from worker.calls.session import RunRef
 from worker.config.load import Configuration, load
 from worker.model.errors import ConfigurationError
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.server import Sandbox
 from worker.store import calls

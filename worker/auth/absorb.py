@@ -17,7 +17,8 @@ from worker.auth.leases import Lease, Leases
 from worker.auth.refresh import Handed, Refresh
 from worker.auth.snapshot import Snapshot, Token
 from worker.model.errors import CallRefused, CallUnsent, CredentialError, StoreError
-from worker.model.events import AccountWarned, Events
+from worker.model.events import AccountWarned
+from worker.model.listening import Events
 from worker.vault.secret import Secret
 
 _NEVER_LEFT = (CallUnsent, CallRefused, StoreError)

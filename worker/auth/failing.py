@@ -11,6 +11,7 @@ from worker.auth.sealing import Seals
 from worker.auth.windows import MOST_WAIT_S, backoff_s, moment
 from worker.model import events
 from worker.model.errors import AccountBlocked, CredentialError, NeedsLogin, TokenUnavailable
+from worker.model.listening import Events
 from worker.model.records import Health
 from worker.store.tokens import Failure
 
@@ -23,9 +24,7 @@ _REMEDIES = {
 class Failing:
     """Ends a lease without a token."""
 
-    def __init__(
-        self, account: Account, leases: Leases, seals: Seals, listeners: events.Events, clocks: Clocks
-    ) -> None:
+    def __init__(self, account: Account, leases: Leases, seals: Seals, listeners: Events, clocks: Clocks) -> None:
         self._account = account.name
         self._login_command = account.login_command
         self._leases = leases

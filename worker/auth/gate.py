@@ -9,6 +9,7 @@ from worker.auth.sealing import Pair, Seals
 from worker.auth.windows import waits_s
 from worker.model import events
 from worker.model.errors import AccountBlocked, NeedsLogin, TokenUnavailable, TokenUndecryptable
+from worker.model.listening import Events
 from worker.model.records import Health, TokenRow
 
 _RFC_9700 = (
@@ -25,7 +26,7 @@ class Gate:
         account: Account,
         seals: Seals,
         leases: Leases,
-        listeners: events.Events,
+        listeners: Events,
         now: Callable[[], datetime],
     ) -> None:
         self._account = account

@@ -30,7 +30,8 @@ from worker.auth.snapshot import Ask, Snapshot, Token, times_of
 from worker.auth.upkeep import sweep_due
 from worker.auth.windows import health_of
 from worker.model.errors import CredentialError, StoreError, TokenUnavailable
-from worker.model.events import AccountWarned, Events
+from worker.model.events import AccountWarned
+from worker.model.listening import Events
 from worker.model.moments import elapsed_s, utc_now
 from worker.model.records import Health, TokenRow
 from worker.store.database import Database

@@ -13,7 +13,8 @@ from worker.auth.leases import Lease, Leases
 from worker.auth.sealing import Pair, Seals, key_of
 from worker.auth.snapshot import Snapshot, Times, Token
 from worker.auth.windows import advisory_s, mandatory_s, moment
-from worker.model.events import AccountRecovered, AccountWarned, Events, TokenRefreshed
+from worker.model.events import AccountRecovered, AccountWarned, TokenRefreshed
+from worker.model.listening import Events
 from worker.model.records import Health
 from worker.store.tokens import NewToken
 

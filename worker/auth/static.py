@@ -26,6 +26,7 @@ from worker.auth.rejection import is_rejected
 from worker.auth.snapshot import Token
 from worker.model import events
 from worker.model.errors import AccountBlocked, StoreError, TokenUnavailable
+from worker.model.listening import Events
 from worker.model.moments import elapsed_s, utc_now
 from worker.model.records import Health, TokenRow
 from worker.store import accounts, tokens
@@ -48,7 +49,7 @@ class StaticKeeper:
     database: Database
     writer: Writer
     cipher: Cipher
-    events: events.Events
+    events: Events
     now: Callable[[], datetime] = utc_now
     wait: Callable[[float], None] = time.sleep
     _token: Token | None = field(default=None, init=False)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from worker.auth.credential import Credential
-from worker.model.events import AccountBlocked, AccountNeedsLogin, AccountRecovered, Event, Events
+from worker.model.events import AccountBlocked, AccountNeedsLogin, AccountRecovered
+from worker.model.listening import Event, Events
 from worker.model.records import TokenRow
 from worker.store import tokens
 from worker.store.database import Database

@@ -8,7 +8,7 @@ from worker.auth.account import Account
 from worker.auth.credential import Credential
 from worker.calls.limits import Limiter
 from worker.calls.signing import Signer
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.records import Purpose
 from worker.model.values import RetryOptions
 from worker.wire.line import Line

@@ -18,7 +18,7 @@ from worker.calls.means import READS, Means, RunRef, Subject
 from worker.calls.paths import absolute
 from worker.calls.signing import Signer
 from worker.model.errors import CallRefused
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.moments import utc_now
 from worker.model.records import Purpose
 from worker.store.writer import Ticket

@@ -13,7 +13,8 @@ from worker.cli.asking import Params, parameters
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.output import JsonFlag, err, harmless, many, out, print_json, room, warn
 from worker.cli.tables import Column, listing
-from worker.model.events import CallRetried, Event, Events, JobSaid, JobWarned
+from worker.model.events import CallRetried, JobSaid, JobWarned
+from worker.model.listening import Event, Events
 from worker.runs.preview import Preview
 from worker.runs.preview import preview as tried
 from worker.wiring.alone import together

@@ -16,7 +16,8 @@ from worker.daemon.dump import dump
 from worker.daemon.reload import Reloader
 from worker.daemon.signals import Heard, heard
 from worker.daemon.status import Status
-from worker.model.events import DaemonReady, Events, WorkerFailed
+from worker.model.events import DaemonReady, WorkerFailed
+from worker.model.listening import Events
 from worker.model.moments import utc_now
 from worker.store import jobs, nodes
 from worker.watch.crashes import hooked, summary

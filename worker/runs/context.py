@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from jobs.contract import Api, Counts, Cursor, Delivery, GiveUp, Interrupted, Json, Kept, RejectLimit, Window
 from worker.calls.session import AccountApi, BoundApi, RunRef
 from worker.model.errors import AttemptLost, TimedOut
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.moments import elapsed_s
 from worker.model.records import Reject, Run, Trigger
 from worker.runs import elsewhere

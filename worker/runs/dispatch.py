@@ -8,7 +8,8 @@ from functools import partial
 import sqlalchemy as sa
 
 from worker.engine.schedule import Occurrences
-from worker.model.events import Events, RunSkipped
+from worker.model.events import RunSkipped
+from worker.model.listening import Events
 from worker.model.records import Run, RunState, Tick
 from worker.runs.book import Book
 from worker.runs.candidates import of_stray_tick, of_tick

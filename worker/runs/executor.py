@@ -9,7 +9,8 @@ from functools import partial
 import structlog
 
 from jobs.contract import Interrupted
-from worker.model.events import Events, RunFinished, RunRetrying, RunStarted, WorkerFailed
+from worker.model.events import RunFinished, RunRetrying, RunStarted, WorkerFailed
+from worker.model.listening import Events
 from worker.model.moments import elapsed_s
 from worker.model.records import AttemptState, Reason, RunState, Trigger
 from worker.model.schedules import After

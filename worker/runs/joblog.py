@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from jobs.contract import Json
-from worker.model.events import Events, JobSaid, JobWarned
+from worker.model.events import JobSaid, JobWarned
+from worker.model.listening import Events
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from worker.engine.clock import Clock
 from worker.engine.schedule import Occurrences, Span
 from worker.model.errors import TimedOut
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.moments import new_id
 from worker.model.records import Run, RunState
 from worker.runs.book import Book

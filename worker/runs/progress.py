@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from worker.model.events import Events, RunProgress
+from worker.model.events import RunProgress
+from worker.model.listening import Events
 from worker.model.moments import elapsed_s
 from worker.runs.executor import Underway
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.model.events import Events, HistoryPruned
+from worker.model.events import HistoryPruned
+from worker.model.listening import Events
 from worker.model.moments import id_at
 from worker.model.options import RetentionOptions
 from worker.store import retention

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from worker.model.moments import utc_now
 from worker.model.records import Health
+from worker.store.columns import Moment
 from worker.store.dialect import insert_new, spelled
-from worker.store.tables import Moment, accounts, tokens
+from worker.store.tables import accounts, tokens
 from worker.store.tokens import locked, unblock
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from worker.store.tables import Document, Moment, Words
+from worker.store.columns import Document, Moment, Words
 
 Row = tuple[Any, ...]
 _MOMENT, _WORDS, _DOCUMENT = Moment(), Words(), Document()

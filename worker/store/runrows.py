@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from jobs.contract import Counts
 from worker.model.records import Reason, Run, RunState, Trigger
+from worker.store.columns import Moment
 from worker.store.dialect import spelled
-from worker.store.tables import Moment, runs
+from worker.store.tables import runs
 
 NAMES = tuple(column.name for column in runs.columns)
 COUNTS = tuple(item.name for item in fields(Counts))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from worker.model.moments import new_id
 from worker.model.records import AGAIN, Reason, Run, RunState
+from worker.store.columns import Moment
 from worker.store.dialect import in_parts
 from worker.store.many import Row, among, bound, inserting, words
 from worker.store.pastruns import reach
@@ -27,7 +28,7 @@ from worker.store.runrows import (
     RUNNING,
     one_run,
 )
-from worker.store.tables import Moment, attempts, calls, runs
+from worker.store.tables import attempts, calls, runs
 
 _MOMENTS = tuple(column.name for column in runs.columns if isinstance(column.type, Moment))
 _INSERT = inserting(runs, NAMES)

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.store.tables import Moment
+from worker.store.columns import Moment
 
 _TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "job": sa.Text,

@@ -8,7 +8,8 @@ from typing import IO, Any
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from worker.model.events import Event, LogLinesLost
+from worker.model.events import LogLinesLost
+from worker.model.listening import Event
 from worker.watch.lines import processors
 from worker.watch.outlet import LAST_WORDS_S, Outlet, open_outlet
 

@@ -8,7 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.model.errors import StoreError, StoreUnreachable
-from worker.model.events import CallFinished, Events
+from worker.model.events import CallFinished
+from worker.model.listening import Events
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Call, Purpose
 from worker.store import calls

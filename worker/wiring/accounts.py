@@ -14,7 +14,7 @@ from worker.calls.session import AccountApi
 from worker.config.load import Configuration
 from worker.model.account import AccountOptions
 from worker.model.errors import LoginFailed
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.options import NetworkOptions
 from worker.store.database import Database
 from worker.store.writer import Writer

@@ -15,7 +15,7 @@ from worker.auth.revocation import Revoker
 from worker.auth.sealing import Seals
 from worker.auth.snapshot import Token
 from worker.config.load import Configuration
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.moments import elapsed_s, utc_now
 from worker.runs.context import Resources
 from worker.store import tokens

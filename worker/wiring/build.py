@@ -13,7 +13,7 @@ from worker.engine.clock import Clock
 from worker.engine.periodic import Periodic
 from worker.engine.pool import LocalPool, Task
 from worker.engine.schedule import Span
-from worker.model.events import Events
+from worker.model.listening import Events
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Node
 from worker.runs.backfilling import BACKFILL_POLL_S, Backfills

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from worker.model.events import Events, TickDelayed, WorkerFailed
+from worker.model.events import TickDelayed, WorkerFailed
+from worker.model.listening import Events
 from worker.runs.outcome import describe
 
 
