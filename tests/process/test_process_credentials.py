@@ -74,8 +74,8 @@ def test_jobs_go_on_while_the_token_endpoint_is_down(house: House) -> None:
 
 
 def test_a_token_revoked_in_mid_run_costs_one_call(house: House) -> None:
-    """The rejected page is asked for once more with a newer token; the run never notices."""
-    house.configure(DEVICES)
+    """The rejected page is asked for once more with a newer token; the run never notices. One page at a time flies."""
+    house.configure(f"{DEVICES}prefetch = 0\n")
     house.sandbox.fault(Fault("delay", path=_PAGES, seconds=0.5, after=1))
     daemon = house.start()
     wait_for(lambda: len(house.sandbox.calls(_PAGES)) >= 2, "a second page")
