@@ -20,6 +20,7 @@ from benchmarks.runs.contenders import BURSTS, RATES, Contender, python_of, run
 from benchmarks.runs.spec import Spec, Told
 from benchmarks.runs.tables import Key, bursts, rates
 from benchmarks.sync.places import Places, places
+from benchmarks.sync.spec import command_line
 from benchmarks.sync.tables import machine, today
 
 _MARKS = "<!-- benchmarks.runs -->", "<!-- /benchmarks.runs -->"
@@ -60,7 +61,7 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
         return [one for one in there if not asked.only or one.module in asked.only]
 
     yield f"{today()}, {machine()}; {asked.rounds} rounds."
-    yield f"Made by `python -m benchmarks.runs --peer-python PEERS/bin/python --rounds {asked.rounds}`."
+    yield f"Made by `{command_line('benchmarks.runs', asked)}`."
     with places(postgres="postgresql" in asked.databases) as place:
         if "rates" in asked.parts:
             asked.variant = ""

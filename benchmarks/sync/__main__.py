@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.sync.contenders import CONTENDERS, Contender, Figures, python_of, run
 from benchmarks.sync.places import Places, places
-from benchmarks.sync.spec import Spec
+from benchmarks.sync.spec import Spec, command_line
 from benchmarks.sync.tables import Cell, Results, machine, tables, today
 
 _CHANGES = 20  # changed pages a round
@@ -42,6 +42,8 @@ def measure(contender: Contender, base: Spec, place: Places, asked: argparse.Nam
     python = python_of(contender, asked.peer_python)
     for database in asked.databases:
         for latency in asked.latency:
+            if latency and asked.waiting and contender.name not in asked.waiting:
+                continue
             ahead = contender.ahead[1 if latency else 0]
             with place.new(database) as (url, folder):
                 spec = Spec(f"{base.url}/l{latency}", url, base.rows, base.pages, ahead, str(folder))
@@ -79,9 +81,8 @@ def report(asked: argparse.Namespace) -> Iterator[str]:
         chosen = [one for one in chosen if not one.peer]
         yield "The peers are left out: name their environment with --peer-python, made as `--help` says."
     results: Results = {}
-    command = "python -m benchmarks.sync --peer-python PEERS/bin/python"
     yield f"{today()}, {machine()}; {asked.rows:,} records of 15 fields in {asked.pages} pages, {asked.rounds} rounds."
-    yield f"Made by `{command} --rounds {asked.rounds}{' --memory' if asked.memory else ''}`."
+    yield f"Made by `{command_line('benchmarks.sync', asked)}`."
     with places(postgres="postgresql" in asked.databases) as place:
         with far_end(asked.rows, asked.pages) as url:
             base = Spec(url, "", asked.rows, asked.pages, 0, "")
@@ -100,6 +101,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pages", type=int, default=200, help="how many pages; the rows are shared out among them")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", choices=[one.name for one in CONTENDERS], help="may be repeated")
+    parser.add_argument(
+        "--waiting", action="append", choices=[one.name for one in CONTENDERS], help="who is measured with latency, too"
+    )
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"], choices=["sqlite", "postgresql"])
     parser.add_argument("--latency", type=int, nargs="+", default=[0, 50], metavar="MS", help="of each page")
     parser.add_argument(

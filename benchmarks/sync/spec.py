@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -43,6 +44,15 @@ class Told:
     cpu_s: float
     changes_s: tuple[float, ...] = ()
     peak_mb: float = 0.0  # resident memory at its most, where the contender knows better than its parent
+
+
+def command_line(module: str, asked: argparse.Namespace) -> str:
+    """Returns the command as it was typed, without this machine's paths."""
+    typed = " ".join(f'"{word}"' if " " in word else word for word in sys.argv[1:])
+    places = {asked.peer_python: "PEERS/bin/python", str(asked.markdown): "docs/performance.md"}
+    for place, shown in places.items():
+        typed = typed.replace(place, shown) if place else typed
+    return f"python -m {module} {typed}"
 
 
 def perform(work: Callable[[Spec], Told]) -> None:
