@@ -4,7 +4,7 @@ BIN    := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-slow test-browser test-all lint types imports check format clean
+.PHONY: help demo test test-fast test-slow test-soak test-browser test-all lint types imports check format clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,10 +22,10 @@ demo: .venv/installed ## Run the main job against the sandbox on SQLite: about h
 	$(BIN)/worker demo
 
 test: .venv/installed ## Run the tests, PostgreSQL and child processes included: under 5 minutes.
-	$(PYTEST) -m 'not slow and not browser'
+	$(PYTEST) -m 'not slow and not soak and not browser'
 
 test-fast: .venv/installed ## Run the tests without PostgreSQL and child processes: for the inner loop.
-	$(BIN)/python -m pytest -m 'not slow and not browser and not process and not postgres'
+	$(BIN)/python -m pytest -m 'not slow and not soak and not browser and not process and not postgres'
 
 test-slow: .venv/installed ## Run the tests that make test leaves out.
 	$(PYTEST) -m 'slow and not browser'
@@ -33,7 +33,10 @@ test-slow: .venv/installed ## Run the tests that make test leaves out.
 test-browser: .venv/installed ## Run the logins in a headless Chromium: apt-get install chromium chromium-driver.
 	$(BIN)/python -m pytest -m 'browser'
 
-test-all: test test-slow test-browser ## Run every test.
+test-soak: .venv/installed ## Put daemons through ten minutes of chaos, on SQLite and on PostgreSQL side by side.
+	$(PYTEST) -m 'soak'
+
+test-all: test test-slow test-soak test-browser ## Run every test.
 
 lint: .venv/installed ## Check style (ruff, all rules) and format.
 	$(BIN)/ruff check .

@@ -159,7 +159,7 @@ def _configured(house: House, lease: str) -> None:
     house.configure(_JOBS, feed, lease=lease, attempts=4)
 
 
-_LENGTHS = [pytest.param(40.0, id="short"), pytest.param(600.0, id="long", marks=pytest.mark.slow)]
+_LENGTHS = [pytest.param(40.0, id="short"), pytest.param(600.0, id="long", marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize("for_s", _LENGTHS)
