@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from tests.canary import canary
+from worker.cli import output
 from worker.cli.app import main
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
@@ -80,6 +81,7 @@ def worker(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     def run(*arguments: str | Path | int, columns: int = 0) -> Said:
         monkeypatch.setattr("sys.argv", ["worker", *map(str, arguments)])
         monkeypatch.delenv("COLUMNS", raising=False)
+        monkeypatch.setattr(output.out, "_width", None)  # rich keeps the COLUMNS that stood when a console was made
         if columns:
             monkeypatch.setenv("COLUMNS", str(columns))
         capsys.readouterr()
