@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -41,7 +41,7 @@ def _say(count: int) -> None:
         log.info("said", number=number, text=_LINE)
 
 
-def _read_all(descriptor: int, log: Log, more: Callable[[], object] = lambda: None) -> list[dict[str, object]]:
+def _read_all(descriptor: int, log: Log, stream: TextIO) -> list[dict[str, object]]:
     """Returns the lines that come until the log is closed, which begins once reading does."""
     chunks: list[bytes] = []
 
@@ -51,8 +51,10 @@ def _read_all(descriptor: int, log: Log, more: Callable[[], object] = lambda: No
 
     reader = threading.Thread(target=read)
     reader.start()
-    more()
     log.close(20)
+    stream.write("END\n")
+    stream.flush()
+    reader.join()
     return [json.loads(line) for line in b"".join(chunks).splitlines() if line != b"END"]
 
 
@@ -62,9 +64,7 @@ def test_a_reader_that_stopped_holds_nobody_up(pipe: tuple[int, TextIO]) -> None
     log = configure("info", "json", None, stream)
     _say(100)
     assert log.dropped == 0
-    lines = _read_all(reading, log)
-    stream.write("END\n")
-    stream.flush()
+    lines = _read_all(reading, log, stream)
     assert [line["number"] for line in lines] == list(range(len(lines)))
 
 

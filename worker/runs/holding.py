@@ -1,7 +1,5 @@
 """Queued runs that wait because somebody paused their job or an account they run under, or the job is in quarantine."""
 
-from datetime import datetime, timedelta
-
 import sqlalchemy as sa
 
 from worker.config.configuration import JobDefinition
@@ -9,13 +7,9 @@ from worker.model.records import Run
 from worker.runs.book import Book
 from worker.store import accounts, jobs
 
-_FRESH = timedelta(seconds=5)  # so long after a run's claim, which looked, its start need not look again
 
-
-def is_held(connection: sa.Connection, job: JobDefinition, run: Run, now: datetime) -> bool:
+def is_held(connection: sa.Connection, job: JobDefinition, run: Run) -> bool:
     """Tells whether the next attempt of a queued run has to wait until somebody lets its job go on."""
-    if not run.attempt and now - run.created_at < _FRESH:
-        return False
     row = jobs.get(connection, run.job)
     if row is not None and (row.quarantined_at or (row.paused_at and not run.trigger.by_hand)):
         return True

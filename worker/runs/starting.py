@@ -89,7 +89,7 @@ def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now:
     if job is None:
         close(connection, book, run, RunState.SKIPPED, now, Outcome(AttemptState.SKIPPED, Reason.REMOVED))
         return None
-    if holding.is_held(connection, job, run, now):
+    if holding.is_held(connection, job, run):
         locks.release(connection, run.id, [name for name in locks.of_run(run) if name != locks.job_lock(run.job)])
         return None
     if not _holds(connection, run, [locks.LAST_CHANCE] if quarantine.is_last_chance(before) else [], now):
