@@ -78,6 +78,18 @@ def test_its_ticks_and_requests_are_skipped_with_that_reason_and_others_go_on(ma
     assert bench.states("fine") == ["succeeded"]
 
 
+def test_a_run_claimed_a_moment_ago_does_not_start_either(make_bench: Make) -> None:
+    """A daemon that is started anew at once finds runs that were claimed seconds before the last death."""
+    bench = make_bench(definition("poison"))
+    bench.fire("poison", 1)
+    (run,) = bench.runs("poison")
+    bench.now = run.created_at
+    bench.writer.call(lambda connection: jobs.quarantine(connection, "poison", "it dies", bench.now))
+
+    assert _start(bench, "poison", new_id()) is None
+    assert bench.states("poison") == ["queued"]
+
+
 def test_deaths_count_over_the_runs_of_a_job(make_bench: Make) -> None:
     """A second run's first death is the third in a row; what waits of that run waits on."""
     bench = make_bench(definition("poison", overlap="queue"))
