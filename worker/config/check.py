@@ -12,7 +12,7 @@ from worker.config.draft import Draft
 from worker.config.lines import KeyPath, Toml, dotted
 from worker.config.nearest import hint
 from worker.config.sentences import QUOTED, expected, found, sentence
-from worker.config.shape import Kinds, child, is_closed, known_keys, walk
+from worker.config.shape import NONE, Kinds, parts, walk
 from worker.model.secretref import SecretRef
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -25,48 +25,44 @@ def inspect(draft: Draft, path: KeyPath, kinds: Kinds, above: Mapping[KeyPath, K
     A single value where only lists are meant is put into a list. `above` holds the kinds of the tables around.
     """
     around = dict(above)
-    _list_singles(draft, path, kinds)
     for place, value, allowed in walk(draft.at(path), kinds, path):
         around[place] = allowed
-        if isinstance(value, dict) and is_closed(allowed):
+        _list_singles(draft, place, value, allowed)
+        if isinstance(value, dict) and allowed.is_closed:
             for key in value:
-                if key not in known_keys(allowed):
+                if key not in allowed.known_keys:
                     draft.blame((*place, key), _unknown(key, place, around))
-        elif all(kind.base is SecretRef for kind in allowed) and not isinstance(value, dict):
+        elif allowed.bases == {SecretRef} and not isinstance(value, dict):
             draft.blame(place, _no_reference(str(place[-1])))
-        else:
+        elif isinstance(value, str | bool):
             _judge_scalar(draft, place, value, allowed)
 
 
-def _judge_scalar(draft: Draft, place: KeyPath, value: Toml, allowed: Kinds) -> None:
+def _judge_scalar(draft: Draft, place: KeyPath, value: str | bool, allowed: Kinds) -> None:  # noqa: FBT001  a value
     """Notes text, and a truth, where a number belongs: pydantic would read either as one."""
-    strict = all(kind.base in _STRICT and not kind.parsed for kind in allowed)
-    lax = isinstance(value, str) or (isinstance(value, bool) and all(kind.base is not bool for kind in allowed))
-    if strict and lax:
+    strict = allowed.bases <= _STRICT.keys() and not any(kind.parsed for kind in allowed)
+    if strict and (isinstance(value, str) or bool not in allowed.bases):
         wanted = " or ".join(_STRICT[kind.base] for kind in allowed)
         quoted = " without quotes" if isinstance(value, str) and draft.place(place).file else ""
         draft.blame(place, f"expected {wanted}{quoted}, found {found(value, place)}")
 
 
-def _list_singles(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
-    value = draft.at(path)
-    parts: Toml = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in list(parts):
-        allowed = child(kinds, key)
-        if allowed and all(kind.is_list for kind in allowed) and not isinstance(part, list):
+def _list_singles(draft: Draft, path: KeyPath, value: Toml, kinds: Kinds) -> None:
+    """Puts what stands alone in a table or a list, where only a list can be meant, into one."""
+    for key, part in [*parts(value)]:
+        if kinds.child(key).is_list and not isinstance(part, list):
             value[key] = [part]
             if isinstance(part, dict):
                 draft.move((*path, key), (*path, key, 0))
-        _list_singles(draft, (*path, key), allowed)
 
 
 def _unknown(key: str, table: KeyPath, around: Mapping[KeyPath, Kinds]) -> str:
     """Returns the remedy for an unknown key: move it where it slid from, or write it like the nearest known one."""
     for length in range(len(table) - 1, -1, -1):
-        if key in known_keys(around.get(table[:length], ())):
+        if key in around.get(table[:length], NONE).known_keys:
             home = f"[{dotted(table[:length])}]" if length else "the top of the file"
             return f'unknown key "{key}"; it belongs to {home}: write it above the line that begins {dotted(table)}'
-    return f'unknown key "{key}"; {hint(key, known_keys(around[table]))}'
+    return f'unknown key "{key}"; {hint(key, around[table].known_keys)}'
 
 
 def _no_reference(key: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 
 from pydantic import BaseModel
 
@@ -11,7 +12,7 @@ from worker.config.check import inspect, validate
 from worker.config.configuration import JobDefinition
 from worker.config.draft import Draft, Table
 from worker.config.lines import KeyPath
-from worker.config.shape import Kinds, keys_of, kinds_of, walk
+from worker.config.shape import NONE, Kinds, keys_of, kinds_of, walk
 from worker.config.shared import Shared
 from worker.model.blackouts import CalendarEvents
 from worker.model.options import JobOptions
@@ -25,7 +26,8 @@ def complete(draft: Draft, around: dict[KeyPath, Kinds]) -> None:
         if isinstance(draft.at(("defaults",)), dict):
             draft.fill(path, ("defaults",))
         if "timezone" not in job:
-            draft.put((*path, "timezone"), zone, draft.place(("worker", "timezone")))
+            job["timezone"] = zone
+            draft.move(("worker", "timezone"), (*path, "timezone"))
         inspect(draft, path, kinds(draft, name), around)
 
 
@@ -34,8 +36,13 @@ def kinds(draft: Draft, name: str) -> Kinds:
     try:
         options = _options_model(draft.at(("jobs", name, "type")))
     except JobTypeError:
-        return ()
-    return kinds_of(JobOptions | options) if options else ()
+        return NONE
+    return _kinds(options) if options else NONE
+
+
+@cache
+def _kinds(options: type[BaseModel]) -> Kinds:
+    return kinds_of(JobOptions | options)
 
 
 def _options_model(type_name: object) -> type[BaseModel] | None:
@@ -100,9 +107,5 @@ def _with_calendars(text: str, policy: JobOptions) -> str:
 
 
 def _accounts(job: Table, options_model: type[BaseModel], path: KeyPath) -> frozenset[str]:
-    named = walk(job, kinds_of(JobOptions | options_model), path)
-    return frozenset(
-        value
-        for _, value, allowed in named
-        if isinstance(value, str) and {kind.refers_to for kind in allowed} == {"accounts"}
-    )
+    named = walk(job, _kinds(options_model), path)
+    return frozenset(value for _, value, allowed in named if isinstance(value, str) and allowed.refers_to == "accounts")

@@ -24,11 +24,7 @@ class Draft:
 
     def place(self, path: KeyPath) -> Place:
         """Returns where the value at `path` was written; of what was written nowhere, the nearest table around it."""
-        for length in range(len(path), 0, -1):
-            found = self.places.get(path[:length])
-            if found is not None:
-                return found
-        return Place(self.main, None, dotted(path))
+        return self.places.near(path) or Place(self.main, None, dotted(path))
 
     def blame(self, path: KeyPath, message: str) -> None:
         """Notes a problem with the value at `path`; the same problem with the same written key is noted once."""
@@ -66,7 +62,7 @@ class Draft:
         self.places[path] = place
 
     def move(self, source: KeyPath, target: KeyPath) -> None:
-        """Notes that what stood below `source` stands below `target` now; each value keeps its place in its file."""
+        """Notes that what stands at `target` and below it was written at `source`."""
         self.places.move(source, target)
 
     def fill(self, target: KeyPath, source: KeyPath, write: Callable[[Toml], Toml] = deepcopy) -> None:
@@ -78,18 +74,9 @@ class Draft:
         for key, value in given.items():
             if key not in own:
                 own[key] = write(value)
-                self._adopt((*target, key), (*source, key), value)
+                self.move((*source, key), (*target, key))
             elif isinstance(own[key], dict) and isinstance(value, dict) and _same_kind(own[key], value):
                 self.fill((*target, key), (*source, key), write)
-
-    def _adopt(self, target: KeyPath, source: KeyPath, value: Toml) -> None:
-        self.places[target] = self.place(source)
-        if isinstance(value, dict):
-            parts: Toml = value.items()
-        else:
-            parts = enumerate(value) if isinstance(value, list) else ()
-        for key, part in parts:
-            self._adopt((*target, key), (*source, key), part)
 
 
 def _same_kind(own: Table, given: Table) -> bool:

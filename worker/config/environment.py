@@ -8,7 +8,7 @@ from worker.config.draft import Draft
 from worker.config.lines import Toml
 from worker.config.nearest import hint
 from worker.config.places import Place
-from worker.config.shape import child, keys_of, kinds_of
+from worker.config.shape import keys_of, kinds_of
 from worker.model.secretref import SecretRef
 from worker.model.sections import DatabaseOptions, LogOptions, NetworkOptions, WorkerOptions
 
@@ -28,7 +28,7 @@ def variables() -> dict[str, tuple[str, str]]:
         f"{PREFIX}{section}__{key}".upper(): (section, key)
         for section, model in _SECTIONS.items()
         for key in keys_of(model)
-        if all(kind.base is not SecretRef for kind in child(kinds_of(model), key))
+        if SecretRef not in kinds_of(model).child(key).bases
     }
 
 
@@ -53,7 +53,7 @@ def override(draft: Draft, environment: Mapping[str, str]) -> None:
 
 def _typed(text: str, section: str, key: str) -> Toml:
     """Returns the text as the option's type where it reads as that; else the text, for the model to refuse."""
-    wanted = {kind.base for kind in child(kinds_of(_SECTIONS[section]), key) if not kind.parsed}
+    wanted = {kind.base for kind in kinds_of(_SECTIONS[section]).child(key) if not kind.parsed}
     if bool in wanted:
         return _TRUTHS.get(text.strip().lower(), text)
     for number in (int, float):

@@ -10,14 +10,15 @@ from worker.model.sections import DatabaseOptions, OtherDatabaseOptions
 
 _SQLITE = "sqlite:///"
 _FILES = (Path, Calendar)
+_DATABASES = (DatabaseOptions, OtherDatabaseOptions)
 
 
 def absolute(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
     """Makes every path absolute that stands in the table at `path`, those in SQLite URLs included."""
     for at, value, allowed in walk(draft.at(path), kinds, path):
-        if isinstance(value, str) and value and any(kind.base in _FILES for kind in allowed):
+        if isinstance(value, str) and value and not allowed.bases.isdisjoint(_FILES):
             _set(draft, at, str(_folder(draft, at) / Path(value).expanduser()))
-        elif isinstance(value, dict) and any(kind.base in (DatabaseOptions, OtherDatabaseOptions) for kind in allowed):
+        elif isinstance(value, dict) and not allowed.bases.isdisjoint(_DATABASES):
             _absolute_url(draft, (*at, "url"))
 
 
@@ -32,7 +33,7 @@ def _absolute_url(draft: Draft, at: KeyPath) -> None:
 
 
 def _folder(draft: Draft, at: KeyPath) -> Path:
-    return (draft.place(at).file or draft.main).absolute().parent
+    return (draft.places.file(at) or draft.main).absolute().parent
 
 
 def _set(draft: Draft, at: KeyPath, value: Toml) -> None:

@@ -59,13 +59,28 @@ class Places:
             return known
         before = self._before(path) if self._moved else None
         if before is not None:
-            return self.get(before)
+            return self.near(before)
         file = self._files.get(path[:2]) or self._files.get(path[:1])
         line = file.lines.get(path) if file else None
         return Place(file.file, line, dotted(path)) if file and line else None
 
+    def near(self, path: KeyPath) -> Place | None:
+        """Returns where this path was written, or the nearest table around it; None where neither was."""
+        found = (self.get(path[:length]) for length in range(len(path), 0, -1))
+        return next((place for place in found if place is not None), None)
+
+    def file(self, path: KeyPath) -> Path | None:
+        """Returns the file of `near`; no line is counted for that."""
+        for length in range(len(path), 0, -1):
+            known = self._set.get(path[:length])
+            before = self._moved.get(path[:length])
+            if known is not None or before is not None:
+                return known.file if known is not None else self.file(before or ())
+        file = self._files.get(path[:2]) or self._files.get(path[:1])
+        return file.file if file else None
+
     def move(self, source: KeyPath, target: KeyPath) -> None:
-        """Says that what stood at `source` and below it stands at `target` now."""
+        """Says that what stands at `target` and below it was written at `source`."""
         self._moved[target] = source
 
     def _before(self, path: KeyPath) -> KeyPath | None:

@@ -6,7 +6,6 @@ from worker.config.draft import Draft, Table
 from worker.config.lines import KeyPath, Toml, dotted
 from worker.config.nearest import hint
 from worker.config.resources import ASIDE, SECTIONS, WORDS, Section, UnknownEntry, check_likenesses, entry
-from worker.config.shape import known_keys
 
 __all__ = ["built_in", "spread"]
 
@@ -168,4 +167,4 @@ def _field_of(column: str, origin: Toml) -> Toml:
 def _wants_types(draft: Draft, job: KeyPath, destination: Toml) -> bool:
     """Tells whether columns are made of all fields of a record, in a type of job that is told their types."""
     whole = "map" not in draft.at(job) and isinstance(destination, dict) and "table" in destination
-    return whole and "types" in known_keys(kinds(draft, str(job[-1])))
+    return whole and "types" in kinds(draft, str(job[-1])).known_keys

@@ -12,10 +12,9 @@ from worker.config.shape import Kinds, walk
 def check_names(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
     """Notes every name in the table at `path` that refers to nothing."""
     for at, value, allowed in walk(draft.at(path), kinds, path):
-        sections = {kind.refers_to for kind in allowed}
-        if not isinstance(value, str) or len(sections) != 1 or sections == {""}:
+        section = allowed.refers_to
+        if not section or not isinstance(value, str):
             continue
-        (section,) = sections
         known = draft.data.get(section, {})
         if value not in known:
             draft.blame(at, f'unknown {section.removesuffix("s")} "{value}"; {hint(value, known)}')

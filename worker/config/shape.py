@@ -1,9 +1,9 @@
 """What the options models expect at a place of the TOML: asked of the models, before any of them validates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -58,12 +58,55 @@ class Kind:
         return self.base in _LISTS
 
 
-Kinds = tuple[Kind, ...]
+class Kinds(tuple[Kind, ...]):  # noqa: SLOT001  its dictionary holds what was found out
+    """The kinds that one place may have; what follows from them is found out once, for 10,000 jobs ask the same."""
+
+    @cached_property
+    def known_keys(self) -> frozenset[str]:
+        """Every key that may be written in a table of these kinds."""
+        return frozenset({key for kind in self if kind.is_model for key in keys_of(kind.base)})
+
+    @cached_property
+    def is_closed(self) -> bool:
+        """Tells whether a table of these kinds may hold known keys only."""
+        tables = [kind for kind in self if kind.is_model or not kind.is_plain]
+        return bool(tables) and all(kind.is_model and kind.base.model_config.get("extra") != "allow" for kind in tables)
+
+    @cached_property
+    def is_list(self) -> bool:
+        """Tells whether nothing but several values can be meant."""
+        return bool(self) and all(kind.is_list for kind in self)
+
+    @cached_property
+    def bases(self) -> frozenset[Annotation]:
+        """The class of each kind."""
+        return frozenset(kind.base for kind in self)
+
+    @cached_property
+    def refers_to(self) -> str:
+        """The section in which the value must be a name; empty where it need not be one."""
+        sections = {kind.refers_to for kind in self}
+        return sections.pop() if len(sections) == 1 else ""
+
+    @cached_property
+    def _children(self) -> dict[object, "Kinds"]:
+        return {}
+
+    def child(self, part: str | int) -> "Kinds":
+        """Returns the kinds of what stands under a key, or at a place in a list."""
+        slot = part if part in self.known_keys else type(part)  # what is no option's key is as any other
+        found = self._children.get(slot)
+        if found is None:
+            found = self._children[slot] = Kinds(found for kind in self for found in _under(kind, part))
+        return found
+
+
+NONE = Kinds()
 
 
 def kinds_of(annotation: Annotation) -> Kinds:
     """Returns the kinds of an annotation, unions and aliases opened."""
-    return tuple(_opened(annotation, Kind(annotation)))
+    return Kinds(_opened(annotation, Kind(annotation)))
 
 
 def _opened(annotation: Annotation, known: Kind) -> Iterator[Kind]:
@@ -91,26 +134,7 @@ def _key(name: str, info: FieldInfo) -> str:
     return next((alias for alias in (info.validation_alias, info.alias) if isinstance(alias, str)), name)
 
 
-@lru_cache(maxsize=4096)
-def known_keys(kinds: Kinds) -> frozenset[str]:
-    """Returns every key that may be written in a table of these kinds."""
-    return frozenset({key for kind in kinds if kind.is_model for key in keys_of(kind.base)})
-
-
-@lru_cache(maxsize=4096)
-def is_closed(kinds: Kinds) -> bool:
-    """Tells whether a table of these kinds may hold known keys only."""
-    tables = [kind for kind in kinds if kind.is_model or not kind.is_plain]
-    return bool(tables) and all(kind.is_model and kind.base.model_config.get("extra") != "allow" for kind in tables)
-
-
-@lru_cache(maxsize=4096)
-def child(kinds: Kinds, part: str | int) -> Kinds:
-    """Returns the kinds of what stands under a key, or at a place in a list."""
-    return tuple(found for kind in kinds for found in _under(kind, part))
-
-
-def _under(kind: Kind, part: str | int) -> Kinds:
+def _under(kind: Kind, part: str | int) -> tuple[Kind, ...]:
     arguments = get_args(kind.type)
     if kind.is_model and part in keys_of(kind.base):
         return kinds_of(_whole(keys_of(kind.base)[str(part)]))
@@ -128,12 +152,17 @@ def _whole(info: FieldInfo) -> Annotation:
 
 def walk(value: Toml, kinds: Kinds, path: KeyPath) -> Iterator[tuple[KeyPath, Toml, Kinds]]:
     """Yields each value with its path and the kinds the models allow there, outer ones first, where they allow any."""
-    if not kinds:
-        return
-    yield path, value, kinds
+    left = [(path, value, kinds)]
+    while left:
+        place, found, allowed = left.pop()
+        if allowed:
+            yield place, found, allowed
+            inside = (((*place, key), part, allowed.child(key)) for key, part in reversed([*parts(found)]))
+            left.extend(inside)
+
+
+def parts(value: Toml) -> Iterable[tuple[str | int, Toml]]:
+    """Returns what a table or a list holds, by key or number; nothing of anything else."""
     if isinstance(value, dict):
-        for key in list(value):
-            yield from walk(value[key], child(kinds, key), (*path, key))
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from walk(part, child(kinds, index), (*path, index))
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
