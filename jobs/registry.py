@@ -32,6 +32,11 @@ def job_class(name: str) -> type[Job[Any]]:
     return _loaded(plugin)
 
 
+def is_built_in(name: str) -> bool:
+    """Tells whether a type of job comes with the worker."""
+    return name in _BUILT_IN
+
+
 def names() -> list[str]:
     """Returns the types of jobs that can be configured; a plug-in counts before it is loaded."""
     return sorted({*_BUILT_IN, *_plugins()})

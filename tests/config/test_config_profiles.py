@@ -192,3 +192,10 @@ def test_a_fault_in_a_profile_is_told_there(problems: Problems, good: str) -> No
 def test_the_profiles_that_come_with_the_worker() -> None:
     """Both APIs of the product's first users are known, and two with other habits."""
     assert built_in() == ["github", "google_calendar", "servicenow", "tangoe"]
+
+
+def test_an_account_that_is_no_name_is_told(problems: Problems) -> None:
+    """Beside a resource too, which cannot be looked up then: the job must not fall out in silence."""
+    [problem] = problems(_TANGOE + _job('account = 5, resource = "devices"'))
+    assert problem.key == "jobs.j.source.resource"
+    assert "the name of an account" in problem.message

@@ -13,7 +13,7 @@ def check_acting(draft: Draft) -> None:
     known = {name: tuple(table) if isinstance(table, dict) else () for name, table in headers.items()}
     for name, account in draft.tables("accounts").items():
         _check(draft, ("accounts", name), account, known[name])
-    for name, job in draft.tables("jobs").items():
+    for name, job in draft.jobs().items():
         for path, table in _tables(job, ("jobs", name)):
             account = table.get("account")
             if isinstance(account, str) and account in known:

@@ -1,7 +1,7 @@
 """One table of the draft checked against its models: every problem noted, with the key that a person typed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -12,30 +12,36 @@ from worker.config.draft import Draft
 from worker.config.lines import KeyPath, Toml, dotted
 from worker.config.nearest import hint
 from worker.config.sentences import QUOTED, expected, found, sentence
-from worker.config.shape import NONE, Kinds, parts, walk
+from worker.config.shape import NONE, Kinds, Spot, parts, walk
 from worker.model.secretref import SecretRef
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+_SECRET = frozenset({SecretRef})
 _STRICT = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def inspect(draft: Draft, path: KeyPath, kinds: Kinds, above: Mapping[KeyPath, Kinds]) -> None:
+def inspect(draft: Draft, path: KeyPath, kinds: Kinds, above: Mapping[KeyPath, Kinds]) -> list[Spot]:
     """Notes what can be said without a validator: unknown keys, secrets written out, text where a number belongs.
 
-    A single value where only lists are meant is put into a list. `above` holds the kinds of the tables around.
+    A single value where only lists are meant is put into a list. `above` holds the kinds of the tables around. Returns
+    every place that was looked at.
     """
     around = dict(above)
-    for place, value, allowed in walk(draft.at(path), kinds, path):
+    spots: list[Spot] = []
+    for spot in walk(draft.at(path), kinds, path):
+        place, value, allowed = spot
+        spots.append(spot)
         around[place] = allowed
         _list_singles(draft, place, value, allowed)
         if isinstance(value, dict) and allowed.is_closed:
             for key in value:
                 if key not in allowed.known_keys:
                     draft.blame((*place, key), _unknown(key, place, around))
-        elif allowed.bases == {SecretRef} and not isinstance(value, dict):
+        elif allowed.bases == _SECRET and not isinstance(value, dict):
             draft.blame(place, _no_reference(str(place[-1])))
         elif isinstance(value, str | bool):
             _judge_scalar(draft, place, value, allowed)
+    return spots
 
 
 def _judge_scalar(draft: Draft, place: KeyPath, value: str | bool, allowed: Kinds) -> None:  # noqa: FBT001  a value
@@ -72,7 +78,7 @@ def _no_reference(key: str) -> str:
     )
 
 
-def validate(draft: Draft, path: KeyPath, model: type[ModelT], keys: set[str] | None = None) -> ModelT | None:
+def validate(draft: Draft, path: KeyPath, model: type[ModelT], keys: Collection[str] | None = None) -> ModelT | None:
     """Returns the table at `path` as a model, of which only `keys` are given where they are named; None if refused."""
     table = draft.at(path)
     given = {key: table[key] for key in table if key in keys} if keys is not None else table

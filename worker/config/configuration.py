@@ -37,6 +37,7 @@ class JobDefinition:
     hash: str  # SHA-256 of `text`, hexadecimal; differs wherever the definition does
     text: str  # canonical JSON; secrets are references in it
     accounts: frozenset[str] = frozenset()  # those it runs under
+    written: bytes = field(default=b"", repr=False, compare=False)  # what it was made of: see `kept`
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Configuration:
     files: tuple[Path, ...]  # the main file first
     places: Places = field(repr=False, compare=False)
     profiles: Mapping[str, Table] = field(default_factory=dict, repr=False)  # those that are used, and the user's own
+    ground: bytes = field(default=b"", repr=False, compare=False)  # what all jobs stand on: see `kept`
 
     @cached_property
     def hash(self) -> str:

@@ -20,6 +20,8 @@ class Draft:
     data: Table = field(default_factory=dict)
     places: Places = field(default_factory=Places)
     problems: list[Problem] = field(default_factory=list)
+    whole: bool = True  # every file could be read
+    kept: set[str] = field(default_factory=set)  # jobs whose definition is known from an earlier reading
     unfinished: set[KeyPath] = field(default_factory=set)  # tables whose profile could not be put beneath them
 
     def place(self, path: KeyPath) -> Place:
@@ -52,6 +54,10 @@ class Draft:
         """Returns the tables of a section by name, without what is no table."""
         found = self.data.get(section)
         return {name: table for name, table in found.items() if isinstance(table, dict)} if found else {}
+
+    def jobs(self) -> dict[str, Table]:
+        """Returns the tables of the jobs that are to be defined: all but those kept."""
+        return {name: table for name, table in self.tables("jobs").items() if name not in self.kept}
 
     def put(self, path: KeyPath, value: Toml, place: Place) -> None:
         """Sets a value with one place for it and all it holds; tables on the way are made."""

@@ -8,7 +8,7 @@ from worker.config.check import validate
 from worker.config.environment import override
 from worker.config.includes import alone
 from worker.config.paths import absolute
-from worker.config.shape import kinds_of
+from worker.config.shape import kinds_of, walk
 from worker.model.errors import ConfigurationError
 from worker.model.sections import OWN_DATABASE, DatabaseOptions
 from worker.model.values import Options
@@ -30,7 +30,7 @@ def database_options(main: Path, environment: Mapping[str, str] = os.environ) ->
         override(draft, environment)
         draft.problems.clear()  # variables of other sections, which are not looked at
         draft.data = {"database": {"url": OWN_DATABASE} | draft.data.get("database", {})}
-        absolute(draft, (), kinds_of(_Own))
+        absolute(draft, walk(draft.data, kinds_of(_Own), ()))
         options = validate(draft, ("database",), DatabaseOptions)
         if options is not None:
             return options

@@ -11,25 +11,24 @@ from worker.model.errors import Problem
 NAMED = ("accounts", "databases", "profiles", "jobs")  # sections that hold tables by name
 
 
-def join(main: Path) -> tuple[Draft, tuple[Path, ...], bool]:
-    """Returns the draft, the files it was made of in their order, and whether every file could be read."""
+def join(main: Path) -> tuple[Draft, tuple[Path, ...]]:
+    """Returns the draft, and the files it was made of in their order."""
     draft = Draft(main)
     document = read_document(main)
     if isinstance(document, Problem):
         draft.problems.append(document)
-        return draft, (main,), False
+        return draft, (main,)
     _adopt(draft, document, tuple(document.data))
-    whole = True
     files = [main]
     for file in _included(draft, main):
         files.append(file)
         found = read_document(file)
         if isinstance(found, Problem):
             draft.problems.append(found)
-            whole = False
+            draft.whole = False
         else:
             _adopt_included(draft, found)
-    return draft, tuple(files), whole
+    return draft, tuple(files)
 
 
 def alone(main: Path, section: str) -> Draft:

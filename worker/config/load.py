@@ -8,18 +8,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from worker.config import definitions, profiles
+from worker.config import definitions, kept, profiles
 from worker.config.acting import check_acting
 from worker.config.check import inspect, validate
 from worker.config.configuration import Configuration, JobDefinition
 from worker.config.draft import Draft
 from worker.config.environment import override
 from worker.config.includes import NAMED, join
-from worker.config.lines import KeyPath
 from worker.config.paths import absolute
 from worker.config.references import check_names, check_order
 from worker.config.sentences import found
-from worker.config.shape import Kinds, kinds_of
+from worker.config.shape import kinds_of
 from worker.config.whole import Whole
 from worker.model.account import AccountOptions
 from worker.model.errors import ConfigurationError, Problem
@@ -32,38 +31,43 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 _WHOLE = kinds_of(Whole)
 
 
-def load(path: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
-    """Returns the configuration in a TOML file and those it includes; raises ConfigurationError with every problem."""
-    draft, files, readable = join(path)
+def load(path: Path, environment: Mapping[str, str] = os.environ, before: Configuration | None = None) -> Configuration:
+    """Returns the configuration in a TOML file and those it includes; raises ConfigurationError with every problem.
+
+    Jobs that are as they were `before`, and stand on the same ground, keep their definitions.
+    """
+    draft, files = join(path)
     if draft.problems and not draft.data:
         raise ConfigurationError(draft.problems)
     override(draft, environment)
     _set_defaults(draft)
     _check_tables(draft)
+    ground, signs = kept.ground(draft), kept.written(draft)
+    same = kept.untouched(draft, signs, before) if before and before.ground == ground else {}
+    draft.kept.update(same)
     profiles.spread(draft)
-    units = _units(draft)
-    texts = definitions.effective(draft)
-    for at, kinds in units:
-        absolute(draft, at, kinds)
-        if readable:  # else what is referred to may stand in the file that cannot be read
-            check_names(draft, at, kinds)
-    return _result(draft, files, texts)
-
-
-def _result(draft: Draft, files: tuple[Path, ...], texts: Mapping[str, str]) -> Configuration:
-    """Returns the validated draft; raises ConfigurationError."""
-    sections: dict[str, Any] = {name: _section(draft, name) for name in Sections.model_fields}
-    accounts = _validated(draft, "accounts", AccountOptions)
-    databases = _validated(draft, "databases", OtherDatabaseOptions)
+    spots = inspect(draft, (), _WHOLE, {})
+    said = definitions.complete(draft, {(): _WHOLE}, signs)
+    absolute(draft, spots)
+    check_names(draft, spots)
+    sections = _sections(draft)
     check_order(draft)
     check_acting(draft)
-    jobs = definitions.define_all(draft, texts)
+    names = list(draft.tables("jobs"))
+    defined = {**same, **definitions.define_all(draft, said)}
     if draft.problems:
         raise ConfigurationError(_in_order(draft.problems, files))
-    known = draft.tables("profiles")
-    return Configuration(
-        **sections, accounts=accounts, databases=databases, jobs=jobs, files=files, places=draft.places, profiles=known
-    )
+    jobs, known = {name: defined[name] for name in names}, draft.tables("profiles")
+    return Configuration(**sections, jobs=jobs, files=files, places=draft.places, profiles=known, ground=ground)
+
+
+def _sections(draft: Draft) -> dict[str, Any]:
+    """Returns every validated section but the jobs; notes what is wrong with them."""
+    return {
+        **{name: _section(draft, name) for name in Sections.model_fields},
+        "accounts": _validated(draft, "accounts", AccountOptions),
+        "databases": _validated(draft, "databases", OtherDatabaseOptions),
+    }
 
 
 def _set_defaults(draft: Draft) -> None:
@@ -86,14 +90,6 @@ def _check_tables(draft: Draft) -> None:
                 del draft.data[section][name]
             elif not re.fullmatch(NAME, name):
                 draft.blame(path, "expected a name of at most 63 small letters, digits, _ . and -, found another")
-
-
-def _units(draft: Draft) -> list[tuple[KeyPath, Kinds]]:
-    """Returns every part of the draft with the kinds of its keys, after noting what needs no validator."""
-    inspect(draft, (), _WHOLE, {})
-    definitions.complete(draft, {(): _WHOLE})
-    jobs = draft.tables("jobs")
-    return [((), _WHOLE), *((("jobs", name), definitions.kinds(draft, name)) for name in jobs)]
 
 
 def _section(draft: Draft, name: str) -> BaseModel | None:

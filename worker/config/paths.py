@@ -1,10 +1,11 @@
 """Relative paths made absolute: taken from the folder of the file that names them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from worker.config.draft import Draft
 from worker.config.lines import KeyPath, Toml
-from worker.config.shape import Kinds, walk
+from worker.config.shape import Spot
 from worker.model.calendars import Calendar
 from worker.model.sections import DatabaseOptions, OtherDatabaseOptions
 
@@ -13,9 +14,9 @@ _FILES = (Path, Calendar)
 _DATABASES = (DatabaseOptions, OtherDatabaseOptions)
 
 
-def absolute(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
-    """Makes every path absolute that stands in the table at `path`, those in SQLite URLs included."""
-    for at, value, allowed in walk(draft.at(path), kinds, path):
+def absolute(draft: Draft, spots: Iterable[Spot]) -> None:
+    """Makes every path absolute that stands at these places, those in SQLite URLs included."""
+    for at, value, allowed in spots:
         if isinstance(value, str) and value and not allowed.bases.isdisjoint(_FILES):
             _set(draft, at, str(_folder(draft, at) / Path(value).expanduser()))
         elif isinstance(value, dict) and not allowed.bases.isdisjoint(_DATABASES):

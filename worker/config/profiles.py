@@ -25,7 +25,7 @@ def spread(draft: Draft) -> None:
     for name, account in draft.tables("accounts").items():
         if isinstance(account.get("profile"), str) and account["profile"]:
             _fill_account(draft, name, account["profile"])
-    for name in draft.tables("jobs"):
+    for name in draft.jobs():
         _fill_job(draft, ("jobs", name))
 
 
@@ -112,6 +112,8 @@ def _profile_of(draft: Draft, path: KeyPath, account: Toml, word: str) -> KeyPat
     place = (*path, "resource")
     if account is None:
         draft.blame(place, f"a {word} of a profile needs the account whose profile knows it; add account")
+    elif not isinstance(account, str):
+        draft.blame(place, f"a {word} of a profile needs the name of an account, found something else")
     options = draft.tables("accounts").get(account) if isinstance(account, str) else None
     if options is None:
         return None  # an account that is not configured is told where names are checked

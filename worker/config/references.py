@@ -1,23 +1,27 @@
 """Names that must be configured elsewhere: accounts, databases, jobs; and no circle of jobs after each other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from worker.config.draft import Draft
-from worker.config.lines import KeyPath
 from worker.config.nearest import hint
-from worker.config.shape import Kinds, walk
+from worker.config.shape import Spot
 
 
-def check_names(draft: Draft, path: KeyPath, kinds: Kinds) -> None:
-    """Notes every name in the table at `path` that refers to nothing."""
-    for at, value, allowed in walk(draft.at(path), kinds, path):
+def check_names(draft: Draft, spots: Iterable[Spot]) -> None:
+    """Notes every name at these places that refers to nothing, unless it may stand in a file that cannot be read."""
+    for at, value, allowed in spots if draft.whole else ():
         section = allowed.refers_to
         if not section or not isinstance(value, str):
             continue
         known = draft.data.get(section, {})
         if value not in known:
             draft.blame(at, f'unknown {section.removesuffix("s")} "{value}"; {hint(value, known)}')
+
+
+def accounts_in(spots: Iterable[Spot]) -> frozenset[str]:
+    """Returns the accounts that are named at these places."""
+    return frozenset(value for _, value, allowed in spots if allowed.refers_to == "accounts" and isinstance(value, str))
 
 
 def check_order(draft: Draft) -> None:
@@ -36,7 +40,8 @@ def check_order(draft: Draft) -> None:
 
 def _parents(draft: Draft, job: str) -> tuple[str, ...]:
     written = draft.at(("jobs", job, "schedule", "after"))
-    return tuple(name for name in written if isinstance(name, str)) if isinstance(written, list) else ()
+    names = written if isinstance(written, list) else [written]  # a job that is kept stands as it was written
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def _circles(parents: Mapping[str, tuple[str, ...]]) -> Iterator[list[str]]:

@@ -150,15 +150,19 @@ def _whole(info: FieldInfo) -> Annotation:
     return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
 
 
-def walk(value: Toml, kinds: Kinds, path: KeyPath) -> Iterator[tuple[KeyPath, Toml, Kinds]]:
-    """Yields each value with its path and the kinds the models allow there, outer ones first, where they allow any."""
-    left = [(path, value, kinds)]
+Spot = tuple[KeyPath, Toml, Kinds]  # a value with its path and the kinds the models allow there
+
+
+def walk(value: Toml, kinds: Kinds, path: KeyPath) -> Iterator[Spot]:
+    """Yields each value for which the models allow any kind, outer ones first."""
+    left = [(path, value, kinds)] if kinds else []
     while left:
-        place, found, allowed = left.pop()
-        if allowed:
-            yield place, found, allowed
-            inside = (((*place, key), part, allowed.child(key)) for key, part in reversed([*parts(found)]))
-            left.extend(inside)
+        place, found, allowed = spot = left.pop()
+        yield spot
+        for key, part in reversed([*parts(found)]):
+            below = allowed.child(key)
+            if below:
+                left.append(((*place, key), part, below))
 
 
 def parts(value: Toml) -> Iterable[tuple[str | int, Toml]]:

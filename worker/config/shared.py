@@ -16,6 +16,7 @@ class Shared:
 
     def __init__(self) -> None:
         self._models: dict[Hashable, BaseModel] = {}
+        self._kept: set[int] = set()  # the ids of these
         self._written: dict[frozenset[str], set[str]] = {}
         self._nothing: dict[str, Any] = {}
         self._names: dict[frozenset[str], frozenset[str]] = {}
@@ -26,6 +27,8 @@ class Shared:
 
     def once(self, model: ModelT) -> ModelT:
         """Returns the model, or one seen before that is equal to it; its parts are such too."""
+        if id(model) in self._kept:
+            return model
         values = vars(model)
         for name, value in values.items():
             if isinstance(value, BaseModel):
@@ -38,6 +41,7 @@ class Shared:
             found: Any = self._models.setdefault(self._key(model), model)
         except TypeError:  # it holds what has no hash
             return model
+        self._kept.add(id(found))
         return found  # type: ignore[no-any-return]
 
     def _key(self, model: BaseModel) -> Hashable:

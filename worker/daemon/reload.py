@@ -106,7 +106,7 @@ class Reloader:
     def _prepared(self) -> Configured:
         """Returns what follows from the files as they are; nothing is changed by it."""
         self._stay()
-        configuration = load(self._path)
+        configuration = load(self._path, before=self._worker.live.current.configuration)
         verify(configuration)
         secrets = fetch(configuration)
         ground = self._worker.ground
