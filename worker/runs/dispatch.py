@@ -1,7 +1,7 @@
 """What becomes of due ticks and of ticks that were missed: one transaction each, then to the engine."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -16,6 +16,7 @@ from worker.runs.candidates import of_stray_tick, of_tick
 from worker.runs.catchup import of_downtime
 from worker.runs.claims import record
 from worker.runs.ending import Ended
+from worker.runs.fresh import Fresh
 from worker.store import jobs
 from worker.store.writer import Writer
 
@@ -31,6 +32,7 @@ class Dispatch:
     submit: Callable[[int, int], None]  # a run's id and its priority
     events: Events
     now: Callable[[], datetime]
+    fresh: Fresh = field(default_factory=Fresh, kw_only=True)  # what was submitted and not begun
 
     def fire(self, ticks: Sequence[Tick]) -> None:
         """Records the ticks due at this instant, a thousand in one transaction: the first start while the last wait.
@@ -65,6 +67,7 @@ class Dispatch:
             if run.state is RunState.QUEUED and run.not_before:
                 continue  # the inbox submits it when its time has come
             if run.state is RunState.QUEUED:
+                self.fresh.keep(run)
                 self.submit(run.id, run.priority)
             elif run.state.ended:
                 reason = run.reason or "unknown"

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -137,7 +138,7 @@ class Executor:
         self._dispatch.pass_on(ended)
 
     def _start(self, run_id: int) -> Ticket[Started | None]:
-        asked = Start(self._book(), run_id, self._node_id, self._dispatch.now())
+        asked = Start(self._book(), run_id, self._node_id, self._dispatch.now(), self._dispatch.fresh.take(run_id))
         return self._writer.submit_one(start_many, asked)
 
     def _take_up(self, started: Started) -> Underway:
@@ -151,11 +152,7 @@ class Executor:
 
     def _carry_out(self, underway: Underway) -> Outcome:
         """Has the job do its work, in the thread that is to do it; returns how it ended."""
-        run = underway.started.run
-        with structlog.contextvars.bound_contextvars(job=run.job, run=run.id, attempt=run.attempt):
-            self._tell_started(underway)
-            error = self._perform(underway)
-        return self._judge(underway, error)
+        return self._judge(underway, copy_context().run(self._perform, underway))
 
     def _tell_started(self, underway: Underway) -> None:
         run, schedule = underway.started.run, underway.started.definition.policy.schedule
@@ -166,9 +163,12 @@ class Executor:
         self._events.emit(RunStarted(run.job, run.id, run.attempt, run.trigger, late_s))
 
     def _perform(self, underway: Underway) -> BaseException | None:
-        definition = underway.started.definition
+        """Has the job do its work, in a context of its own: whatever is logged there names the run."""
+        definition, run = underway.started.definition, underway.started.run
+        structlog.contextvars.bind_contextvars(job=run.job, run=run.id, attempt=run.attempt)
+        self._tell_started(underway)
         try:
-            work(definition, underway.started.run, underway.context, underway.resources)
+            work(definition, run, underway.context, underway.resources)
         except BaseException as error:  # noqa: BLE001  whatever a job raises, its run must end with a row
             return error
         return None

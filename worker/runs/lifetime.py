@@ -181,7 +181,8 @@ class Life:
 
     def _start_all(self, wanted: Sequence[int]) -> None:
         world, now = self._world, self._world.now()
-        asked = [Start(world.book, run_id, self._node, now) for run_id in wanted]
+        fresh = self._dispatch.fresh
+        asked = [Start(world.book, run_id, self._node, now, fresh.take(run_id)) for run_id in wanted]
         for started in self._writer.call(lambda connection: start_many(connection, asked)):
             if started is not None:
                 self._running.add(started.run.id)

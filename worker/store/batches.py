@@ -16,7 +16,7 @@ from jobs.contract import Counts
 from worker.model.records import AttemptState, Run, RunState
 from worker.store.dialect import spelled
 from worker.store.many import Many, among, bound, changing, inserting, words
-from worker.store.runrows import HELD, run_of
+from worker.store.runrows import HELD, QUEUED, run_of
 from worker.store.tables import attempts, calls, jobs, locks, runs
 
 _SUMMED = ("read", "written", "unchanged", "deleted", "rejected", "pages")
@@ -45,9 +45,9 @@ _FINISH = changing(
 
 
 class Startable(NamedTuple):
-    """A run that is to start, as it was found; its row is locked until the transaction ends."""
+    """A queued run that was not attempted yet; its row is locked until the transaction ends."""
 
-    run: Run
+    run_id: int
     holds: bool  # every lock that it needs
     paused: bool  # its job, or that is in quarantine
     covered: datetime | None  # up to when runs of its job have covered the time
@@ -84,8 +84,9 @@ def _startable(dialect: str) -> sa.Select[Any]:
     reached = sa.select(sa.func.max(past.c.window_until)).where(past.c.job == runs.c.job, past.c.state == succeeded)
     own = reached.where(past.c.trigger.not_in(map(spelled, HELD)))
     covered = sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery())
-    query = sa.select(runs, sa.func.coalesce(holds, sa.false()).label("holds"), paused, covered.label("covered"))
-    ours = query.where(among(dialect, runs.c.id, "ids")).order_by(runs.c.id)
+    query = sa.select(runs.c.id, sa.func.coalesce(holds, sa.false()).label("holds"), paused, covered.label("covered"))
+    fresh = query.where(runs.c.state == QUEUED, runs.c.attempt == 0)
+    ours = fresh.where(among(dialect, runs.c.id, "ids")).order_by(runs.c.id)
     return ours.with_for_update(skip_locked=True, of=runs)
 
 
@@ -102,10 +103,21 @@ def _endable(dialect: str) -> sa.Select[Any]:
     return plain.order_by(attempts.c.run_id).with_for_update(of=[attempts, runs])
 
 
-def startable(connection: sa.Connection, ids: Iterable[int]) -> list[Startable]:
-    """Returns those of the runs that another transaction has not locked just now."""
+def startable(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Startable]:
+    """Returns those of the runs that wait for their first attempt and that no other transaction has locked just now."""
     rows = connection.execute(_startable(connection.dialect.name), {"ids": sorted(ids)})
-    return [Startable(run_of(row), row.holds, row.paused, row.covered) for row in rows]
+    return {row[0]: Startable(*row) for row in rows}
+
+
+@cache
+def _read(dialect: str) -> sa.Select[Any]:
+    return sa.select(runs).where(among(dialect, runs.c.id, "ids"))
+
+
+def read(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Run]:
+    """Returns the runs by their ids."""
+    rows = connection.execute(_read(connection.dialect.name), {"ids": list(ids)}) if ids else ()
+    return {run.id: run for run in map(run_of, rows)}
 
 
 def start(connection: sa.Connection, begun: Sequence[Run], node_id: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import Processor
 
 from worker.model.events import LogLinesLost
 from worker.model.listening import Event
@@ -15,6 +15,7 @@ from worker.watch.outlet import LAST_WORDS_S, Outlet, open_outlet
 
 _FLOOR = ("alembic", "apscheduler", "requests", "sqlalchemy", "urllib3")  # below WARNING: URLs, statements, chatter
 _LEVELS = ("critical", "error", "warning", "info", "debug")
+_NUMBERS = {name: logging.getLevelNamesMapping()[name.upper()] for name in _LEVELS}
 
 
 class _Relay:
@@ -22,7 +23,7 @@ class _Relay:
 
     def __init__(self) -> None:
         self.outlet = Outlet(None)
-        self.voice: FilteringBoundLogger | None = None  # tells events; None while no log is configured
+        self.level: int | None = None  # of the least grave event that is told; None while no log is configured
 
     def write(self, line: bytes) -> None:
         """Passes a rendered line on."""
@@ -56,7 +57,7 @@ class Log:
     def speak(self, level: str, format: str) -> None:  # noqa: A002  # the option's name in [log]
         """Goes on at another level or in another form; where the lines go stays."""
         _speak(self._outlet, level, format, self._terminal)
-        _set_levels(logging.getLevelNamesMapping()[level.upper()])
+        _set_levels(_NUMBERS[level])
 
     @property
     def dropped(self) -> int:
@@ -76,7 +77,7 @@ class Log:
         What waits to be written has so long to go out.
         """
         if _relay.outlet is self._outlet:
-            _relay.voice = None
+            _relay.level = None
             structlog.reset_defaults()
         logging.captureWarnings(capture=False)
         logging.getLogger().removeHandler(self._bridge)
@@ -102,7 +103,7 @@ def configure(
     terminal = file is None and target is not None and target.isatty()
     _relay.outlet = outlet = open_outlet(file, target)
     _speak(outlet, level, format, terminal)
-    return Log(outlet, _Bridge(), logging.getLevelNamesMapping()[level.upper()], terminal=terminal)
+    return Log(outlet, _Bridge(), _NUMBERS[level], terminal=terminal)
 
 
 def _speak(outlet: Outlet, level: str, form: str, terminal: bool) -> None:  # noqa: FBT001  a fact, no choice
@@ -115,7 +116,7 @@ def _speak(outlet: Outlet, level: str, form: str, terminal: bool) -> None:  # no
         logger_factory=lambda *_names: _relay,
         cache_logger_on_first_use=True,
     )
-    _relay.voice = structlog.get_logger().bind()
+    _relay.level = _NUMBERS[level]
 
 
 def _set_levels(level: int) -> None:
@@ -136,8 +137,8 @@ def dropped() -> int:
 
 def log_event(event: Event) -> None:
     """Tells an event as one line: its name, its level, its facts; to be handed to `Events.listen`."""
-    if _relay.voice is not None:
-        getattr(_relay.voice, event.level)(event.name, **event.facts())
+    if _relay.level is not None and _NUMBERS[event.level] >= _relay.level:  # without a logger's detours
+        _relay.write(_rendered(event.level, {"event": event.name, **event.facts()}))
 
 
 class _Bridge(logging.Handler):
@@ -154,7 +155,7 @@ class _Bridge(logging.Handler):
 
 
 def _line(record: logging.LogRecord) -> bytes:
-    level = next((name for name in _LEVELS if record.levelno >= getattr(logging, name.upper())), "debug")
+    level = next((name for name in _LEVELS if record.levelno >= _NUMBERS[name]), "debug")
     line: Any = {"event": _message(record), "logger": record.name}
     if record.exc_info:
         line["exc_info"] = record.exc_info
