@@ -19,7 +19,7 @@ _WAITS = "state = 'queued' AND mutex IS NOT NULL"
 _BY_STATE = {  # indexes of runs that hold some states only: their columns, and which states
     "ix_runs_succeeded": (["job", "id"], "state = 'succeeded'"),
     "ix_runs_failed": (["job", "id"], "state = 'failed'"),
-    "ix_runs_unsuccessful": (["state", "id"], "state IN ('cancelled', 'failed', 'missed', 'skipped')"),
+    "ix_runs_unsuccessful": (["state", "id"], "state <> 'queued' AND state <> 'running' AND state <> 'succeeded'"),
 }
 _JOB_HEALTH = """
 CREATE VIEW job_health AS

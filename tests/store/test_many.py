@@ -7,7 +7,7 @@ import pytest
 from worker.model.records import Reason, Run, RunState, Trigger
 from worker.store import jobs, locks, openruns, runs, tables
 from worker.store.database import Database
-from worker.store.many import bound, inserting
+from worker.store.many import binding, inserting
 
 _MANY = 66_000  # PostgreSQL takes 65,535 parameters, SQLite 32,766 where nobody raised it
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def test_more_jobs_than_a_statement_takes_parameters_are_looked_up(database: Dat
     with database.write() as connection:
         locks.take(connection, [(locks.job_lock("job-65999"), 7)], NOON)
         assert locks.holders(connection, [locks.job_lock(name) for name in names]) == {"job:job-65999": 7}
-        assert jobs.locked(connection, names) == {}
+        assert jobs.standing(connection, names) == {}
 
 
 def test_a_statement_tells_how_many_rows_were_new(database: Database) -> None:
@@ -41,7 +41,7 @@ def test_a_statement_tells_how_many_rows_were_new(database: Database) -> None:
     insert = inserting(tables.locks, ["name", "run_id", "attempt", "taken_at"])
 
     with database.write() as connection:
-        at = bound(connection, NOON)
+        at = binding(connection)(NOON)
         assert insert.execute(connection, [("job:a", 1, 0, at), ("job:b", 2, 0, at)]) == 2
         assert insert.execute(connection, [("job:a", 3, 0, at), ("job:c", 3, 0, at), ("job:c", 4, 0, at)]) == 1
         assert insert.execute(connection, [("job:a", 3, 0, at)]) == 0

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from jobs.contract import Json
 from worker.config.configuration import JobDefinition
@@ -36,6 +37,7 @@ def backfill_cause(backfill_id: int, at: datetime) -> str:
     return f"{backfill_causes(backfill_id)}{_instant(at)}"
 
 
+@lru_cache(maxsize=256)  # what falls due at once shares its instant
 def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 

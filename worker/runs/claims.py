@@ -21,7 +21,7 @@ _SKEW = timedelta(minutes=5)  # clocks of nodes differ by less
 class Situation:
     """What the decision looks at, read inside the transaction."""
 
-    jobs: Mapping[str, jobs.JobRow]
+    jobs: Mapping[str, jobs.Standing]
     unusable: frozenset[str]  # accounts that are blocked or wait for a login
     paused: frozenset[str]  # accounts that somebody paused
     holders: Mapping[str, int]  # who holds which lock
@@ -43,7 +43,7 @@ def record(connection: sa.Connection, book: Book, candidates: Sequence[Run], now
 
 
 def _situation(connection: sa.Connection, names: Sequence[str], now: datetime) -> Situation:
-    rows, barred = jobs.locked(connection, names), accounts.barred(connection, now)
+    rows, barred = jobs.standing(connection, names), accounts.barred(connection, now)
     holders = locks.holders(connection, [locks.job_lock(name) for name in names])
     held = [name for name in names if locks.job_lock(name) in holders]
     filling = frozenset(openruns.filling_only(connection, held)) if held else frozenset()
@@ -115,7 +115,7 @@ def _accounts_say(job: JobDefinition, run: Run, situation: Situation) -> Reason 
 def _quiet(book: Book, run: Run, now: datetime) -> Reason | None:
     """Returns the reason where a run is due, or would begin late, in a blackout of its job; who asks by hand knows."""
     job = book.get(run.job)
-    if job is None or run.trigger.by_hand:
+    if job is None or not job.policy.blackout or run.trigger.by_hand:
         return None
     due = run.not_before or run.tick or now
     begins = now if now - due > _PROMPT else due

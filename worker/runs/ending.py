@@ -41,12 +41,13 @@ def end_many(connection: sa.Connection, asked: Sequence[End]) -> list[Ended]:
     The jobs that come after them are claimed together. Asked again after an unknown commit, with the same times, it
     knows the ends as its own; what those set free is in the ledger, where the inbox finds it.
     """
-    plain = {one.run.id for one in asked if _is_plain(one)}
-    found = batches.endable(connection, plain) if plain else {}
+    plain = {place: one.run.id for place, one in enumerate(asked) if _is_plain(one)}
+    found = batches.endable(connection, set(plain.values())) if plain else {}
     finishes: dict[int, batches.Finish] = {}  # by place, so that of two ends of one attempt the second finds it ended
-    for place, one in enumerate(asked):
-        if _is_plain(one) and (attempt := found.pop(one.run.id, None)):
-            finishes[place] = batches.Finish(attempt, one.outcome.run, one.now, one.outcome.reason, one.outcome.error)
+    for place, run_id in plain.items():
+        if attempt := found.pop(run_id, None):
+            _, _, outcome, now = asked[place]
+            finishes[place] = batches.Finish(attempt, outcome.run, now, outcome.reason, outcome.error)
     batches.end(connection, list(finishes.values()))
     ended = [
         Ended(True, one.outcome.run) if place in finishes else _end(connection, one) for place, one in enumerate(asked)
@@ -98,8 +99,8 @@ def _followed(connection: sa.Connection, asked: Sequence[End], ended: Sequence[E
     following = [
         (place, of_parent(job, one.run, what.state, one.now))
         for place, (one, what) in enumerate(zip(asked, ended, strict=True))
-        if what.mine and what.state.ended
         for job in one.book.followers.get(one.run.job, ())
+        if what.mine and what.state.ended
     ]
     if not following:
         return list(ended)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPException
 
 from jobs.contract import Interrupted, RetryLater, Skip, WorkerError
@@ -37,10 +38,13 @@ class Outcome:
     error: tuple[str, str] | None = None  # kind, message
     wait_s: float | None = None
 
-    @property
+    @cached_property
     def run(self) -> RunState:
         """The state of the run, or queued where it is attempted again."""
         return RunState.QUEUED if self.wait_s is not None else RunState(self.attempt)
+
+
+_SUCCEEDED = Outcome(AttemptState.SUCCEEDED)
 
 
 def judge(
@@ -51,7 +55,7 @@ def judge(
 ) -> Outcome:
     """Returns the outcome of an attempt that raised `error`, after failed attempts of the same run, by kind."""
     if error is None:
-        return Outcome(AttemptState.SUCCEEDED)
+        return _SUCCEEDED
     told = describe(error)
     if (word := _word(error, told)) is not None:
         return word

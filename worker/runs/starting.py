@@ -1,10 +1,11 @@
 """The transaction that starts an attempt: it takes the locks of job and mutex and becomes the run's only writer."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -17,6 +18,8 @@ from worker.runs.ending import close
 from worker.runs.outcome import Outcome
 from worker.store import accounts, attempts, batches, locks, runrows, runs
 
+_NONE: Mapping[str, int] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Started:
@@ -24,7 +27,7 @@ class Started:
 
     run: Run
     definition: JobDefinition
-    failures: Counter[str]  # failed attempts of this run before it, by kind of error
+    failures: Mapping[str, int]  # failed attempts of this run before it, by kind of error
 
 
 class Start(NamedTuple):
@@ -75,7 +78,7 @@ def _plainly(run: Run, found: batches.Startable, asked: Start, paused: frozenset
         "reason": None,
         "definition_hash": job.hash,
     }
-    return Started(altered(run, news), job, Counter())
+    return Started(altered(run, news), job, _NONE)
 
 
 def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now: datetime) -> Started | None:

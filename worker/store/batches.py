@@ -5,17 +5,15 @@ one: see `runs/starting` and `runs/ending`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from jobs.contract import Counts
 from worker.model.records import AttemptState, Run, RunState
 from worker.store.dialect import spelled
-from worker.store.many import Many, among, bound, changing, inserting, words
+from worker.store.many import Many, among, binding, changing, inserting, words
 from worker.store.runrows import HELD, QUEUED, run_of
 from worker.store.tables import attempts, calls, jobs, locks, runs
 
@@ -57,12 +55,11 @@ class Endable(NamedTuple):
     """The first attempt of a run that is to end; its row and the run's are locked."""
 
     run_id: int
-    counts: Counts
     calls: int
+    sums: tuple[int, ...]  # of records and pages, in the order of `_SUMMED`
 
 
-@dataclass(frozen=True)
-class Finish:
+class Finish(NamedTuple):
     """How the first attempt of a run ends, and its run with it; both states are the same word."""
 
     attempt: Endable
@@ -122,12 +119,12 @@ def read(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Run]:
 
 def start(connection: sa.Connection, begun: Sequence[Run], node_id: int) -> None:
     """Opens the first attempt of each run; the runs are handed over as they are to stand."""
+    bound, running = binding(connection), AttemptState.RUNNING.value
     opened, started = [], []
     for run in begun:
-        at = bound(connection, run.started_at)
-        window = (bound(connection, run.window_since), bound(connection, run.window_until))
-        opened.append((run.id, 1, node_id, AttemptState.RUNNING.value, at))
-        started.append((run.id, at, *window, run.definition_hash))
+        at = bound(run.started_at)
+        opened.append((run.id, 1, node_id, running, at))
+        started.append((run.id, at, bound(run.window_since), bound(run.window_until), run.definition_hash))
     _BEGIN.execute(connection, opened)
     _START.execute(connection, started)
 
@@ -135,19 +132,18 @@ def start(connection: sa.Connection, begun: Sequence[Run], node_id: int) -> None
 def endable(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Endable]:
     """Returns the running first attempts of the runs that hold no mutex and that no run of their job waits for."""
     rows = connection.execute(_endable(connection.dialect.name), {"ids": sorted(ids)})
-    return {row[0]: Endable(row[0], Counts(*row[2:]), row[1]) for row in rows}
+    return {row[0]: Endable(row[0], row[1], row[2:]) for row in rows}
 
 
 def end(connection: sa.Connection, finishes: Sequence[Finish]) -> None:
     """Ends the attempts and their runs, in the order of their ids, and gives back what locks the runs held."""
+    bound = binding(connection)
     ended, finished = [], []
-    for one in sorted(finishes, key=lambda finish: finish.attempt.run_id):
-        run_id, counts, made = one.attempt
-        at, state = bound(connection, one.at), one.state.value
-        kind, text = (one.error[0], words(connection, one.error[1])) if one.error else (None, None)
-        sums = (counts.read, counts.written, counts.unchanged, counts.deleted, counts.rejected, counts.pages)
-        ended.append((run_id, state, at, kind, text))
-        finished.append((run_id, *sums, made, state, at, one.reason, kind, text))
+    for (run_id, made, sums), state, moment, reason, error in sorted(finishes):
+        at = bound(moment)
+        kind, text = (error[0], words(connection, error[1])) if error else (None, None)
+        ended.append((run_id, state.value, at, kind, text))
+        finished.append((run_id, *sums, made, state.value, at, reason, kind, text))
     _END.execute(connection, ended)
     _FINISH.execute(connection, finished)
     _RELEASE.execute(connection, [(row[0],) for row in ended])

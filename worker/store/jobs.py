@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from worker.store.dialect import in_parts, insert_new, upsert
-from worker.store.many import among, bound, changing
+from worker.store.many import among, binding, changing
 from worker.store.tables import definitions, jobs
 
 WORKER = "worker"  # who pauses a job that is put into quarantine
@@ -132,14 +132,34 @@ def _locked(dialect: str) -> sa.Select[Any]:
     return query.order_by(jobs.c.name).with_for_update()
 
 
+class Standing(NamedTuple):
+    """What a claim asks of a job's row."""
+
+    last_tick: datetime | None
+    paused_at: datetime | None
+    quarantined_at: datetime | None
+
+
+def standing(connection: sa.Connection, names: Sequence[str]) -> dict[str, Standing]:
+    """Returns how the given jobs stand, their rows locked in name order until the transaction ends."""
+    rows = connection.execute(_standing(connection.dialect.name), {"names": list(names)})
+    return {row[0]: Standing(*row[1:]) for row in rows}
+
+
+@cache
+def _standing(dialect: str) -> sa.Select[Any]:
+    query = sa.select(jobs.c.name, *(jobs.c[name] for name in Standing._fields))
+    return query.where(among(dialect, jobs.c.name, "names")).order_by(jobs.c.name).with_for_update()
+
+
 def ticked(connection: sa.Connection, ticks: Mapping[str, datetime], latest: datetime) -> None:
     """Moves each job's last tick forward, and back only where it is beyond `latest`, set by a clock that was wrong.
 
     In name order, so that two nodes never wait for each other.
     """
-    beyond = bound(connection, latest)
-    rows = [(name, bound(connection, tick), beyond) for name, tick in sorted(ticks.items())]
-    _TICKED.execute(connection, rows)
+    bound = binding(connection)
+    beyond = bound(latest)
+    _TICKED.execute(connection, [(name, bound(tick), beyond) for name, tick in sorted(ticks.items())])
 
 
 def last_ticks(connection: sa.Connection) -> dict[str, datetime]:

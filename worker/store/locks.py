@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from worker.model.records import Run
 from worker.store.dialect import spelled
-from worker.store.many import among, bound, inserting
+from worker.store.many import among, binding, inserting
 from worker.store.tables import locks, runs
 
 LAST_CHANCE = "last chance"
@@ -44,7 +44,7 @@ def take(connection: sa.Connection, wanted: Sequence[tuple[str, int]], now: date
 
     Names are taken in sorted order, so that two nodes never wait for each other.
     """
-    at = bound(connection, now)
+    at = binding(connection)(now)
     rows = [(name, run, 0, at) for name, run in sorted(wanted, key=itemgetter(0))]
     if _INSERT.execute(connection, rows) == len(rows):
         return dict(wanted)

@@ -4,10 +4,10 @@ SQLite executes a text once a row, which is cheap there; PostgreSQL executes one
 for all. Rows come in the order in which they are to be locked: of ids or of names.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from sqlalchemy.engine import Dialect
 from worker.store.columns import Document, Moment, Words
 
 Row = tuple[Any, ...]
+Bind = Callable[[datetime | None], datetime | str | None]
 _MOMENT, _WORDS, _DOCUMENT = Moment(), Words(), Document()
 _KINDS = {sa.BigInteger: "bigint", sa.Integer: "integer", Moment: "timestamptz"}
 
@@ -28,7 +29,7 @@ class Many:
     postgresql: str
 
     def execute(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
-        """Executes the statement for each row, its values as the driver takes them (see `bound`); returns its count.
+        """Executes the statement for each row, its values as the driver takes them (see `binding`); returns its count.
 
         That is of rows which were inserted, changed or deleted.
         """
@@ -79,9 +80,9 @@ def _cast(column: sa.Column[Any]) -> str:
     return "::jsonb" if isinstance(column.type, Document) else ""
 
 
-def bound(connection: sa.Connection, moment: datetime | None) -> datetime | str | None:
-    """Returns a time as the driver takes it."""
-    return _bound(connection.dialect, moment)
+def binding(connection: sa.Connection) -> Bind:
+    """Returns what makes of a time what the driver takes."""
+    return partial(_bound, connection.dialect)
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from worker.store.dialect import spelled
 from worker.store.runrows import ID, IS_HELD, IS_OPEN, JOB, OF_JOB, OPEN, SUCCEEDED, one_run, run_of
 from worker.store.tables import runs
 
-_IS_UNSUCCESSFUL = runs.c.state.in_(map(spelled, ("cancelled", "failed", "missed", "skipped")))
+_IS_UNSUCCESSFUL = sa.and_(*(runs.c.state != spelled(state) for state in (*OPEN, RunState.SUCCEEDED)))
 _ENDED_BEFORE = (
     OF_JOB.where(runs.c.id < ID, runs.c.state.not_in(map(spelled, OPEN))).order_by(runs.c.id.desc()).limit(1)
 )

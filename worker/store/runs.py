@@ -10,9 +10,8 @@ import sqlalchemy as sa
 
 from worker.model.moments import new_id
 from worker.model.records import AGAIN, Reason, Run, RunState
-from worker.store.columns import Moment
 from worker.store.dialect import in_parts
-from worker.store.many import Row, among, bound, inserting, words
+from worker.store.many import Bind, Row, among, binding, inserting
 from worker.store.pastruns import reach
 from worker.store.runrows import (
     COUNTS,
@@ -21,7 +20,6 @@ from worker.store.runrows import (
     IS_OPEN,
     IS_QUEUED,
     JOB,
-    NAMES,
     NOW,
     OF_JOB,
     QUEUED,
@@ -30,8 +28,13 @@ from worker.store.runrows import (
 )
 from worker.store.tables import attempts, calls, runs
 
-_MOMENTS = tuple(column.name for column in runs.columns if isinstance(column.type, Moment))
-_INSERT = inserting(runs, NAMES)
+# What a run can have before its first attempt; for the others the columns' defaults hold.
+_PLANNED = (
+    *("id", "job", "cause", "trigger", "state", "reason", "tick", "tick_until", "ticks"),
+    *("window_since", "window_until", "priority", "not_before", "params"),
+    *("created_at", "finished_at", "definition_hash", "mutex"),
+)
+_INSERT = inserting(runs, _PLANNED)
 # Statements are built once: to build one takes several times as long as to run it.
 _ONE = sa.select(runs).where(runs.c.id == ID)
 _LOCKED, _FREE = _ONE.with_for_update(), _ONE.with_for_update(skip_locked=True)
@@ -95,14 +98,28 @@ _EXTEND = (
 )
 
 
-def _row(connection: sa.Connection, run: Run) -> Row:
-    """Returns a run's values as the driver takes them, in the table's order."""
-    row = {**vars(run), **vars(run.counts)}
-    row |= {name: bound(connection, row[name]) for name in _MOMENTS if row[name] is not None}
-    row |= {name: row[name].value for name in ("state", "trigger", "reason") if row[name] is not None}
-    row["params"] = orjson.dumps(run.params).decode()
-    row["error"] = words(connection, run.error)
-    return tuple([row[name] for name in NAMES])
+def _row(run: Run, bound: Bind) -> Row:
+    """Returns what a run has before its first attempt, as the driver takes it."""
+    return (
+        run.id,
+        run.job,
+        run.cause,
+        run.trigger.value,
+        run.state.value,
+        run.reason.value if run.reason else None,
+        bound(run.tick),
+        bound(run.tick_until),
+        run.ticks,
+        bound(run.window_since),
+        bound(run.window_until),
+        run.priority,
+        bound(run.not_before),
+        orjson.dumps(run.params).decode(),
+        bound(run.created_at),
+        bound(run.finished_at),
+        run.definition_hash,
+        run.mutex,
+    )
 
 
 @cache
@@ -113,10 +130,12 @@ def _standing(dialect: str) -> sa.Select[tuple[int, str, str]]:
 def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
     """Inserts the runs whose (job, cause) has no row yet, and returns those: all others lost the race, in silence.
 
+    None of them was attempted yet.
     The ids tell whose row stands, so that asking again after an unknown commit gives the same answer. One whose id
     another process gave to another run at that moment gets a new id.
     """
-    if _INSERT.execute(connection, [_row(connection, run) for run in candidates]) == len(candidates):
+    bound = binding(connection)
+    if _INSERT.execute(connection, [_row(run, bound) for run in candidates]) == len(candidates):
         return list(candidates)
     rows = connection.execute(_standing(connection.dialect.name), {"ids": [run.id for run in candidates]})
     stands = {row.id: (row.job, row.cause) for row in rows}

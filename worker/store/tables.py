@@ -122,12 +122,12 @@ runs = sa.Table(
         sqlite_where=sa.text("state = 'failed'"),
         postgresql_where=sa.text("state = 'failed'"),
     ),
-    sa.Index(  # what went otherwise than planned, over all jobs
+    sa.Index(  # what went otherwise than planned, over all jobs; an IN would double what a change costs SQLite
         "ix_runs_unsuccessful",
         "state",
         "id",
-        sqlite_where=sa.text("state IN ('cancelled', 'failed', 'missed', 'skipped')"),
-        postgresql_where=sa.text("state IN ('cancelled', 'failed', 'missed', 'skipped')"),
+        sqlite_where=sa.text("state <> 'queued' AND state <> 'running' AND state <> 'succeeded'"),
+        postgresql_where=sa.text("state <> 'queued' AND state <> 'running' AND state <> 'succeeded'"),
     ),
     sa.Index(  # how far a job's successes reach
         "ix_runs_covered",

@@ -34,10 +34,10 @@ class Ticket(Generic[T]):
 
     __slots__ = ("_error", "_hurry", "_result", "_told", "done", "item", "kind")
 
-    def __init__(self, kind: Kind[Any, T], item: object, hurry: Callable[[], None]) -> None:
+    def __init__(self, kind: Kind[Any, T], item: object, hurry: Callable[[], None] | None) -> None:
         self.done = False
         self.kind, self.item = kind, item
-        self._hurry = hurry  # lets the writer know that somebody waits
+        self._hurry = hurry  # lets the writer know that somebody waits for what may linger
         self._told: list[Callable[[], object]] = []  # to be called once settled
         self._result: T | None = None
         self._error: BaseException | None = None
@@ -57,14 +57,16 @@ class Ticket(Generic[T]):
         gate = threading.Lock()
         gate.acquire()
         self._told.append(gate.release)  # before asking again: whoever settles sets `done`, then tells
-        self._hurry()
+        if self._hurry is not None:
+            self._hurry()
         if not self.done and not gate.acquire(timeout=-1 if timeout_s is None else timeout_s):
             raise StoreUnreachable(f"A write was not stored within {timeout_s:g} s; it is still being tried.")
 
     def then(self, tell: Callable[[], object]) -> None:
         """Has `tell` called once the write is settled, by whoever settles it: it must be quick and must not wait."""
         self._told.append(tell)
-        self._hurry()
+        if self._hurry is not None:
+            self._hurry()
         if self.done:
             self._tell()
 
@@ -149,11 +151,11 @@ class Writer:
         One that `lingers` is committed with the next that does not, once somebody waits for its ticket, or after
         LINGER_S. Raises StoreError after `stop`.
         """
-        return self._hand_in(Ticket(_singly, operation, self._hurry), lingers=lingers)
+        return self._hand_in(Ticket(_singly, operation, self._hurry if lingers else None), lingers=lingers)
 
     def submit_one(self, kind: Kind[Item, T], item: Item) -> Ticket[T]:
         """Hands in an operation of a kind that carries out all that wait together at once; see `submit`."""
-        return self._hand_in(Ticket(kind, item, self._hurry), lingers=False)
+        return self._hand_in(Ticket(kind, item, None), lingers=False)
 
     def _hand_in(self, ticket: Ticket[T], *, lingers: bool) -> Ticket[T]:
         with self._lock:
@@ -205,8 +207,8 @@ class Writer:
             while not self._queue and not self._stopping.is_set():
                 self._filled.wait()
             self._filled.wait_for(self._has_to_go, LINGER_S)
-            self._hurried = False
             self._batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            self._hurried = bool(self._queue)  # what a full batch left behind has waited already
             self._drained.notify_all()
             return self._batch
 
