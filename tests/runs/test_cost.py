@@ -26,7 +26,8 @@ def _statements(bench: Bench, act: Callable[[], object]) -> int:
 
 
 def _start(bench: Bench) -> None:
-    asked = [Start(bench.book(), bench.submitted[-1], bench.node, bench.now)]
+    run_id = bench.submitted[-1]
+    asked = [Start(bench.book(), run_id, bench.node, bench.now, bench.dispatch.fresh.take(run_id))]
     (started,) = bench.writer.call(lambda connection: start_many(connection, asked))
     assert started is not None
 
