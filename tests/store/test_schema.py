@@ -84,9 +84,16 @@ def _described(connection: sa.Connection) -> set[str]:
     return {re.sub(r"\s+", "", text) for text in found.scalars() if "alembic_version" not in text}
 
 
+def _tell_postgres() -> None:
+    """Says the conditions of partial indexes, which the sheet says to SQLite alone, to PostgreSQL as well."""
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+
+
 def test_indexes_and_constraints_match_the_sheet(empty: Database) -> None:
     """Partial indexes, keys and uniques, which alembic's comparison skips, are the same as well."""
     with empty.write() as connection:
+        _tell_postgres()
         metadata.create_all(connection)
         wanted = _described(connection)
         metadata.drop_all(connection)

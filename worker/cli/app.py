@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from worker.daemon.init import as_child_of_init
 from worker.watch.crashes import hooked
+from worker.watch.memory import collect_seldom
 
 _DAEMON_ITSELF = "run"
 _DAEMON, _LOOK, _ASK, _SET_UP, _TRY = "The daemon", "Look", "Ask", "Set up", "Try"
@@ -112,6 +113,7 @@ def _worker(
 
 def main() -> None:
     """Runs the command line; every error becomes one clear message and its exit code."""
+    collect_seldom()
     os.umask(0o077)  # whatever this process makes is nobody else's to read
     try:
         with hooked(_stray):

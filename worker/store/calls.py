@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.model.records import Call, Purpose
+from worker.store.dialect import Insert, insert_into
 from worker.store.tables import calls
 
 _OUTCOME = ("status", "ms", "bytes_in", "bytes_out", "error")
@@ -36,9 +36,9 @@ def record(connection: sa.Connection, rows: Sequence[Call]) -> None:
 
 
 @cache
-def _upsert(dialect: str) -> sqlite.Insert | postgresql.Insert:
+def _upsert(dialect: str) -> Insert:
     """Returns the statement, kept: to build it anew costs ten times what it costs to run it."""
-    insert = postgresql.insert(calls) if dialect == "postgresql" else sqlite.insert(calls)
+    insert = insert_into(calls, dialect)
     fresh = {name: insert.excluded[name] for name in _OUTCOME}  # all else stands since the opening, and in indexes
     return insert.on_conflict_do_update(index_elements=["id"], set_=fresh, where=insert.excluded.ms.is_not(None))
 

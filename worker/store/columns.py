@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from jobs.contract import Json
+from worker.store.dialect import words_of
 
 
 class Moment(TypeDecorator[datetime]):
@@ -61,7 +61,7 @@ class Document(TypeDecorator[Json]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Json]:
         """Returns JSONB on PostgreSQL and text elsewhere."""
-        return dialect.type_descriptor(postgresql.JSONB() if dialect.name == "postgresql" else sa.Text())
+        return dialect.type_descriptor(words_of("postgresql").JSONB() if dialect.name == "postgresql" else sa.Text())
 
     def process_bind_param(self, value: Json, dialect: Dialect) -> Json:
         """Returns what the driver is given."""

@@ -2,17 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 Rows = Sequence[Mapping[str, Any]]
-Insert = sqlite.Insert | postgresql.Insert
+Insert = sqlite.Insert  # PostgreSQL's is called alike
 T = TypeVar("T")
 
 _PARAMETERS = 10_000  # in one statement; SQLite takes 32,766 and PostgreSQL 65,535
 _ROWS = 1_000  # handed over at once: what SQLAlchemy makes of 10,000 takes megabytes, and the heap stays that large
+
+
+def words_of(dialect: str) -> Any:  # noqa: ANN401  a module
+    """Returns SQLAlchemy's module of a dialect: only that of a database that is open, for each takes long to import."""
+    return import_module(f"sqlalchemy.dialects.{dialect}")
 
 
 def in_parts(values: Sequence[T], most: int = _PARAMETERS) -> Iterator[Sequence[T]]:
@@ -42,19 +48,21 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Rows, keep: Iterabl
         connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keep)), part)
 
 
-def _insert(dialect: str, table: sa.Table) -> Insert:
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+def insert_into(table: sa.Table, dialect: str) -> Insert:
+    """Returns an insert that can say what is to be done where the key is known."""
+    insert: Insert = words_of(dialect).insert(table)
+    return insert
 
 
 @cache
 def _insert_new(dialect: str, table: sa.Table) -> Insert:
     """Returns the statement, kept: to build it costs several times what it costs to run it."""
-    return _insert(dialect, table).on_conflict_do_nothing()
+    return insert_into(table, dialect).on_conflict_do_nothing()
 
 
 @cache
 def _upsert(dialect: str, table: sa.Table, columns: tuple[str, ...], keep: tuple[str, ...]) -> Insert:
     keys = [column.name for column in table.primary_key]
-    insert = _insert(dialect, table)
+    insert = insert_into(table, dialect)
     fresh = {name: insert.excluded[name] for name in columns if name not in {*keys, *keep}}
     return insert.on_conflict_do_update(index_elements=keys, set_=fresh)

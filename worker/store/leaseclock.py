@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from worker.model.moments import elapsed_s, utc_now
+from worker.store.dialect import insert_new
 from worker.store.tables import boots
 
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
@@ -44,4 +44,4 @@ def find(connection: sa.Connection) -> Anchor | None:
 def agree(connection: sa.Connection) -> None:
     """Writes down this instant unless another process was first."""
     row = {"boot_id": boot_id(), "wall_at": utc_now(), "elapsed_s": elapsed_s()}
-    connection.execute(sqlite.insert(boots).on_conflict_do_nothing(), row)
+    insert_new(connection, boots, [row])

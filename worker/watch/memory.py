@@ -18,15 +18,20 @@ def bound_arenas() -> bool:
     return mallopt is not None and mallopt(ctypes.c_int(_M_ARENA_MAX), ctypes.c_int(_ARENAS)) == 1
 
 
-def settle_heap() -> None:
-    """Keeps the collector of cycles from what a start has built, which stays, and lets it come more seldom.
+def collect_seldom() -> None:
+    """Lets the collector of cycles come more seldom.
 
-    Pages are made of thousands of dicts that no cycle holds: by Python's own settings the collector would go through
-    all modules again and again on their account, a tenth of a sync's processor time.
+    Modules, options and pages are made of thousands of objects that no cycle holds: by Python's own settings it would
+    go through all of them again and again on their account, a tenth of the processor time of a start, and of a sync.
     """
+    gc.set_threshold(*_COLLECTS)
+
+
+def settle_heap() -> None:
+    """Keeps the collector of cycles from what a start has built, which stays."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_COLLECTS)
+    collect_seldom()
     trim = getattr(_library(), "malloc_trim", None)
     if trim is not None:
         trim(ctypes.c_size_t(0))  # what a start took and needs no more goes back to the system
