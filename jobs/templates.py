@@ -22,7 +22,9 @@ def places(template: Json) -> set[str]:
         return set().union(*map(places, template.values()))
     if isinstance(template, list | tuple):
         return set().union(*map(places, template))
-    return {match[1] for match in _PLACE.finditer(template) if match[1]} if isinstance(template, str) else set()
+    if not isinstance(template, str) or "{" not in template:
+        return set()
+    return {match[1] for match in _PLACE.finditer(template) if match[1]}
 
 
 def filled(template: Json, values: Mapping[str, Json]) -> Json:

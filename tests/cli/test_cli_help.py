@@ -13,6 +13,7 @@ from tests.cli.conftest import Verb
 from worker.cli.app import VERBS, load
 
 _ROOT = Path(__file__).parents[2]
+_OTHERS = {"alembic", "apscheduler", "cryptography", "jobs.sync", "requests", "sqlalchemy.dialects.postgresql"}
 _HEAVY = {"alembic", "apscheduler", "cryptography", "pydantic", "requests", "sqlalchemy"}
 
 
@@ -73,6 +74,14 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert "worker.cli.app" in done.stderr.split()
     assert _HEAVY.isdisjoint(done.stderr.split())
+
+
+def test_a_listing_imports_what_it_reads_with_alone() -> None:
+    """No job, no HTTP, no cipher, and the dialect of no database but the one that is open."""
+    code = "import sys; from worker.cli.app import load; load('history'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert "sqlalchemy" in done.stdout.split()
+    assert _OTHERS.isdisjoint(done.stdout.split())
 
 
 @pytest.mark.parametrize("words", [[], ["account"], ["keys"], ["db"]])

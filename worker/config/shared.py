@@ -29,27 +29,28 @@ class Shared:
         """Returns the model, or one seen before that is equal to it; its parts are such too."""
         if id(model) in self._kept:
             return model
-        values = vars(model)
-        for name, value in values.items():
-            if isinstance(value, BaseModel):
-                values[name] = self.once(value)
-            elif type(value) is dict and not value:
-                values[name] = self._nothing
-        written = model.__pydantic_fields_set__
-        object.__setattr__(model, "__pydantic_fields_set__", self._written.setdefault(frozenset(written), written))
+        key = self._key(model)
         try:
-            found: Any = self._models.setdefault(self._key(model), model)
+            found: Any = self._models.setdefault(key, model)
         except TypeError:  # it holds what has no hash
             return model
         self._kept.add(id(found))
         return found  # type: ignore[no-any-return]
 
     def _key(self, model: BaseModel) -> Hashable:
-        """Returns what two models that are equal have in common."""
-        parts: list[Any] = [type(model), id(model.__pydantic_fields_set__)]
-        for value in vars(model).values():
-            if isinstance(value, BaseModel) or type(value) is dict:
-                parts.append(id(value))  # equal parts are the very same by now; a table with something in it is its own
+        """Returns what two models that are equal have in common, after putting what is kept in place of its parts."""
+        values, written = vars(model), model.__pydantic_fields_set__
+        written = self._written.setdefault(frozenset(written), written)
+        object.__setattr__(model, "__pydantic_fields_set__", written)
+        key: list[Any] = [type(model), id(written)]
+        for name, value in values.items():
+            kind = type(value)
+            if BaseModel in kind.__mro__:  # a tenth of the time of isinstance, which pydantic answers itself
+                values[name] = part = self.once(value)
+                key.append(id(part))  # equal parts are the very same by now
+            elif kind is dict:
+                values[name] = part = value or self._nothing
+                key.append(id(part))  # a table with something in it is its own
             else:
-                parts += [type(value), value]
-        return tuple(parts)
+                key += (kind, value)
+        return tuple(key)
