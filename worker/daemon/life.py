@@ -118,7 +118,10 @@ def start(worker: Worker) -> None:
 def _enter(worker: Worker, now: datetime) -> None:
     """Tells the ledger of all jobs."""
     known = worker.live.current.book.jobs.values()
-    rows, texts = ledgered.rows(known, now), ledgered.texts(known, now)
+    with worker.ground.database.read() as connection:
+        seen = jobs.seen(connection)
+    rows = ledgered.rows(known, now)
+    texts = ledgered.texts((job for job in known if job.hash not in seen), now)
     worker.ground.writer.call(lambda connection: jobs.configure(connection, rows, texts))
 
 

@@ -107,6 +107,11 @@ def defined_at(connection: sa.Connection, definition_hash: str) -> datetime | No
     return connection.scalar(sa.select(definitions.c.first_seen).where(definitions.c.hash == definition_hash))
 
 
+def seen(connection: sa.Connection) -> set[str]:
+    """Returns the hash of every definition that is known."""
+    return set(connection.scalars(sa.select(definitions.c.hash)))
+
+
 def defined(connection: sa.Connection) -> dict[str, Definition]:
     """Returns what each configured job is defined as, by name."""
     query = sa.select(jobs.c.name, definitions).join(definitions, definitions.c.hash == jobs.c.definition_hash)
