@@ -14,6 +14,7 @@ from hypothesis import settings
 from psycopg import sql
 
 from tests.canary import CANARIES, Canaries, Find, lace_sandboxes
+from tests.fresh import open_new
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
 from worker.store.writer import Writer
@@ -136,8 +137,7 @@ def postgres_database(postgres_server: Server) -> Iterator[Database]:
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> Iterator[Database]:
     """Opens a new file with the schema in place."""
-    database = open_database(f"sqlite:///{tmp_path}/worker.db")
-    upgrade(database)
+    database = open_new(tmp_path / "worker.db")
     yield database
     database.close()
 

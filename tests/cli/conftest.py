@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from tests.canary import canary
+from tests.fresh import open_new
 from worker.cli import output
 from worker.cli.app import main
-from worker.store.database import Database, open_database
-from worker.store.schema import upgrade
+from worker.store.database import Database
 from worker.vault.keyring import create
 
 CONFIG = """\
@@ -111,7 +111,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def database(folder: Path) -> Iterator[Database]:
     """The installation's database, with an empty ledger."""
-    opened = open_database(f"sqlite:///{folder}/worker.db")
-    upgrade(opened)
+    opened = open_new(folder / "worker.db")
     yield opened
     opened.close()

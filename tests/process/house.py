@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import orjson
 import sqlalchemy as sa
 
+from tests.fresh import new_file
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Attempt, Call, Command, Run, RunState, TokenRow
 from worker.sandbox.server import Sandbox
 from worker.store import attempts, calls, commands, cursors, pastruns, tokens
 from worker.store.database import Database, open_database
-from worker.store.schema import upgrade
 from worker.vault.keyring import create
 
 T = TypeVar("T")
@@ -186,7 +186,8 @@ class House:
         return file
 
     def start(self) -> Daemon:
-        """Starts the daemon and waits until it works."""
+        """Starts the daemon, on a database with the schema in place, and waits until it works."""
+        self._furnish()
         return self.launch("run").ready()
 
     def launch(self, *arguments: str) -> Daemon:
@@ -206,12 +207,18 @@ class House:
         self._daemons.append(Daemon(process, output, errors))
         return self._daemons[-1]
 
+    def _furnish(self) -> None:
+        """Puts the database in place where there is none; PostgreSQL's was made before the house."""
+        file = self.folder / "worker.db"
+        if self.url == "sqlite:///worker.db" and not file.exists():
+            new_file(file)
+
     @property
     def database(self) -> Database:
-        """The worker's database, brought up to date when first asked for."""
+        """The worker's database, with the schema in place."""
         if self._database is None:
+            self._furnish()
             self._database = open_database(self.url.replace("sqlite:///", f"sqlite:///{self.folder}/"))
-            upgrade(self._database)
         return self._database
 
     def runs(self, job: str = "devices", *states: RunState) -> list[Run]:

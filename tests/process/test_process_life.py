@@ -22,7 +22,8 @@ class Life:
     def __init__(self, house: House) -> None:
         self.house = house
         house.configure(DEVICES, INCIDENTS)
-        self.daemon: Daemon = house.start()
+        assert not (house.folder / "worker.db").exists()
+        self.daemon: Daemon = house.launch("run").ready()  # it makes the file and the schema
         wait_for(lambda: house.token().generation >= 2, "a refreshed token")
         house.sandbox.churn(20)
         wait_for(lambda: house.cursor() == house.newest(), "a cursor at the newest row")
