@@ -23,7 +23,7 @@ def pool_that_begins(size: int, execute: Execute, on_error: OnError) -> Engine:
 
 
 ENGINES: list[Callable[[int, Execute, OnError], Engine]] = [LocalPool, pool_that_begins]
-PATIENCE_S = 10.0  # how long a test waits for what must happen
+PATIENCE_S = 30.0  # how long a test waits for what must happen
 
 
 class Work:

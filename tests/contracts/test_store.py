@@ -167,7 +167,7 @@ def test_of_many_that_move_a_cursor_at_once_one_wins(database: Database, moves_b
     together = threading.Barrier(8)
 
     def compete(number: int) -> None:
-        together.wait(10)
+        together.wait(30)
         try:
             move(database, number, moves_before)
             won.append(number)
@@ -253,7 +253,7 @@ def test_a_database_has_one_id(database: Database) -> None:
         second.start()
         second.join(0.2)
         assert ids == []
-    second.join(10)
+    second.join(30)
     ask()
     assert ids == [first, first]
 
@@ -360,7 +360,7 @@ def test_a_deadlock_is_told_as_something_that_passes(postgres_database: Database
             with postgres_database.write() as connection:
                 connection.execute(sa.text("SET LOCAL deadlock_timeout = '20ms'"))
                 cursors.advance(connection, first, "", number, 1, 1, NOON)
-                both_hold_one.wait(10)
+                both_hold_one.wait(30)
                 cursors.advance(connection, second, "", number, 1, 1, NOON)
             outcomes.append("stored")
         except StoreUnreachable:

@@ -8,7 +8,7 @@ import pytest
 from worker.engine.pool import LocalPool, Task
 from worker.model.errors import StoreError
 
-PATIENCE_S = 10.0  # how long a test waits for what must happen
+PATIENCE_S = 30.0  # how long a test waits for what must happen
 LAST = 999
 
 

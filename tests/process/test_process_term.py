@@ -71,7 +71,7 @@ def test_a_second_term_leaves_at_once(house: House) -> None:
     begun = time.monotonic()
     daemon.ask_to_leave()
     assert daemon.left() == 128 + signal.SIGTERM
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < _SLACK_S
 
     _assert_done_at_the_next_start(house)
 

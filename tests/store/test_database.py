@@ -222,7 +222,7 @@ def test_a_lock_of_another_process_is_waited_for(opened: Database, file: Path) -
         waiting.start()
         assert not entered.wait(0.05)
         other.execute("ROLLBACK")
-        waiting.join(10)
+        waiting.join(30)
     assert entered.is_set()
 
 

@@ -47,11 +47,11 @@ class Held:
         self._entered = threading.Event()
         self._let_go = threading.Event()
         self.ticket = writer.submit(self._stay)
-        assert self._entered.wait(10)
+        assert self._entered.wait(30)
 
     def _stay(self, _connection: sa.Connection) -> None:
         self._entered.set()
-        assert self._let_go.wait(10)
+        assert self._let_go.wait(30)
 
     def release(self) -> None:
         """Lets the transaction commit."""
@@ -105,7 +105,7 @@ def test_what_waits_shares_one_transaction(database: Database, notes: Callable[[
         tickets = [writer.submit(note(number)) for number in range(100)]
         assert writer.waiting == 101
         held.release()
-        assert [ticket.wait(10) for ticket in tickets] == list(range(100))
+        assert [ticket.wait(30) for ticket in tickets] == list(range(100))
     assert flaky.transactions == 2
     assert notes() == list(range(100))
 
@@ -120,7 +120,7 @@ def test_a_batch_has_an_end(
         held = Held(writer)
         tickets = [writer.submit(note(number)) for number in range(25)]
         held.release()
-        tickets[-1].wait(10)
+        tickets[-1].wait(30)
     assert flaky.transactions == 4
     assert notes() == list(range(25))
 
@@ -134,9 +134,9 @@ def test_one_bad_operation_fails_alone(writer: Writer, notes: Callable[[], list[
     held = Held(writer)
     first, broken, last = writer.submit(note(1)), writer.submit(bad), writer.submit(note(2))
     held.release()
-    assert (first.wait(10), last.wait(10)) == (1, 2)
+    assert (first.wait(30), last.wait(30)) == (1, 2)
     with pytest.raises(sa.exc.DBAPIError, match="nowhere"):
-        broken.wait(10)
+        broken.wait(30)
     assert notes() == [1, 2]
 
 
@@ -191,7 +191,7 @@ def test_stop_stores_what_waits_and_refuses_more(database: Database, notes: Call
         stopping = threading.Thread(target=writer.stop)
         stopping.start()
         held.release()
-        stopping.join(10)
+        stopping.join(30)
         assert all(ticket.done for ticket in tickets)
         with pytest.raises(StoreError, match="after the writer had stopped"):
             writer.submit(note(9))
@@ -204,7 +204,7 @@ def test_stop_has_an_end_while_the_database_is_away(database: Database) -> None:
         ticket = writer.submit(note(1))
         writer.stop(timeout_s=0.2)
         with pytest.raises(StoreError, match="before this write could be stored"):
-            ticket.wait(10)
+            ticket.wait(30)
         assert not writer._thread.is_alive()
 
 
@@ -222,8 +222,8 @@ def test_a_full_queue_makes_who_submits_wait(
     submitting.join(0.05)
     assert not third
     held.release()
-    submitting.join(10)
-    assert third[0].wait(10) == 2
+    submitting.join(30)
+    assert third[0].wait(30) == 2
     assert notes() == [0, 1, 2]
 
 
@@ -234,7 +234,7 @@ def test_a_wait_may_end_before_the_write(writer: Writer, notes: Callable[[], lis
     with pytest.raises(StoreUnreachable, match=r"not stored within 0\.01 s"):
         ticket.wait(0.01)
     held.release()
-    assert ticket.wait(10) == 1
+    assert ticket.wait(30) == 1
     assert ticket.wait(0) == 1
     assert notes() == [1]
 
@@ -267,7 +267,7 @@ def test_what_lingers_goes_once_somebody_waits_for_it(
     _linger(monkeypatch, 3600.0)
     first, second = (writer.submit(note(number), lingers=True) for number in (1, 2))
     assert notes() == []
-    assert second.wait(10) == 2
+    assert second.wait(30) == 2
     assert first.done
     assert notes() == [1, 2]
 
@@ -292,7 +292,7 @@ def test_what_lingers_goes_by_itself(writer: Writer, notes: Callable[[], list[in
         done.set()
 
     writer.submit(operation, lingers=True)
-    assert done.wait(10)
+    assert done.wait(30)
     writer.call(note(2), 10)
     assert notes() == [1, 2]
 

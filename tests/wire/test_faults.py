@@ -27,7 +27,7 @@ from worker.wire.outgoing import Limits, Outgoing
 CANARY = "canary-faults-55d0c2"
 HASTY = Limits(connect_s=0.3, read_s=0.3, deadline_s=5.0, max_body=100_000)
 SHORT = Limits(connect_s=5.0, read_s=5.0, deadline_s=0.25, max_body=100_000)
-OVERRUN_S = 0.5
+OVERRUN_S = 4.0  # for a busy machine; all that is not cut off takes longer
 PACKED = gzip.compress(b"x" * 99, mtime=0)  # the names of tests must not hold the time
 
 
