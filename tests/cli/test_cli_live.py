@@ -9,11 +9,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Semaphore
 
 import psutil
 import pytest
 
 from tests.process.house import DEVICES, House
+from worker.sandbox.calllog import CallRecord
 from worker.sandbox.faults import Fault
 from worker.sandbox.options import SandboxOptions
 from worker.sandbox.server import Sandbox
@@ -46,11 +48,10 @@ class Terminal:
         os.close(writer)
         self.shown = ""
 
-    def until(self, words: str) -> str:
-        """Reads until it has shown the words; fails where it ends before."""
-        while words not in self.shown:
-            assert self._more(), f"it ended and never showed {words!r}: {self.shown}"
-        return self.shown
+    def until(self, pattern: str) -> None:
+        """Reads until it has shown what matches; fails where it ends before."""
+        while not re.search(pattern, self.shown):
+            assert self._more(), f"it ended and never showed {pattern!r}: {self.shown}"
 
     def left(self) -> int:
         """Reads to the end and returns the exit code."""
@@ -86,14 +87,23 @@ def terminal(*arguments: str) -> Iterator[Terminal]:
 
 def test_trigger_shows_progress(house: House) -> None:
     """Pages, rows, rows a second, the share done and the time left, while it runs; then one line that stays."""
-    house.sandbox.fault(Fault("delay", path="/mobproc", seconds=0.4, times=None))
+    house.configure(f"{_BY_HAND}prefetch = 0\n")
+    answers = Semaphore(1)  # of pages; what comes next is answered once it was shown how far the run is
+
+    def hold(call: CallRecord) -> None:
+        if call.path.startswith("/mobproc"):
+            answers.acquire(timeout=20)
+
+    house.sandbox.on_request(hold)
     daemon = house.start()
     with terminal("trigger", "devices", "--wait", "--config", str(house.config)) as shown:
+        shown.until(r"devices .*━.* 1 page, 10 read \(\d+/s\)")
+        answers.release(2)
+        shown.until(r"3 pages, 30 read \(\d+/s\).*\d+s left")
+        answers.release(100)
         assert shown.left() == 0
     daemon.stop()
-    assert re.search(r"devices .*━.* 1 page, 10 read \(\d+/s\)", shown.shown)
-    assert re.search(r"3 pages, 30 read \(\d+/s\).*\d+s left", shown.shown)
-    assert re.search(r"run \d{18} succeeded in [\d.]+s: 50 read, 50 written, 0 rejected\s*$", shown.shown)
+    assert re.search(r"run \d{18} succeeded in [\d.]+m?s: 50 read, 50 written, 0 rejected\s*$", shown.shown)
 
 
 def test_ctrl_c_ends_the_watching_not_the_run(house: House) -> None:
