@@ -1,14 +1,13 @@
 """One process of the single-flight tests: threads that ask one keeper for a token, all at once.
 
-Reads its orders as JSON from the command line, says `ready`, waits for a line, asks, and prints one JSON list: for each
-caller the generation it got, or the error's name.
+Tells for each caller the generation it got, or the error's name.
 """
 
-import json
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
@@ -52,19 +51,13 @@ def report(error: Exception) -> None:
     sys.stderr.write(f"{error}\n")
 
 
-def say(line: str) -> None:
-    """Tells whoever started this process."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 def die(*_: object) -> NoReturn:
     """Ends this process as `kill -9` does."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("killed")
 
 
-def main(orders: dict[str, Any]) -> None:
+def main(orders: dict[str, Any], ready: Callable[[], None]) -> list[int | str]:
     """Does as ordered."""
     database = open_database(orders["database"])
     writer = Writer(database, report)
@@ -78,13 +71,9 @@ def main(orders: dict[str, Any]) -> None:
     if "dies" in orders:
         room, name = STEPS[orders["dies"]]
         setattr(room, name, die)
-    say("ready")
-    sys.stdin.readline()
-    say(json.dumps(ask_together(keeper, orders["callers"], orders.get("rejected"))))
+    ready()
+    told = ask_together(keeper, orders["callers"], orders.get("rejected"))
     desk.close()
     writer.stop()
     database.close()
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    return told

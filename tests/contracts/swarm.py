@@ -1,19 +1,17 @@
 """One process of the test of fifty expiries: threads that call the API again and again until a generation is reached.
 
-Reads its orders as JSON from the command line, says `ready`, waits for a line, calls, and prints one JSON object: how
-many calls went well, the errors of the others, and the highest generation seen.
+Tells how many calls went well, and the errors of the others.
 """
 
-import json
 import random
-import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jobs.contract import WorkerError
 from tests.auth.keeping import WHO, Desk, options
-from tests.contracts.flight import report, say
+from tests.contracts.flight import report
 from worker.calls.session import AccountApi, RunRef
 from worker.store.database import open_database
 from worker.store.writer import Writer
@@ -37,7 +35,7 @@ def calls_until(api: AccountApi, last: int, enough: threading.Event) -> tuple[in
     return good, errors
 
 
-def main(orders: dict[str, Any]) -> None:
+def main(orders: dict[str, Any], ready: Callable[[], None]) -> tuple[int, list[str]]:
     """Does as ordered."""
     database = open_database(orders["database"])
     writer = Writer(database, report)
@@ -46,17 +44,12 @@ def main(orders: dict[str, Any]) -> None:
     headers = {"X-TNGO-TENANT": WHO.tangoe_tenant, "client_id": "{client_id}"}
     account = desk.account(options(orders["url"], reject_statuses=[401, 403], headers=headers))
     api = AccountApi(account, desk.line(), desk.keeper(account), desk.events)
-    say("ready")
-    sys.stdin.readline()
+    ready()
     enough = threading.Event()
     with ThreadPoolExecutor(orders["threads"]) as pool:
         done = [pool.submit(calls_until, api, orders["last"], enough) for _ in range(orders["threads"])]
         found = [one.result() for one in done]
-    say(json.dumps({"good": sum(good for good, _ in found), "errors": [text for _, more in found for text in more]}))
     desk.close()
     writer.stop()
     database.close()
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    return sum(good for good, _ in found), [text for _, more in found for text in more]

@@ -1,16 +1,14 @@
 """Many expiries under load, and a token endpoint that stays away: nobody notices but the endpoint."""
 
-import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from tests.auth.keeping import WHO, Desk, options
+from tests.contracts import swarm
+from tests.contracts.hangar import fly
 from worker.calls.session import AccountApi, RunRef
 from worker.model.events import TokenRefreshFailed
 from worker.model.records import Health
@@ -20,7 +18,6 @@ from worker.sandbox.server import Sandbox
 from worker.store.database import Database
 from worker.store.writer import Writer
 
-_ROOT = Path(__file__).parents[2]
 EXPIRIES, PROCESSES, THREADS = 50, 4, 16
 LIFE_S = 1.5
 HEADERS = {"X-TNGO-TENANT": WHO.tangoe_tenant, "client_id": "{client_id}"}
@@ -49,33 +46,18 @@ def test_fifty_expiries_cost_fifty_refreshes(database: Database, sandbox: Sandbo
     """Four processes of sixteen threads call through fifty expiries: one login, fifty refreshes, no failed call."""
     url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
     orders = {"database": url, "url": sandbox.url, "threads": THREADS, "last": EXPIRIES + 1}
-    command = [sys.executable, "-m", "tests.contracts.swarm", json.dumps(orders)]
-    swarm = [
-        subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(PROCESSES)
-    ]
     over = threading.Event()
     watcher = threading.Thread(target=_lengthened, args=(sandbox, over))
     watcher.start()
     try:
-        for process in swarm:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in swarm:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        told = [json.loads(process.communicate(timeout=250)[0]) for process in swarm]
+        told = [result for result, _ in fly(swarm.main, orders, PROCESSES)]
     finally:
         over.set()
         watcher.join()
-        for process in swarm:
-            process.kill()
-            process.communicate()
-    assert [error for one in told for error in one["errors"]] == []
+    assert [error for _, errors in told for error in errors] == []
     asked = [(one.grant_type, one.status) for one in sandbox.token_requests()]
     assert asked == [("password", 200)] + [("refresh_token", 200)] * EXPIRIES
-    assert all(one["good"] > EXPIRIES for one in told)
+    assert all(good > EXPIRIES for good, _ in told)
 
 
 @pytest.fixture

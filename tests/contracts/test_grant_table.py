@@ -4,19 +4,18 @@ A row of the table tells what three kinds of grants came to: those that log in a
 those that only refresh. What is listed begins after the account's first token.
 """
 
-import json
-import subprocess
-import sys
+import signal
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 
 from tests.auth.keeping import Desk
+from tests.contracts import flight
 from tests.contracts.flight import STEPS
 from tests.contracts.grantbench import LOGIN, OK, REFRESH, Bench, End
 from tests.contracts.grantkinds import KINDS, pin_points
+from tests.contracts.hangar import fly
 from worker.auth import custom
 from worker.model.records import Health
 from worker.sandbox.faults import Fault
@@ -25,7 +24,6 @@ from worker.sandbox.server import Sandbox
 from worker.store.database import Database
 from worker.store.writer import Writer
 
-_ROOT = Path(__file__).parents[2]
 TOKEN = "/idp/token"
 LATER, PERSON, FRESH = "TokenUnavailable", "NeedsLogin", Health.FRESH
 
@@ -213,9 +211,7 @@ def test_kill(bench: Bench, step: str) -> None:
     url = bench.desk.database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
     orders = {"database": url, "url": bench.desk.url, "callers": 1, "lease_s": 0.5, "dies": step}
     orders |= {"kind": bench.kind.name, "secrets": bench.secrets}
-    command = [sys.executable, "-m", "tests.contracts.flight", json.dumps(orders)]
-    killed = subprocess.run(command, cwd=_ROOT, input="go\n", capture_output=True, text=True, timeout=60, check=False)
-    assert (killed.returncode, killed.stdout) == (-9, "ready\n"), killed.stderr
+    assert fly(flight.main, orders) == [(None, -signal.SIGKILL)]
     bench.ask(bench.keeper())
     assert bench.end() == KILLED[step][bench.kind.group]
     assert bench.desk.row().attempt_id is None

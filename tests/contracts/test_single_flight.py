@@ -1,17 +1,15 @@
 """One token request per expiry over all threads and processes, none lost to a process that dies; on both databases."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from tests.auth.keeping import Desk
+from tests.contracts import flight
+from tests.contracts.hangar import fly
 from worker.model.moments import utc_now
 from worker.model.records import Health
 from worker.sandbox.faults import Fault
@@ -22,7 +20,6 @@ from worker.store.database import Database
 from worker.store.writer import Writer
 
 pytestmark = pytest.mark.process
-_ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -37,44 +34,19 @@ class Fleet:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._running: list[subprocess.Popen[str]] = []
 
     def fly(self, processes: int = 1, **orders: object) -> list[Any]:
         """Starts so many processes, lets them ask at the same instant, and returns what each caller got."""
-        started = [self._start(orders) for _ in range(processes)]
-        for process in started:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in started:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        told = [process.communicate(timeout=60)[0] for process in started]
-        return [got for line in told if line for got in json.loads(line)]
-
-    def _start(self, orders: dict[str, object]) -> subprocess.Popen[str]:
         url = self.desk.database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
         complete = {"database": url, "url": self.desk.url, "callers": 8} | orders
-        command = [sys.executable, "-m", "tests.contracts.flight", json.dumps(complete)]
-        process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._running.append(process)
-        return process
-
-    def stop(self) -> None:
-        """Ends what still runs."""
-        for process in self._running:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
+        return [got for told, _ in fly(flight.main, complete, processes) for got in told or ()]
 
 
 @pytest.fixture
 def fleet(database: Database, writer: Writer, sandbox: Sandbox) -> Iterator[Fleet]:
     """A fleet on a fresh database."""
     desk = Desk(database, writer, sandbox.url)
-    fleet = Fleet(desk)
-    yield fleet
-    fleet.stop()
+    yield Fleet(desk)
     desk.close()
 
 
