@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +14,7 @@ import orjson
 import sqlalchemy as sa
 
 from tests.fresh import new_file
+from tests.process import nursery
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Attempt, Call, Command, Run, RunState, TokenRow
 from worker.sandbox.server import Sandbox
@@ -96,7 +95,7 @@ def wait_for(condition: Callable[[], T], what: str, within_s: float = WITHIN_S) 
 class Daemon:
     """One `worker run`; `output` is its log, `errors` what it wrote to stderr."""
 
-    process: subprocess.Popen[bytes]
+    process: nursery.Process
     output: Path
     errors: Path
 
@@ -194,16 +193,9 @@ class House:
         """Starts any verb of `worker` as a child process."""
         number = len(self._daemons)
         output, errors = self.folder / f"output-{number}", self.folder / f"errors-{number}"
-        command = [sys.executable, "-m", "worker", *arguments, "--config", str(self.config)]
+        command, environment = [*arguments, "--config", str(self.config)], os.environ | self.environment
         with output.open("wb") as out, errors.open("wb") as err:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                cwd=Path.cwd(),
-                env=os.environ | self.environment,
-            )
+            process = nursery.start(command, out, err, environment)
         self._daemons.append(Daemon(process, output, errors))
         return self._daemons[-1]
 

@@ -83,9 +83,9 @@ def test_a_full_disk_under_the_log_holds_up_no_run(house: House) -> None:
         wait_for(lambda: house.runs("devices", RunState.SUCCEEDED), "a run")
 
         def lost() -> int:
-            verb = [sys.executable, "-m", "worker", "health", "--json", "--config", str(house.config)]
-            said = subprocess.run(verb, capture_output=True, check=True, timeout=30).stdout
-            return int(orjson.loads(said)["nodes"][0]["lines_dropped"])
+            verb = house.launch("health", "--json")
+            assert verb.left() == 0
+            return int(orjson.loads(verb.output.read_bytes())["nodes"][0]["lines_dropped"])
 
         wait_for(lost, "a number of lost lines")
         process.send_signal(signal.SIGTERM)

@@ -49,9 +49,9 @@ STEPS = {
 
 def _command(house: House, *arguments: str) -> Any:  # noqa: ANN401  any JSON
     """Returns what a verb printed, or where it failed its exit code and its words."""
-    command = [sys.executable, "-m", "worker", *arguments, "--config", str(house.config), "--json"]
-    done = subprocess.run(command, capture_output=True, check=False)
-    return orjson.loads(done.stdout) if not done.returncode else (done.returncode, done.stderr.decode())
+    done = house.launch(*arguments, "--json")
+    code = done.left()
+    return orjson.loads(done.output.read_bytes()) if not code else (code, done.errors.read_text())
 
 
 def _killed(house: House, step: str) -> int:

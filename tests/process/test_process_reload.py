@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import orjson
 import pytest
@@ -21,9 +18,10 @@ _RARELY = DEVICES.replace('every = "1s"', 'every = "1h"')
 _BROKEN = '\n[jobs.devices]\ntype = "synk"\n'
 
 
-def _worker(house: House, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "worker", *arguments, "--config", str(house.config)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=Path.cwd())
+def _worker(house: House, *arguments: str) -> tuple[int, str, str]:
+    """Runs a verb, and returns its exit code, its output and its errors."""
+    done = house.launch(*arguments)
+    return done.left(), done.output.read_text(), done.errors.read_text()
 
 
 def _hup(daemon: Daemon, event: str = "configuration.reloaded") -> None:
@@ -57,23 +55,24 @@ def test_a_broken_file_keeps_the_last_good_configuration_and_says_so(house: Hous
     house.configure(DEVICES)
     daemon = house.start()
     house.configure(_BROKEN)
-    said = _worker(house, "reload", "--wait", "--json")
-    assert said.returncode == 1
-    (outcome,) = orjson.loads(said.stdout)
+    code, said, _ = _worker(house, "reload", "--wait", "--json")
+    assert code == 1
+    (outcome,) = orjson.loads(said)
     assert outcome["outcome"].startswith(f"refused: {house.config}:")
     (refused,) = daemon.lines("configuration.refused")
     assert any("synk" in problem and f"{house.config}:" in problem for problem in refused["problems"])
-    health = _worker(house, "health")
-    assert health.returncode == 0
-    assert "synk" in health.stderr
+    code, _, warned = _worker(house, "health")
+    assert code == 0
+    assert "synk" in warned
 
     ran = len(house.runs())
     wait_for(lambda: len(house.runs()) > ran, "a further run by the last good configuration")
     house.configure(DEVICES, INCIDENTS)
-    said = _worker(house, "reload", "--wait", "--json")
-    assert said.returncode == 0, said.stdout
-    assert orjson.loads(said.stdout)[0]["outcome"] == "done: 1 job added"
-    assert orjson.loads(_worker(house, "health", "--json").stdout)["nodes"][0]["reload_error"] is None
+    code, said, _ = _worker(house, "reload", "--wait", "--json")
+    assert code == 0, said
+    assert orjson.loads(said)[0]["outcome"] == "done: 1 job added"
+    _, said, _ = _worker(house, "health", "--json")
+    assert orjson.loads(said)["nodes"][0]["reload_error"] is None
     daemon.stop()
 
 
