@@ -1,8 +1,8 @@
 """How long does one command take, whole process, beside what its libraries alone take to import?
 
 `worker history` and others on a SQLite file with a million runs of a hundred jobs, and `worker run` with a hundred jobs
-on an empty file, until it says daemon.ready. Each is the best of some rounds, as wall clock and as processor time; the
-floor is a process that only imports SQLAlchemy with both dialects, pydantic, typer and rich.
+on an empty file, until it says daemon.ready. Each is the median of some rounds, as wall clock and as processor time;
+the floor is a process that only imports SQLAlchemy with both dialects, pydantic, typer and rich.
 
     python -m benchmarks.cli [RUNS]
 """
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.million import JOBS, fill
@@ -103,10 +104,10 @@ def main() -> None:
             "worker run, ready": lambda: ready(empty),
         }
         rounds = [{name: measure() for name, measure in contenders.items()} for _ in range(ROUNDS)]
-    print(f"{RUNS:,} runs of {JOBS} jobs; best of {ROUNDS}")
-    floor = min(one["imports alone"][1] for one in rounds)
+    print(f"{RUNS:,} runs of {JOBS} jobs; medians of {ROUNDS}")
+    floor = median(one["imports alone"][1] for one in rounds)
     for name in contenders:
-        wall, used = (min(one[name][part] for one in rounds) for part in (0, 1))
+        wall, used = (median(one[name][part] for one in rounds) for part in (0, 1))
         print(f"{name:<24} {wall:7.0f} ms  processor {used:6.0f} ms = {used / floor:4.1f} x imports")
 
 
