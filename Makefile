@@ -29,8 +29,8 @@ test: .venv/installed ## Run the tests, PostgreSQL and child processes included:
 test-fast: .venv/installed ## Run the tests without PostgreSQL and child processes: for the inner loop.
 	$(BIN)/python -m pytest -m 'not slow and not soak and not browser and not process and not postgres'
 
-test-slow: .venv/installed ## Run the tests that make test leaves out.
-	$(PYTEST) -m 'slow and not browser'
+test-slow: .venv/installed ## Run the tests that make test leaves out, and properties with all their examples.
+	TEST_EXAMPLES=all $(PYTEST) -m '(slow or hypothesis) and not soak and not browser'
 
 test-browser: .venv/installed ## Run the logins in a headless Chromium: apt-get install chromium chromium-driver.
 	$(BIN)/python -m pytest -m 'browser'

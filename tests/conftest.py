@@ -14,18 +14,26 @@ from hypothesis import settings
 from psycopg import sql
 
 from tests.canary import CANARIES, Canaries, Find, lace_sandboxes
+from tests.examples import examples
 from tests.fresh import open_new
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
 from worker.store.writer import Writer
 
-settings.register_profile("worker", deadline=None)  # machines are busy; time is measured in benchmarks
-settings.register_profile("ci", deadline=None, derandomize=True)  # what lands is judged by the same examples each time
+_SO_MANY = settings(max_examples=examples(100), deadline=None)  # machines are busy; time is measured in benchmarks
+settings.register_profile("worker", _SO_MANY)
+settings.register_profile("ci", _SO_MANY, derandomize=True)  # what lands is judged by the same examples each time
 settings.load_profile("ci" if os.environ.get("CI") else "worker")
 
 _LACED = pytest.MonkeyPatch()
 lace_sandboxes(_LACED)  # now: test files ask for credentials when they are imported
 _NEEDS_POSTGRES = {"postgres_url", "postgres_database"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Returns one more than there are processors: many tests wait for a process or a timer."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from worker.config.lines import KeyPath, Toml
 from worker.config.load import load
 from worker.model.errors import ConfigurationError, Problem
@@ -66,7 +67,7 @@ def _problems(file: Path) -> list[Problem]:
 
 
 @given(st.lists(st.tuples(_PLACES, _ODD), min_size=1, max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_value_anywhere_gives_problems(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[KeyPath, Any]]
 ) -> None:

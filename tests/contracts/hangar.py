@@ -9,7 +9,7 @@ from worker.model.moments import new_id
 
 _WITHIN_S = 250.0
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.contracts.flight", "tests.contracts.swarm"])
+_CONTEXT.set_forkserver_preload(["tests.contracts.flight", "tests.contracts.swarm", "tests.store.upgrading"])
 
 Main = Callable[[dict[str, Any], Callable[[], None]], Any]  # orders, and what waits for the word to go
 Told = tuple[Any, int | None]  # what `main` returned, None where it died; and the exit code

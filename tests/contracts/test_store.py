@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.contract import Cursor, Json
+from tests.examples import examples
 from worker.model.errors import AttemptLost, StoreUnreachable
 from worker.model.records import Reject
 from worker.store import cursors, keyring, rejects
@@ -19,7 +20,7 @@ from worker.store.database import Database
 from worker.store.writer import Writer
 
 NOON = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(40))
 MOMENTS = st.datetimes(
     min_value=datetime(1, 1, 2),  # noqa: DTZ001  hypothesis adds the zone
     max_value=datetime(9999, 12, 30),  # noqa: DTZ001  the same

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.listening import Hands, Listener
+from tests.examples import examples
 from worker.engine import clock as clock_module
 from worker.engine import handover as handover_module
 from worker.engine.clock import Clock
@@ -181,7 +182,7 @@ def test_a_start_after_a_step_back_stalls_nothing(clock: Clock, listener: Listen
     assert listener.ticks == [Tick("a", START + MINUTE, last + MINUTE)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.floats(-600, 900), st.booleans()), max_size=25))
 def test_each_tick_is_told_once_whatever_the_wall_clock_does(moves: list[tuple[float, bool]]) -> None:
     """Over jumps in both directions and failing listeners: alone or in a gap, but for those that come again."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.drawing import DAY, ZONES, utc
+from tests.examples import examples
 from worker.engine.changes import changes
 from worker.engine.lint import Finding, lint
 from worker.engine.schedule import occurrences
@@ -82,7 +83,7 @@ def test_what_is_as_it_should_be_has_none(schedule: object, policy: dict[str, An
     assert found({"orders": job(schedule, **policy)}) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     at=st.sampled_from(["00:00", "00:15", "00:30", "01:30", "02:00", "02:15", "02:45", "03:30", "23:30"]),

@@ -11,13 +11,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.engine.drawing import BERLIN, DAY, END, MINUTE, MOMENTS, START, ZONES, changes, crons, due, schedules, utc
+from tests.examples import examples
 from worker.engine.schedule import Span, occurrences
 from worker.model.blackouts import HolidayWords
 from worker.model.hours import read_hours
 from worker.model.schedules import After, At, Cron, DayOfMonth, Dst, Every, Manual, Monthly, Once, Schedule
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     schedule=schedules(),
     zone=st.sampled_from(ZONES),
@@ -42,7 +43,7 @@ def test_instants_increase_strictly(schedule: Schedule, zone: str, pick: int, sh
         assert found.span(moment, moment + 20 * DAY) is None
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(cron=crons(), zone=st.sampled_from(ZONES), pick=st.integers(0, 40), late=st.integers(-1440, 1440))
 def test_crons_agree_with_a_slow_oracle(cron: str, zone: str, pick: int, late: int) -> None:
     """Around changes of clocks a cron fires exactly when an oracle that looks at each minute says so."""
@@ -124,7 +125,7 @@ class Oracle:
         )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @example(zone="America/Scoresbysund", at=time(22, 0, 1))
 @example(zone="America/Scoresbysund", at=time(23, 0, 1))
 @given(zone=st.sampled_from(sorted(available_timezones())), at=st.times().map(lambda t: t.replace(microsecond=0)))
@@ -155,7 +156,7 @@ def test_a_daily_job_runs_once_a_day_where_clocks_are_odd(zone: str, at: str) ->
     assert span.count == len(dates)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(cron=crons(), since=MOMENTS)
 def test_without_changes_of_clocks_cronsim_agrees(cron: str, since: datetime) -> None:
     """In UTC the walk is cronsim's own."""
@@ -392,7 +393,7 @@ def test_some_months_of_the_year(schedule: Schedule, days: list[str]) -> None:
     assert [f"{at:%Y-%m-%d}".removeprefix("2026-") for at in ticks] == days
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     day=st.integers(1, 31),

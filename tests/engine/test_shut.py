@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.drawing import DAY, ZONES, changes, utc
+from tests.examples import examples
 from worker.engine.schedule import Span, of_job
 from worker.engine.shut import blackout_end, in_blackout, outside
 from worker.model.options import JobOptions
@@ -41,7 +42,7 @@ def test_the_end_of_a_blackout(blackout: list[str], at: str, end: str | None) ->
     assert blackout_end(job(*blackout), utc(at)) == (utc(end) if end else None)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     words=st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
     schedule=st.sampled_from(SCHEDULES),

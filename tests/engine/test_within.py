@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.engine.drawing import DAY, START, ZONES, changes, due, schedules, utc
+from tests.examples import examples
 from worker.engine.schedule import Span, occurrences
 from worker.engine.within import Within
 from worker.model.hours import read_hours
@@ -22,7 +23,7 @@ def within(schedule: Schedule, hours: str, zone: str = "UTC") -> Within:
     return Within(due(schedule, zone), read_hours(hours).of, ZoneInfo(zone))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @example(Every(every=600.0), "Europe/Berlin", "02:15-02:45", 13, timedelta(0))  # in the fold, its second passage
 @given(
     schedule=schedules(),
@@ -47,7 +48,7 @@ def test_hours_leave_out_what_lies_outside_of_them_and_nothing_else(
     assert found.span(moment, until) == (Span(wanted[0], wanted[-1], len(wanted)) if wanted else None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @example(Cron("*/30 * * * *"), "Europe/Berlin", 12, 5.5, 20, "once")  # in real time: an hour more, or less
 @example(At(at=(time(2, 30),)), "Europe/Berlin", 12, 5.5, 20, "skip")
 @example(At(at=(time(2, 30),)), "Europe/Berlin", 13, 5.5, 20, "both")

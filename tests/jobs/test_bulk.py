@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jobs.kinds import Kind
 from jobs.sinks import schema
 from jobs.sinks.bulk import Stamp, Statement
+from tests.examples import examples
 from worker.store.database import Database
 
 _KINDS = {"id": Kind.INTEGER, "name": Kind.TEXT, "share": Kind.FLOAT, "active": Kind.BOOLEAN, "number": Kind.INTEGER}
@@ -42,7 +43,7 @@ def stored(connection: sa.Connection) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 @given(rows=st.lists(_ROW, min_size=1, max_size=12))
 def test_rows_come_out_as_they_went_in(database: Database, fresh: bool, rows: list[tuple[Any, ...]]) -> None:
     """Quotes, backslashes, line ends, texts that look like the end of a row or like null, floats without bounds."""

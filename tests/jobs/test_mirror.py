@@ -14,6 +14,7 @@ from jobs.sinks.removal import TooManyGone
 from jobs.sinks.schema import TableUnfit
 from jobs.sinks.sql import Guard, SqlOptions
 from jobs.testing import MemoryContext
+from tests.examples import examples
 from tests.jobs.filling import batch, destination, store
 from worker.store.database import Database
 
@@ -304,7 +305,7 @@ def test_the_mirror_shows_the_last_whole_pass(runs: list[tuple[dict[int, int], A
         passes(context, runs, delete)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RUNS, st.booleans())
 def test_the_mirror_shows_the_last_whole_pass_on_postgresql(
     postgres_database: Database, runs: list[tuple[dict[int, int], Any]], delete: bool

@@ -17,6 +17,7 @@ from jobs.sinks import tongues
 from jobs.sinks.removal import TooManyGone
 from jobs.sinks.schema import TableUnfit, reflect
 from jobs.testing import MemoryContext
+from tests.examples import examples
 from tests.jobs import mariadb
 from tests.jobs.filling import destination, store
 
@@ -169,7 +170,7 @@ PAGE = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PAGE, max_size=4))
 def test_the_table_is_the_last_state_of_each_record(stranger: MemoryContext, pages: list[list[dict[str, Any]]]) -> None:
     """And a second run changes nothing."""

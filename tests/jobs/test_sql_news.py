@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from jobs.contract import Cursor, GiveUp, Interrupted, Json, Window
 from jobs.sync import Sync
+from tests.examples import examples
 from tests.jobs.filling import batch, store
 from tests.jobs.reading import ReadingContext, reading, records, run, source, sync
 from worker.store.database import Database
 
-OFTEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+OFTEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 ALL_MAY_GO = {"guard": {"max_delete": "100%"}}
 
 IDS = st.integers(0, 7)

@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from jobs.contract import GiveUp, Interrupted, Json, Window
 from jobs.sources.sql import SqlSourceOptions
+from tests.examples import examples
 from tests.jobs.reading import ReadingContext, reading, records, run, source, sync
 from worker.store.database import Database
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
-OFTEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+OFTEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 
 from tests.conftest import Server
+from tests.examples import examples
 from tests.properties.farend import Habits
 from tests.properties.judging import assert_equal, assert_idle, assert_sound
 from tests.properties.plans import Plan, plans
@@ -90,7 +91,7 @@ SLIPPED = Plan(
 )
 
 _CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
-FEW = settings(max_examples=80, derandomize=True, suppress_health_check=_CHECKS)
+FEW = settings(max_examples=examples(80), derandomize=True, suppress_health_check=_CHECKS)
 MANY = settings(max_examples=1200, suppress_health_check=_CHECKS)
 
 
@@ -115,7 +116,7 @@ def test_on_sqlite_in_many_cases_the_destination_becomes_the_source(files: Pair,
 
 @pytest.mark.postgres
 @given(plans())
-@settings(FEW, max_examples=20)
+@settings(FEW, max_examples=examples(20))
 def test_on_postgresql_the_destination_becomes_the_source(servers: Pair, plan: Plan) -> None:
     """A few cases."""
     lived(servers, plan)

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
+from tests.examples import examples
 from tests.properties.handover import Handing, Handover, handings
 from tests.properties.reaper import Reaper
 from tests.properties.world import emptied
@@ -15,7 +16,7 @@ from worker.store.schema import upgrade
 
 Ground = tuple[Database, Reaper]
 _CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
-FEW = settings(max_examples=50, derandomize=True, suppress_health_check=_CHECKS)
+FEW = settings(max_examples=examples(50), derandomize=True, suppress_health_check=_CHECKS)
 MANY = settings(max_examples=600, suppress_health_check=_CHECKS)
 
 

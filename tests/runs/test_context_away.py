@@ -16,6 +16,7 @@ from jobs.progress import Progress
 from jobs.sinks import state
 from jobs.sinks.sql import Intake, SqlDestination, SqlOptions
 from tests.conftest import Server
+from tests.examples import examples
 from tests.runs.away import NOW, Attempts, Faults, fresh
 from worker.model.errors import AttemptLost, StoreUnreachable
 from worker.model.records import AttemptState
@@ -182,7 +183,7 @@ def test_an_append_drops_what_no_cursor_covers(sqlite_database: Database, other:
 STEP = st.sampled_from(["well", "well", "well", "not", "unknown"])
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.integers(0, 3), max_size=5),
     st.lists(st.tuples(st.lists(STEP, max_size=6), st.lists(STEP, max_size=9), st.booleans()), max_size=4),
@@ -219,7 +220,7 @@ WAYS = [("append", True), ("upsert", True), ("append", False), ("replace", False
 
 
 @pytest.mark.parametrize("place", ["own", "other"])
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.integers(0, 3), max_size=4),
     st.lists(st.lists(STEP, max_size=12), max_size=4),

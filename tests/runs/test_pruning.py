@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.runs.bench import START, Bench, Make, definition
 from worker.engine.schedule import of_job
 from worker.model.events import HistoryPruned
@@ -81,7 +82,7 @@ def stays(history: list[tuple[str, int, RunState]]) -> Iterator[tuple[str, int, 
                 yield one
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HISTORIES)
 def test_what_the_rules_keep_stays_and_nothing_else(
     sqlite_database: Database, history: list[tuple[str, int, RunState]]

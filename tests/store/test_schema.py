@@ -1,9 +1,6 @@
 """The migrations: what they make, who may run them, what they refuse."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,23 +9,14 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from tests.contracts.hangar import fly
+from tests.store import upgrading
 from worker.model.errors import SchemaMismatch
 from worker.store.database import Database, open_database
 from worker.store.schema import status, upgrade
 from worker.store.tables import metadata
 
 REVISIONS = ["0001", "0002", "0003"]
-
-_PROGRAM = """
-import sys
-from worker.store.database import open_database
-from worker.store.schema import upgrade
-database = open_database(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-print(",".join(upgrade(database)))
-database.close()
-"""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -142,27 +130,6 @@ def test_a_failed_upgrade_leaves_nothing(empty: Database) -> None:
 @pytest.mark.process
 def test_processes_that_start_at_once_all_succeed(empty_url: str) -> None:
     """Four processes upgrade one empty database: one applies everything, the others nothing."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", _PROGRAM, empty_url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        )
-        for _ in range(4)
-    ]
-    outputs = []
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n", child.communicate()[1]
-    for child in children:  # only now, so that all are at the line
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    for child in children:
-        output, errors = child.communicate(timeout=60)
-        assert (child.returncode, errors) == (0, "")
-        outputs.append(output.strip())
-    assert sorted(outputs) == ["", "", "", ",".join(REVISIONS)]
+    told = fly(upgrading.main, {"url": empty_url}, processes=4)
+    assert {code for _, code in told} == {0}
+    assert sorted(applied for applied, _ in told) == [[], [], [], REVISIONS]
