@@ -30,7 +30,7 @@ test-fast: .venv/installed ## Run the tests without PostgreSQL and child process
 	$(BIN)/python -m pytest -m 'not slow and not soak and not browser and not process and not postgres'
 
 test-slow: .venv/installed ## Run the tests that make test leaves out, and properties with all their examples.
-	TEST_EXAMPLES=all $(PYTEST) -m '(slow or hypothesis) and not soak and not browser'
+	TEST_EXAMPLES=all $(PYTEST) --dist loadgroup -m '(slow or hypothesis) and not soak and not browser'
 
 test-browser: .venv/installed ## Run the logins in a headless Chromium: apt-get install chromium chromium-driver.
 	$(BIN)/python -m pytest -m 'browser'

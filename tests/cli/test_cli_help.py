@@ -71,7 +71,7 @@ def test_help_imports_nothing_heavy() -> None:
     """What a list of verbs does not need is not imported for it: it answers in a fraction of a second."""
     code = "import sys, worker.cli.app as command; sys.argv = ['worker', '--help']\ntry: command.main()\n"
     code += "except SystemExit: sys.stderr.write(' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=90)
     assert "worker.cli.app" in done.stderr.split()
     assert _HEAVY.isdisjoint(done.stderr.split())
 
@@ -79,7 +79,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_a_listing_imports_what_it_reads_with_alone() -> None:
     """No job, no HTTP, no cipher, and the dialect of no database but the one that is open."""
     code = "import sys; from worker.cli.app import load; load('history'); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=90)
     assert "sqlalchemy" in done.stdout.split()
     assert _OTHERS.isdisjoint(done.stdout.split())
 

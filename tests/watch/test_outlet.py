@@ -129,7 +129,7 @@ def test_a_line_is_out_when_the_call_returns() -> None:
         "structlog.get_logger().info('last')\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=20)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
     assert json.loads(said.stdout)["event"] == "last"
 
 
