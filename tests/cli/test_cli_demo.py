@@ -46,13 +46,12 @@ def test_a_device_must_be_there_once_or_be_a_reject(wrong: dict[str, Any], astra
 
 def ran(database: Database, job: str, begin: float, end: float, state: RunState = RunState.SUCCEEDED) -> None:
     """Adds a run that began and ended so many seconds after the tick."""
-    moments = [TICK + timedelta(seconds=after) for after in (begin, end)]
-    run = Run(
-        int(begin * 10) + 1, job, f"manual:{begin}", Trigger.MANUAL, state, moments[0], "hash",
-        started_at=moments[0], finished_at=moments[1],
-    )  # fmt: skip
+    began, ended = (TICK + timedelta(seconds=after) for after in (begin, end))
+    run = Run(int(begin * 10) + 1, job, f"manual:{begin}", Trigger.MANUAL, RunState.QUEUED, began, "hash")
     with database.write() as connection:
         runs.claim(connection, [run])
+        runs.begin(connection, run.id, 1, began, "hash")
+        runs.finish(connection, run.id, state, ended)
 
 
 def test_the_last_link_must_run_after_the_one_before(database: Database) -> None:

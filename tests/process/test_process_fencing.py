@@ -72,9 +72,7 @@ _LEDGER = (
     "SELECT job, record_hash FROM rejects",
 )
 _TOKEN = ("SELECT account, generation, sealed, attempt_id, lease_until, failures FROM tokens ORDER BY 1",)
-_WAITING = """
-SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
-"""
+_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'devices'::regclass"
 _OTHER = '[databases.other]\nurl = "OTHER"\n'
 HOLDS = [
     Hold("rows", _DEVICES.format(database=""), "/mobproc", ("SELECT * FROM devices ORDER BY id",), after=2),
