@@ -1,7 +1,8 @@
-"""Which fields rows have, told fast: nearly always each row has those of the first."""
+"""Which fields rows have and what is in them, told fast: nearly always each row has those of the first."""
 
 from collections.abc import Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import TypeVar
 
 from jobs.contract import Json
@@ -15,3 +16,11 @@ def names_in(rows: Sequence[dict[NameT, Json]]) -> list[NameT]:
     if len(set().union(*rows)) == len(first):  # three times as fast as to go through all names in order
         return first
     return list(dict.fromkeys(chain.from_iterable(rows)))
+
+
+def values_of(rows: Sequence[dict[str, Json]], name: str) -> list[Json]:
+    """Returns a field of each row; None where it is missing."""
+    try:
+        return list(map(itemgetter(name), rows))
+    except KeyError:
+        return [row.get(name) for row in rows]

@@ -7,6 +7,7 @@ from operator import itemgetter
 from jobs.cells import Cells, Find, Reasons
 from jobs.columns import ColumnOptions
 from jobs.contract import Json, Record
+from jobs.fields import values_of
 from jobs.mapped import Mapped, objects, refused, without
 from jobs.paths import keys
 
@@ -53,15 +54,7 @@ class MappedFields:
 
     def _values(self, column: str, records: list[Record], reasons: Reasons) -> list[Json]:
         if column in self._plain:
-            return _field(records, self._plain[column])
+            return values_of(records, self._plain[column])
         values, bad = self._made[column].values(records)
         reasons.update({place: reason for place, reason in bad.items() if place not in reasons})
         return values
-
-
-def _field(records: list[Record], name: str) -> list[Json]:
-    """Returns a field of each record; None where it is missing."""
-    try:
-        return list(map(itemgetter(name), records))
-    except KeyError:
-        return [record.get(name) for record in records]

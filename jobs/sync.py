@@ -113,6 +113,8 @@ class Sync(Job[SyncOptions]):
                     line.destination.store(batches)
                 if judged:
                     progress.judge(final=False)
+                batches.clear()  # else these pages stay until the next ones are there
+                group.clear()
         return whole
 
     def _pages(self, line: _Line, context: Context) -> Generator[Page]:

@@ -12,7 +12,7 @@ from operator import itemgetter
 import sqlalchemy as sa
 
 from jobs.contract import Json, Log, Record
-from jobs.fields import names_in
+from jobs.fields import names_in, values_of
 from jobs.kinds import Kind
 from jobs.sinks import portable, schema
 from jobs.sinks.bulk import Stamp, Statement
@@ -61,14 +61,15 @@ class Filling:
     def write(self, connection: sa.Connection, rows: list[Record], stamp: Stamp) -> Taken:
         """Stores rows and returns what became of them."""
         taken = Taken()
-        rows = self._spelled(connection, rows)
+        rows, names = self._spelled(connection, rows)
         places = self._keyed(rows, taken)
         if len(places) < len(rows):
             rows = [rows[place] for place in places]
+            names = names_in(rows)
         if not rows:
             return taken
-        columns = self._columns(connection, rows)
-        self._refuse_new_fields(rows, places, taken)
+        columns = self._columns(connection, rows, names)
+        self._refuse_new_fields(rows, names, places, taken)
         batch = self._fitted(connection, rows, places, columns, taken)
         latest = self._latest(batch, columns, taken)
         taken.unchanged += len(batch) - len(latest)  # an older state of a record of the same page
@@ -97,20 +98,20 @@ class Filling:
         stored, bad = fit(column, values)
         return (stored, bad) if self._zoned or column.kind is not Kind.TIMESTAMP else (portable.plain(stored), bad)
 
-    def _spelled(self, connection: sa.Connection, rows: list[Record]) -> list[Record]:
-        """Returns the rows with names as the table spells them, where its database knows no case."""
-        if self.table is None or schema.tongue(connection).cased:
-            return rows
+    def _spelled(self, connection: sa.Connection, rows: list[Record]) -> tuple[list[Record], list[str]]:
+        """Returns the rows and their fields' names, as the table spells them where its database knows no case."""
+        found = names_in(rows)
+        if self.table is None or schema.tongue(connection).cased or self.table.columns.keys() >= set(found):
+            return rows, found
         spelling = {name.lower(): name for name in self.table.columns}
-        names = {name: spelling.get(name.lower(), name) for name in names_in(rows)}
-        if all(name == own for name, own in names.items()):
-            return rows
-        return [{names[name]: value for name, value in row.items()} for row in rows]
+        names = {name: spelling.get(name.lower(), name) for name in found}
+        spelled = [{names[name]: value for name, value in row.items()} for row in rows]
+        return spelled, list(dict.fromkeys(names.values()))
 
     def _keyed(self, rows: list[Record], taken: Taken) -> Sequence[int]:
         """Returns the places of the rows that have their whole key."""
         for column in self.key:
-            if None in _values(rows, column):
+            if None in values_of(rows, column):
                 for place, row in enumerate(rows):
                     if row.get(column) is None:
                         taken.refused.setdefault(place, _without(column))
@@ -118,9 +119,8 @@ class Filling:
             return range(len(rows))
         return [place for place in range(len(rows)) if place not in taken.refused]
 
-    def _columns(self, connection: sa.Connection, rows: list[Record]) -> list[Column]:
+    def _columns(self, connection: sa.Connection, rows: list[Record], names: list[str]) -> list[Column]:
         """Returns the columns to write, after making those that are missing."""
-        names = names_in(rows)
         table = self.table
         if table is None or not (self._rules.frozen or set(names) <= table.columns.keys()):
             table = self._made(connection, rows, names)
@@ -132,7 +132,7 @@ class Filling:
         known = self.table.columns if self.table else {}
         missing = dict[str, Kind]()
         for name in names:
-            if name not in known and (kind := self._rules.kinds.get(name) or infer(_values(rows, name))):
+            if name not in known and (kind := self._rules.kinds.get(name) or infer(values_of(rows, name))):
                 missing[name] = kind
         if self.table is None:
             self.table, self._fresh = schema.create(connection, self.name, missing, self.key), True
@@ -140,12 +140,12 @@ class Filling:
             schema.extend(connection, self.table, missing)
         return self.table
 
-    def _refuse_new_fields(self, rows: list[Record], places: Sequence[int], taken: Taken) -> None:
+    def _refuse_new_fields(self, rows: list[Record], names: list[str], places: Sequence[int], taken: Taken) -> None:
         if not self._rules.frozen or self.table is None:
             return
-        new = [name for name in names_in(rows) if name not in self.table.columns]
+        new = [name for name in names if name not in self.table.columns]
         for name in new:
-            for place, value in zip(places, _values(rows, name), strict=True):
+            for place, value in zip(places, values_of(rows, name), strict=True):
                 if value is not None:
                     taken.refused.setdefault(
                         place,
@@ -223,7 +223,7 @@ def _without(column: str) -> str:
 
 
 def _misfits(column: Column, rows: list[Record]) -> list[Json]:
-    values = _values(rows, column.name)
+    values = values_of(rows, column.name)
     return [values[place] for place in fit(column, values)[1]]
 
 
@@ -234,11 +234,4 @@ def _matrix(rows: list[Record], columns: list[Column]) -> Sequence[Sequence[Json
             return list(zip(*map(itemgetter(*(column.name for column in columns)), rows), strict=True))
     except KeyError:  # a row lacks a field
         pass
-    return [_values(rows, column.name) for column in columns]
-
-
-def _values(rows: list[Record], name: str) -> list[Json]:
-    try:
-        return list(map(itemgetter(name), rows))
-    except KeyError:
-        return [row.get(name) for row in rows]
+    return [values_of(rows, column.name) for column in columns]

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from pydantic import Field, field_validator
 
 from jobs.contract import BadAnswer, Context, Duration, GiveUp, Json
+from jobs.fields import values_of
 from jobs.options import Options
 from jobs.paths import descent
 from jobs.sources.steps import Carrier, Span
@@ -118,6 +119,7 @@ class Watermark:
     def __init__(self, options: CursorOptions, cursor: datetime | None, until: datetime) -> None:
         self._options = options
         self._get = descent(tuple(options.field.split(".")))
+        self._is_deep = "." in options.field
         self._until = until
         self._cursor = cursor
         self._newest = cursor  # of what was seen, within the window
@@ -174,7 +176,7 @@ class Watermark:
         return kept, rejects
 
     def _times(self, records: list[Json]) -> list[datetime]:
-        values = list(map(self._get, records))
+        values = list(map(self._get, records)) if self._is_deep else values_of(records, self._options.field)
         if self._options.format == "iso" and set(map(type, values)) == {str}:
             times = whole_seconds(values)
             if times is not None:

@@ -47,9 +47,35 @@ def _setting(connection: sa.Connection, name: str) -> object:
 def test_every_sqlite_connection_is_durable_and_strict(opened: Database) -> None:
     """Readers' and writers' connections, several at once, all have the settings that the promises rest on."""
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1, "busy_timeout": 5000}
+    wanted |= {"wal_autocheckpoint": 4000}
     with opened.write() as first, opened.read() as second, opened.read() as third:
         for connection in (first, second, third):
             assert {name: _setting(connection, name) for name in wanted} == wanted
+
+
+def test_who_writes_has_the_same_connection_each_time(opened: Database) -> None:
+    """It is no reader's meanwhile, so that its cache stays good; what a writer left it with serves no other."""
+    with opened.write() as first, opened.read() as reading:
+        pens = {id(first.connection.driver_connection)}
+        assert reading.connection.driver_connection is not first.connection.driver_connection
+    for _ in range(3):
+        with opened.read():
+            pass
+        with opened.write() as again:
+            pens.add(id(again.connection.driver_connection))
+    assert len(pens) == 1
+    with pytest.raises(sa.exc.ResourceClosedError):
+        first.execute(sa.text("SELECT 1"))
+
+
+def test_who_writes_has_what_was_settled_since_the_engine_was_disposed_of(opened: Database) -> None:
+    """A listener added then meets the writing connection too."""
+    with opened.write():
+        pass
+    sa.event.listen(opened.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    opened.engine.dispose()
+    with opened.write() as connection:
+        assert _setting(connection, "synchronous") == 0
 
 
 def test_the_files_are_for_their_owner_alone(opened: Database, file: Path) -> None:

@@ -1,6 +1,6 @@
 """A database behind one way to read and one way to write; the worker's own is SQLite or PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
@@ -28,6 +28,7 @@ class Database:
         self._line: AbstractContextManager[None] = turnstile_of(location) if claim else nullcontext()
         self._readers = engine.execution_options(postgresql_readonly=True)
         self._writers = engine.execution_options(**{sqlite.WRITES: True})
+        self._pen = sqlite.Pen(engine) if claim else None
         self._anchor: leaseclock.Anchor | None = None
         self.silence_s: float | None = None  # after which PostgreSQL ends a transaction that writes; None: never
 
@@ -37,7 +38,7 @@ class Database:
 
         On PostgreSQL each statement sees what was committed before it. Raises StoreUnreachable.
         """
-        with self._honest(), self._connected(self._readers) as connection, connection.begin():
+        with self._honest(), self._opened(self._readers.connect) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -46,7 +47,7 @@ class Database:
 
         On SQLite it waits in line with the other writers of this process. Keep it short.
         """
-        with self._line, self._honest(), self._connected(self._writers) as connection, connection.begin():
+        with self._line, self._honest(), self._opened(self._writing) as connection, connection.begin():
             if self.silence_s is not None and self.dialect == "postgresql":
                 postgres.bound_silence(connection, self.silence_s)
             yield connection
@@ -81,6 +82,8 @@ class Database:
     def close(self) -> None:
         """Closes every connection that is not in use and gives the claim back."""
         self.engine.dispose()
+        if self._pen is not None:
+            self._pen.close()
         if self._claim is not None:
             self._claim.release()
 
@@ -89,16 +92,19 @@ class Database:
             return leaseclock.find(connection)
 
     @contextmanager
-    def _connected(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        with self._connection(engine) as connection:
+    def _opened(self, connect: Callable[[], sa.Connection]) -> Iterator[sa.Connection]:
+        with self._connection(connect) as connection:
             yield connection
 
-    def _connection(self, engine: sa.Engine) -> sa.Connection:
+    def _connection(self, connect: Callable[[], sa.Connection]) -> sa.Connection:
         try:
-            return engine.connect()
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            return connect()
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, self.engine.dialect.loaded_dbapi.Error) as error:
             why = short(error)
         raise StoreUnreachable(f"{self.location} cannot be reached: {why}")  # no cause: psycopg's holds the password
+
+    def _writing(self) -> sa.Connection:
+        return self._writers.connect() if self._pen is None else sa.Connection(self._writers, self._pen.connect())
 
     @contextmanager
     def _honest(self) -> Iterator[None]:
