@@ -38,7 +38,7 @@ def far_end(rows: int, pages: int) -> Iterator[str]:
 
 
 def measure(contender: Contender, base: Spec, place: Places, asked: argparse.Namespace, results: Results) -> None:
-    """Runs a contender through each cell once and adds its figures; one that fails is told of and left out."""
+    """Runs a contender through each cell once and adds its figures; a peer that fails is told of and left out."""
     python = python_of(contender, asked.peer_python)
     for database in asked.databases:
         for latency in asked.latency:
@@ -50,7 +50,13 @@ def measure(contender: Contender, base: Spec, place: Places, asked: argparse.Nam
                 for again in (False, True) if database in contender.again else (False,):
                     changes = _CHANGES if again and contender.changes and not latency else 0
                     cell = Cell(database, latency, again)
-                    figures = run(contender, Spec(**{**vars(spec), "changes": changes}), python)
+                    try:
+                        figures = run(contender, Spec(**{**vars(spec), "changes": changes}), python)
+                    except RuntimeError as error:
+                        if not contender.peer:
+                            raise
+                        print(f"{cell.title:55} {contender.name:22} left out: {error}", file=sys.stderr, flush=True)
+                        break
                     results.setdefault(cell, {}).setdefault(contender.name, []).append(figures)
                     say(cell, contender, figures)
 

@@ -1,5 +1,6 @@
 """The worker's own database, opened, brought up to date and checked against the key ring; and the others."""
 
+import sys
 from functools import partial
 
 import sqlalchemy as sa
@@ -72,6 +73,8 @@ def prepare(database: Database, ring: Ring) -> Cipher:
     Raises SchemaMismatch, or KeyRingError that names the key id; then nothing was changed but the schema.
     """
     if not revision.is_newest(database):
+        # Mako, which alembic brings, would load the lexers of pygments to colour its templates' errors: 4 MB.
+        sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]  # None: there is no such module
         from worker.store import schema  # noqa: PLC0415  alembic would stay in memory, 9 MB, for what is done already
 
         schema.upgrade(database)
