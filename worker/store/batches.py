@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from worker.model.records import AttemptState, Run, RunState
 from worker.store.dialect import spelled
-from worker.store.many import Many, among, binding, changing, inserting, words
+from worker.store.many import among, binding, changing, deleting, inserting, words
 from worker.store.runrows import HELD, QUEUED, run_of
 from worker.store.tables import attempts, calls, jobs, locks, runs
 
@@ -32,7 +32,7 @@ _END = changing(
     ["of_run_id", "state", "ended_at", "error_kind", "error"],
     "run_id = given.of_run_id AND number = 1 AND attempts.state = 'running'",
 )
-_RELEASE = Many("DELETE FROM locks WHERE run_id = ?", "DELETE FROM locks WHERE run_id = ANY(%s::bigint[])")
+_RELEASE = deleting(locks, "run_id")
 _FINISH = changing(
     runs,
     ", ".join(f"{name} = given.{name}" for name in (*_SUMMED, "calls", "finished_at", "reason"))

@@ -1,7 +1,8 @@
 """Statements for many rows at once, as text that is prepared once: to build one costs more than its rows do.
 
-SQLite executes a text once a row, which is cheap there; PostgreSQL executes one statement over arrays, a round trip
-for all. Rows come in the order in which they are to be locked: of ids or of names.
+SQLite executes a text once a row, which is cheap there; PostgreSQL executes one statement over all of them, a round
+trip, and takes them as one JSON text: to spell arrays costs its driver ten times as much. Rows come in the order in
+which they are to be locked: of ids or of names.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,9 +11,12 @@ from datetime import datetime
 from functools import cache, lru_cache, partial
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
 
+from jobs.contract import Json
 from worker.store.columns import Document, Moment, Words
 
 Row = tuple[Any, ...]
@@ -23,10 +27,11 @@ _KINDS = {sa.BigInteger: "bigint", sa.Integer: "integer", Moment: "timestamptz"}
 
 @dataclass(frozen=True)
 class Many:
-    """One statement in two tongues; what PostgreSQL is handed are the rows' columns, as arrays."""
+    """One statement in two tongues; `names` are those of the values of a row."""
 
     sqlite: str
     postgresql: str
+    names: tuple[str, ...]
 
     def execute(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
         """Executes the statement for each row, its values as the driver takes them (see `binding`); returns its count.
@@ -37,20 +42,21 @@ class Many:
             return 0
         if connection.dialect.name == "sqlite":
             return connection.exec_driver_sql(self.sqlite, list(rows)).rowcount
-        return connection.exec_driver_sql(self.postgresql, tuple(map(list, zip(*rows, strict=True)))).rowcount
+        given = orjson.dumps([dict(zip(self.names, row, strict=True)) for row in rows]).decode()
+        return connection.exec_driver_sql(self.postgresql, (given,)).rowcount
 
 
 def inserting(table: sa.Table, names: Iterable[str]) -> Many:
     """Returns the statement that inserts the rows whose keys are new and leaves the others as they stand."""
     columns = [table.c[name] for name in names]
-    into = f"INSERT INTO {table.name} ({', '.join(column.name for column in columns)})"
+    named = [str(column.name) for column in columns]  # not as SQLAlchemy keeps it, which JSON does not take
+    into = f"INSERT INTO {table.name} ({', '.join(named)})"
     values = ", ".join("?" for _ in columns)
-    given = ", ".join(f"%s::{_kind(column)}[]" for column in columns)
     taken = ", ".join(f"{column.name}{_cast(column)}" for column in columns)
-    named = ", ".join(column.name for column in columns)
     return Many(
         f"{into} VALUES ({values}) ON CONFLICT DO NOTHING",
-        f"{into} SELECT {taken} FROM unnest({given}) AS given ({named}) ON CONFLICT DO NOTHING",  # noqa: S608  our own names
+        f"{into} SELECT {taken} FROM {_given(columns, named)} ON CONFLICT DO NOTHING",  # noqa: S608  our own names
+        tuple(named),
     )
 
 
@@ -64,12 +70,28 @@ def changing(table: sa.Table, values: str, names: Iterable[str], where: str) -> 
             text = text.replace(f"given.{name}", f"?{numbers[name]}")
         return text
 
-    given = ", ".join(f"%s::{_kind(column)}[]" for column in columns.values())
-    rows = f"unnest({given}) AS given ({', '.join(columns)})"
+    rows = _given(columns.values(), columns)
     return Many(
         f"UPDATE {table.name} SET {numbered(values)} WHERE {numbered(where)}",  # noqa: S608  our own names
         f"UPDATE {table.name} SET {values} FROM {rows} WHERE {where}",  # noqa: S608  the same
+        tuple(columns),
     )
+
+
+def deleting(table: sa.Table, name: str) -> Many:
+    """Returns the statement that deletes the rows with one of the values in a column."""
+    out = f"DELETE FROM {table.name}"  # noqa: S608  the same
+    given = _given([table.c[name]], [name])
+    return Many(
+        f"{out} WHERE {name} = ?",
+        f"{out} WHERE {name} = ANY(ARRAY(SELECT {name} FROM {given}))",  # noqa: S608  the same
+        (name,),
+    )
+
+
+def _given(columns: Iterable[sa.Column[Any]], names: Iterable[str]) -> str:
+    kinds = ", ".join(f"{name} {_kind(column)}" for name, column in zip(names, columns, strict=True))
+    return f"json_to_recordset(%s::json) AS given ({kinds})"
 
 
 def _kind(column: sa.Column[Any]) -> str:
@@ -96,10 +118,22 @@ def words(connection: sa.Connection, text: str | None) -> str | None:
     return _WORDS.process_bind_param(text, connection.dialect)
 
 
+class _Listed(TypeDecorator[Json]):
+    """A list as JSON text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Json, dialect: Dialect) -> str:  # noqa: ARG002  SQLAlchemy's form
+        """Returns what the driver is given."""
+        return orjson.dumps(value).decode()
+
+
 @cache
 def among(dialect: str, column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
-    """Returns the test whether a column's value is in the list that is bound as `name`: see `listed`."""
+    """Returns the test whether a column's value is in the list that is bound as `name`."""
+    values = sa.bindparam(name, type_=_Listed())
     if dialect == "sqlite":
-        each = sa.func.json_each(sa.bindparam(name, type_=Document())).table_valued("value")
-        return column.in_(sa.select(each.c.value))
-    return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(column.type)))
+        return column.in_(sa.select(sa.func.json_each(values).table_valued("value").c.value))
+    each = sa.func.json_array_elements_text(sa.cast(values, sa.JSON)).column_valued("each")
+    return column == sa.any_(sa.func.array(sa.select(sa.cast(each, column.type)).scalar_subquery()))
