@@ -1,6 +1,6 @@
 """What becomes of due ticks and of ticks that were missed: one transaction each, then to the engine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,8 @@ from worker.runs.claims import record
 from worker.runs.ending import Ended
 from worker.runs.fresh import Fresh
 from worker.store import jobs
-from worker.store.writer import Writer
+from worker.store.dialect import in_parts
+from worker.store.writer import Ticket, Writer
 
 _AT_ONCE = 1000  # ticks in one transaction
 
@@ -35,15 +36,22 @@ class Dispatch:
     fresh: Fresh = field(default_factory=Fresh, kw_only=True)  # what was submitted and not begun
 
     def fire(self, ticks: Sequence[Tick]) -> None:
-        """Records the ticks due at this instant, a thousand in one transaction: the first start while the last wait.
+        """Records the ticks due at this instant, a thousand in one transaction, all of them before the first starts.
 
-        Raises StoreError; asked again, it knows what was recorded before.
+        To start a run takes longer than to claim it, and until it is claimed nobody knows of it. Raises StoreError;
+        asked again, it knows what was recorded before.
         """
+        recorded: list[Run] = []
+        try:
+            for part in _ahead(self._record(part) for part in in_parts(ticks, _AT_ONCE)):
+                recorded += part.wait()
+        finally:
+            self.settle(recorded)
+
+    def _record(self, ticks: Sequence[Tick]) -> Ticket[list[Run]]:
         book, now = self.book(), self.now()
-        for start in range(0, len(ticks), _AT_ONCE):
-            part = ticks[start : start + _AT_ONCE]
-            candidates = [_candidate(book, tick, now) for tick in part]
-            self.settle(self.writer.call(partial(record, book=book, candidates=candidates, now=now)))
+        candidates = [_candidate(book, tick, now) for tick in ticks]
+        return self.writer.submit(partial(record, book=book, candidates=candidates, now=now))
 
     def catch_up(self, schedules: Mapping[str, Occurrences], until: datetime) -> None:
         """Accounts for every tick between each job's last one and `until`, as its policy says."""
@@ -78,6 +86,15 @@ class Dispatch:
         for waiting in ended.handed:
             self.submit(waiting.id, waiting.priority)
         self.settle(ended.recorded)
+
+
+def _ahead(tickets: Iterator[Ticket[list[Run]]]) -> Iterator[Ticket[list[Run]]]:
+    """Yields the tickets, each once the next was handed in: its candidates are made while the writer is at work."""
+    before = next(tickets, None)
+    while before is not None:
+        ahead = next(tickets, None)
+        yield before
+        before = ahead
 
 
 def _candidate(book: Book, tick: Tick, now: datetime) -> Run:
