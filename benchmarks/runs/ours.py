@@ -25,6 +25,7 @@ from worker.model.moments import utc_now
 from worker.model.options import JobOptions
 from worker.model.records import Run, Tick
 from worker.runs.dispatch import Dispatch
+from worker.store.writer import Ticket
 from worker.vault.keyring import create
 from worker.watch.logs import configure, log_event
 from worker.wiring.build import Worker, build
@@ -125,14 +126,15 @@ def burst(spec: Spec) -> Told:
     """Lets all jobs fall due at once by the daemon's clock; tells how late each was claimed durably, and begun."""
     events, ends, claimed = Events(), Ends(), list[float]()
     events.listen(ends.listen)
-    settle = Dispatch.settle
+    claim = Dispatch.claim
 
-    def note(dispatch: Dispatch, recorded: Sequence[Run]) -> None:
-        claimed.extend([time.time()] * len(recorded))
-        settle(dispatch, recorded)
+    def note(dispatch: Dispatch, ticks: Sequence[Tick]) -> Ticket[list[Run]]:
+        ticket = claim(dispatch, ticks)
+        ticket.then(lambda: claimed.extend([time.time()] * len(ticket.wait())))
+        return ticket
 
     with started(configured(spec, spec.runs, '"manual"'), events) as worker:
-        Dispatch.settle = note  # type: ignore[method-assign]  # called with what was committed just then
+        Dispatch.claim = note  # type: ignore[method-assign]  # tells when it is on disk
         now = utc_now()
         due = (now + timedelta(seconds=_LEAD_S)).replace(microsecond=0)
         instant = JobOptions.model_validate({"type": "python", "schedule": {"once": due}}).schedule

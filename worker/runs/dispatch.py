@@ -43,12 +43,13 @@ class Dispatch:
         """
         recorded: list[Run] = []
         try:
-            for part in _ahead(self._record(part) for part in in_parts(ticks, _AT_ONCE)):
+            for part in _ahead(self.claim(part) for part in in_parts(ticks, _AT_ONCE)):
                 recorded += part.wait()
         finally:
             self.settle(recorded)
 
-    def _record(self, ticks: Sequence[Tick]) -> Ticket[list[Run]]:
+    def claim(self, ticks: Sequence[Tick]) -> Ticket[list[Run]]:
+        """Has ticks recorded in one transaction; what they became is for `settle` then."""
         book, now = self.book(), self.now()
         candidates = [_candidate(book, tick, now) for tick in ticks]
         return self.writer.submit(partial(record, book=book, candidates=candidates, now=now))
