@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TypeVar, cast
@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from worker.store.database import Database, open_database
 from worker.store.schema import upgrade
-from worker.store.writer import Writer
+from worker.store.writer import Ticket, Writer
 
 T = TypeVar("T")
 
@@ -66,15 +66,19 @@ class Inline(Writer):
         self._connection: sa.Connection | None = None
         self._count = 0
 
-    def call(self, operation: Callable[[sa.Connection], T], timeout_s: float | None = None) -> T:  # noqa: ARG002  it never waits
-        """Performs an operation and returns its result; raises what it raises."""
+    def _hand_in(self, ticket: Ticket[T], *, lingers: bool) -> Ticket[T]:  # noqa: ARG002  nothing waits for company
         connection = self._connected()
-        with _step(connection):
-            result = operation(connection)
+        try:
+            with _step(connection):
+                result = ticket.run(connection)
+        except Exception as error:  # noqa: BLE001  whatever an operation raises belongs to whoever asks for its result
+            ticket.settle(None, error)
+        else:
+            ticket.settle(result)
         self._count += 1
         if self._count >= _TOGETHER:
             self.settle()
-        return result
+        return ticket
 
     def settle(self) -> None:
         """Commits what was performed."""
