@@ -25,7 +25,6 @@ from worker.model.moments import utc_now
 from worker.model.options import JobOptions
 from worker.model.records import Run, Tick
 from worker.runs.dispatch import Dispatch
-from worker.store.writer import Ticket
 from worker.vault.keyring import create
 from worker.watch.logs import configure, log_event
 from worker.wiring.build import Worker, build
@@ -126,15 +125,15 @@ def burst(spec: Spec) -> Told:
     """Lets all jobs fall due at once by the daemon's clock; tells how late each was claimed durably, and begun."""
     events, ends, claimed = Events(), Ends(), list[float]()
     events.listen(ends.listen)
-    claim = Dispatch.claim
+    claims = Dispatch.claims
 
-    def note(dispatch: Dispatch, ticks: Sequence[Tick]) -> Ticket[list[Run]]:
-        ticket = claim(dispatch, ticks)
-        ticket.then(lambda: claimed.extend([time.time()] * len(ticket.wait())))
-        return ticket
+    def note(dispatch: Dispatch, ticks: Sequence[Tick]) -> Iterator[list[Run]]:
+        for part in claims(dispatch, ticks):
+            claimed.extend([time.time()] * len(part))
+            yield part
 
     with started(configured(spec, spec.runs, '"manual"'), events) as worker:
-        Dispatch.claim = note  # type: ignore[method-assign]  # tells when it is on disk
+        Dispatch.claims = note  # type: ignore[method-assign]  # each part as soon as it is on disk
         now = utc_now()
         due = (now + timedelta(seconds=_LEAD_S)).replace(microsecond=0)
         instant = JobOptions.model_validate({"type": "python", "schedule": {"once": due}}).schedule

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from worker.runs.lifetime import Circumstances
 from worker.runs.simulation import Simulation
 from worker.store.database import Database
 from worker.store.scratch import Inline
+from worker.store.writer import Ticket
 
 T = TypeVar("T")
 
@@ -91,28 +92,29 @@ class Troubled(Inline):
         self._chance = chance
         self.troubles = 0
 
-    def call(self, operation: Callable[[sa.Connection], T], timeout_s: float | None = None) -> T:
+    def submit(self, operation: Callable[[sa.Connection], T], *, lingers: bool = False) -> Ticket[T]:
         """Performs an operation as the real writer does: again where its fate is unknown; the clock may hear of it."""
         if self._chance.random() >= _CHANCE:
-            return super().call(operation, timeout_s)
+            return super().submit(operation, lingers=lingers)
         self.troubles += 1
         if self._chance.random() < 1 / 2:
-            super().call(operation, timeout_s)  # committed, and nobody knows
+            super().submit(operation)  # committed, and nobody knows
         else:
             self._undone(operation)
         if isinstance(operation, partial) and self._chance.random() < 1 / 2:  # of Dispatch.fire: kept, offered again
-            raise StoreUnreachable("the ordeal wants it so")
-        return super().call(operation, timeout_s)
+            return super().submit(_unreachable)
+        return super().submit(operation, lingers=lingers)
 
     def _undone(self, operation: Callable[[sa.Connection], T]) -> None:
         def fail(connection: sa.Connection) -> None:
             operation(connection)
-            raise StoreUnreachable("the ordeal wants it so")
+            _unreachable(connection)
 
-        try:
-            super().call(fail)
-        except StoreUnreachable:
-            return
+        super().submit(fail)
+
+
+def _unreachable(_connection: sa.Connection) -> Never:
+    raise StoreUnreachable("the ordeal wants it so")
 
 
 @dataclass

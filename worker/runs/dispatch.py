@@ -43,16 +43,25 @@ class Dispatch:
         """
         recorded: list[Run] = []
         try:
-            for part in _ahead(self.claim(part) for part in in_parts(ticks, _AT_ONCE)):
-                recorded += part.wait()
+            for claimed in self.claims(ticks):
+                recorded += claimed
         finally:
             self.settle(recorded)
 
-    def claim(self, ticks: Sequence[Tick]) -> Ticket[list[Run]]:
-        """Has ticks recorded in one transaction; what they became is for `settle` then."""
+    def claims(self, ticks: Sequence[Tick]) -> Iterator[list[Run]]:
+        """Yields what the ticks became, in their order, part by part as each is on disk; raises StoreError.
+
+        None is handed in before those ahead of it are: a job's later tick must not pass for all before it.
+        """
         book, now = self.book(), self.now()
-        candidates = [_candidate(book, tick, now) for tick in ticks]
-        return self.writer.submit(partial(record, book=book, candidates=candidates, now=now))
+        ticket: Ticket[list[Run]] | None = None
+        for part in in_parts(ticks, _AT_ONCE):
+            candidates = [_candidate(book, tick, now) for tick in part]  # while the writer is at work
+            if ticket is not None:
+                yield ticket.wait()
+            ticket = self.writer.submit(partial(record, book=book, candidates=candidates, now=now))
+        if ticket is not None:
+            yield ticket.wait()
 
     def catch_up(self, schedules: Mapping[str, Occurrences], until: datetime) -> None:
         """Accounts for every tick between each job's last one and `until`, as its policy says."""
@@ -87,15 +96,6 @@ class Dispatch:
         for waiting in ended.handed:
             self.submit(waiting.id, waiting.priority)
         self.settle(ended.recorded)
-
-
-def _ahead(tickets: Iterator[Ticket[list[Run]]]) -> Iterator[Ticket[list[Run]]]:
-    """Yields the tickets, each once the next was handed in: its candidates are made while the writer is at work."""
-    before = next(tickets, None)
-    while before is not None:
-        ahead = next(tickets, None)
-        yield before
-        before = ahead
 
 
 def _candidate(book: Book, tick: Tick, now: datetime) -> Run:
