@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from jobs import registry
+from tests.process.cradle import import_all
 from worker.daemon import life as daemon
 from worker.model.events import RunFinished
 from worker.model.listening import Event
@@ -80,7 +80,7 @@ def _lived(order: dict[str, Any]) -> int:
 
 def main() -> None:
     """Carries out orders until there are no more."""
-    registry.job_class("sync")  # imported before the first fork
+    import_all()  # before the first fork
     for line in sys.stdin.buffer:
         order = orjson.loads(line)
         _, status = os.waitpid(_lived(order), 0)
