@@ -14,23 +14,25 @@ import sqlalchemy as sa
 from worker.model.records import AttemptState, Run, RunState
 from worker.store.dialect import spelled
 from worker.store.many import among, binding, changing, deleting, inserting, words
-from worker.store.runrows import HELD, QUEUED, run_of
+from worker.store.runrows import HELD, run_of
 from worker.store.tables import attempts, calls, jobs, locks, runs
 
 _SUMMED = ("read", "written", "unchanged", "deleted", "rejected", "pages")
+# What is open is told by the moment that is missing. By its state PostgreSQL would look it up in the index of what is
+# open, and pass all that was so since its last vacuum: ten thousand entries a batch.
 _BEGIN = inserting(attempts, ["run_id", "number", "node_id", "state", "started_at"])
 _START = changing(
     runs,
     "state = 'running', attempt = 1, started_at = given.started_at, window_since = given.window_since, "
     "window_until = given.window_until, not_before = NULL, reason = NULL, definition_hash = given.definition_hash",
     ["of_id", "started_at", "window_since", "window_until", "definition_hash"],
-    "id = given.of_id AND state = 'queued' AND attempt = 0",
+    "id = given.of_id AND attempt = 0 AND finished_at IS NULL",
 )
 _END = changing(
     attempts,
     "state = given.state, ended_at = given.ended_at, error_kind = given.error_kind, error = given.error",
-    ["of_run_id", "state", "ended_at", "error_kind", "error"],
-    "run_id = given.of_run_id AND number = 1 AND attempts.state = 'running'",
+    ["of_run_id", "of_number", "state", "ended_at", "error_kind", "error"],
+    "run_id = given.of_run_id AND number = given.of_number AND attempts.ended_at IS NULL",
 )
 _RELEASE = deleting(locks, "run_id")
 _FINISH = changing(
@@ -38,7 +40,7 @@ _FINISH = changing(
     ", ".join(f"{name} = given.{name}" for name in (*_SUMMED, "calls", "finished_at", "reason"))
     + ", state = given.state, not_before = NULL, error_kind = given.error_kind, error = given.error",
     ["of_id", *_SUMMED, "calls", "state", "finished_at", "reason", "error_kind", "error"],
-    "id = given.of_id AND runs.state IN ('queued', 'running')",
+    "id = given.of_id AND runs.finished_at IS NULL",
 )
 
 
@@ -82,7 +84,7 @@ def _startable(dialect: str) -> sa.Select[Any]:
     own = reached.where(past.c.trigger.not_in(map(spelled, HELD)))
     covered = sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery())
     query = sa.select(runs.c.id, sa.func.coalesce(holds, sa.false()).label("holds"), paused, covered.label("covered"))
-    fresh = query.where(runs.c.state == QUEUED, runs.c.attempt == 0)
+    fresh = query.where(runs.c.finished_at.is_(None), runs.c.attempt == 0)
     ours = fresh.where(among(dialect, runs.c.id, "ids")).order_by(runs.c.id)
     return ours.with_for_update(skip_locked=True, of=runs)
 
@@ -96,7 +98,7 @@ def _endable(dialect: str) -> sa.Select[Any]:
     made = sa.select(sa.func.count()).where(calls.c.run_id == attempts.c.run_id).scalar_subquery()
     query = sa.select(attempts.c.run_id, made, *(attempts.c[name] for name in _SUMMED)).join_from(attempts, runs)
     ours = query.where(among(dialect, attempts.c.run_id, "ids"), attempts.c.number == 1, ~waits.exists())
-    plain = ours.where(attempts.c.state == running, runs.c.attempt == 1, runs.c.mutex.is_(None))
+    plain = ours.where(attempts.c.ended_at.is_(None), runs.c.attempt == 1, runs.c.mutex.is_(None))
     return plain.order_by(attempts.c.run_id).with_for_update(of=[attempts, runs])
 
 
@@ -142,7 +144,7 @@ def end(connection: sa.Connection, finishes: Sequence[Finish]) -> None:
     for (run_id, made, sums), state, moment, reason, error in sorted(finishes):
         at = bound(moment)
         kind, text = (error[0], words(connection, error[1])) if error else (None, None)
-        ended.append((run_id, state.value, at, kind, text))
+        ended.append((run_id, 1, state.value, at, kind, text))
         finished.append((run_id, *sums, made, state.value, at, reason, kind, text))
     _END.execute(connection, ended)
     _FINISH.execute(connection, finished)

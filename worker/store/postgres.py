@@ -69,3 +69,16 @@ def check_durable(connection: sa.Connection) -> None:
             "PostgreSQL runs this session with synchronous_commit = off, so a crash loses acknowledged "
             "commits; set it to on for the server, the database and the role."
         )
+
+
+_OTHER_WAYS = ("seqscan", "hashjoin", "mergejoin")
+_BY_INDEX = sa.select(*(sa.func.set_config(f"enable_{way}", "off", True) for way in _OTHER_WAYS))
+
+
+def go_by_index(connection: sa.Connection) -> None:
+    """Has the statements of this transaction look rows up by index, which all of the ledger's can.
+
+    PostgreSQL keeps a statement's plan. One made while the tables are small reads them whole, and goes on so as they
+    grow, until they are analyzed.
+    """
+    connection.execute(_BY_INDEX)

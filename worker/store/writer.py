@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 import sqlalchemy as sa
 
 from worker.model.errors import StoreError, StoreUnreachable
+from worker.store import postgres
 from worker.store.database import Database
 
 T = TypeVar("T")
@@ -241,6 +242,8 @@ class Writer:
             return
         try:
             with self._database.write() as connection:
+                if connection.dialect.name == "postgresql":
+                    postgres.go_by_index(connection)
                 results = _carried_out(connection, batch)
         except StoreUnreachable:
             raise
