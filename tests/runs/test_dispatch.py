@@ -1,12 +1,14 @@
 """What becomes of ticks: each has one row, and one that did not run says why."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
+from zoneinfo import ZoneInfo
 
 from tests.runs.bench import START, Make, definition, disabled
 from worker.model.events import RunSkipped
 from worker.model.records import Health, Reason, RunState
+from worker.runs.candidates import tick_cause
 from worker.store import accounts
 
 
@@ -155,3 +157,10 @@ def test_a_tick_of_a_job_that_has_just_left_has_a_row(make_bench: Make) -> None:
     assert [(run.state, run.reason, run.ticks) for run in bench.runs("orders")] == [("skipped", "removed", 1)] * 2
     bench.fire("orders", 1, 2)
     assert len(bench.runs("orders")) == 2
+
+
+def test_the_hour_that_comes_twice_has_two_causes() -> None:
+    """Its instants are equal to Python, being of one zone; what is kept of one must not be told of the other."""
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert tick_cause(first) == "tick:2026-10-25T00:30:00Z"
+    assert tick_cause(first.replace(fold=1)) == "tick:2026-10-25T01:30:00Z"

@@ -37,9 +37,13 @@ def backfill_cause(backfill_id: int, at: datetime) -> str:
     return f"{backfill_causes(backfill_id)}{_instant(at)}"
 
 
-@lru_cache(maxsize=256)  # what falls due at once shares its instant
 def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _spelled(moment.astimezone(UTC))  # of a zone's own, the two of a night's hour that comes twice are equal
+
+
+@lru_cache(maxsize=256)  # what falls due at once shares its instant
+def _spelled(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _run(job: JobDefinition, trigger: Trigger, cause: str, now: datetime, *, tick: datetime | None = None) -> Run:
