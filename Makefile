@@ -23,7 +23,7 @@ help: ## Show this list.
 demo: .venv/installed ## Run the main job against the sandbox on SQLite: about half a minute.
 	$(BIN)/worker demo
 
-test: .venv/installed ## Run the tests, PostgreSQL and child processes included: under 5 minutes.
+test: .venv/installed ## Run the tests, PostgreSQL and child processes included: five to six minutes.
 	$(PYTEST) -m 'not slow and not soak and not browser'
 
 test-fast: .venv/installed ## Run the tests without PostgreSQL and child processes: for the inner loop.

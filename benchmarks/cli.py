@@ -59,6 +59,20 @@ def write(folder: Path, database: str) -> Path:
     return path
 
 
+def furnish(folder: Path) -> None:
+    """Writes the key ring and the secret that the configuration names."""
+    create(folder / "worker.keys")
+    key = folder / "api_key"
+    key.touch(mode=0o600)
+    key.write_text("nothing")
+
+
+def used_s(pid: int) -> float:
+    """Returns how much time of a processor a process has used, in seconds."""
+    told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(float, told[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def took(command: list[str]) -> tuple[float, float]:
     """Returns how long a command takes, in milliseconds: by the wall clock, and of a processor."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -75,20 +89,17 @@ def ready(config: Path) -> tuple[float, float]:
         told = daemon.stdout or []
         next(line for line in told if b"daemon.ready" in line)
         wall = time.perf_counter() - begun
-        used = sum(map(float, Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        used = used_s(daemon.pid)
         daemon.send_signal(signal.SIGTERM)
         daemon.communicate()
-    return wall * 1000, used / os.sysconf("SC_CLK_TCK") * 1000
+    return wall * 1000, used * 1000
 
 
 def main() -> None:
     """Measures all in turns, so that what else the machine does falls on each alike."""
     with TemporaryDirectory(prefix="cli-") as name:
         folder = Path(name)
-        create(folder / "worker.keys")
-        key = folder / "api_key"
-        key.touch(mode=0o600)
-        key.write_text("nothing")
+        furnish(folder)
         full, empty = write(folder, "full"), write(folder, "empty")
         database = open_database(f"sqlite:///{folder}/full.db")
         upgrade(database)

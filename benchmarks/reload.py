@@ -7,7 +7,6 @@ medians of some rounds.
     python -m benchmarks.reload [JOBS]
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,8 +15,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.cli import CONFIG, JOB, WORKER
-from worker.vault.keyring import create
+from benchmarks.cli import CONFIG, JOB, WORKER, furnish, used_s
 
 JOBS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 ROUNDS = 5
@@ -35,7 +33,7 @@ class Daemon:
     def reload(self, config: Path, text: str) -> Took:
         """Returns what it took to take up a changed configuration."""
         config.write_text(text)
-        begun, used = time.perf_counter(), self._used()
+        begun, used = time.perf_counter(), used_s(self._process.pid)
         self._process.send_signal(signal.SIGHUP)
         return self._until(b"configuration.reloaded", begun, used)
 
@@ -46,11 +44,7 @@ class Daemon:
 
     def _until(self, event: bytes, begun: float, used: float) -> Took:
         next(line for line in self._process.stdout or [] if event in line)
-        return time.perf_counter() - begun, self._used() - used
-
-    def _used(self) -> float:
-        told = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(float, told[11:13])) / os.sysconf("SC_CLK_TCK")
+        return time.perf_counter() - begun, used_s(self._process.pid) - used
 
 
 def turn(folder: Path) -> dict[str, Took]:
@@ -74,10 +68,7 @@ def main() -> None:
     """Measures and prints a table."""
     with TemporaryDirectory(prefix="reload-") as name:
         folder = Path(name)
-        create(folder / "worker.keys")
-        key = folder / "api_key"
-        key.touch(mode=0o600)
-        key.write_text("nothing")
+        furnish(folder)
         rounds = [turn(folder) for _ in range(ROUNDS)]
     print(f"{JOBS:,} jobs; medians of {ROUNDS}")
     for what in rounds[0]:

@@ -43,7 +43,7 @@ class Start(NamedTuple):
 def start_many(connection: sa.Connection, asked: Sequence[Start]) -> list[Started | None]:
     """Starts many runs: first attempts that have their locks in a handful of statements, all others one by one."""
     free = batches.startable(connection, {one.run_id for one in asked})
-    read = batches.read(connection, [one.run_id for one in asked if one.known is None and one.run_id in free])
+    read = runs.of_ids(connection, [one.run_id for one in asked if one.known is None and one.run_id in free])
     paused = accounts.paused(connection)
     plain: dict[int, Started] = {}
     nodes: dict[int, list[Run]] = {}
@@ -54,11 +54,10 @@ def start_many(connection: sa.Connection, asked: Sequence[Start]) -> list[Starte
             plain[one.run_id] = begun
             nodes.setdefault(one.node_id, []).append(begun.run)
     for node_id, begun_there in nodes.items():
-        batches.start(connection, sorted(begun_there, key=_by_id), node_id)
-    return [plain.pop(one.run_id, None) or start(connection, *one[:4]) for one in asked]
-
-
-_by_id = attrgetter("id")
+        batches.start(connection, sorted(begun_there, key=attrgetter("id")), node_id)
+    return [
+        plain.pop(one.run_id, None) or start(connection, one.book, one.run_id, one.node_id, one.now) for one in asked
+    ]
 
 
 def _plainly(run: Run, found: batches.Startable, asked: Start, paused: frozenset[str]) -> Started | None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from worker.model.records import AttemptState, Run, RunState
 from worker.store.dialect import spelled
 from worker.store.many import among, binding, changing, deleting, inserting, words
-from worker.store.runrows import HELD, run_of
+from worker.store.runrows import HELD
 from worker.store.tables import attempts, calls, jobs, locks, runs
 
 _SUMMED = ("read", "written", "unchanged", "deleted", "rejected", "pages")
@@ -106,17 +106,6 @@ def startable(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Starta
     """Returns those of the runs that wait for their first attempt and that no other transaction has locked just now."""
     rows = connection.execute(_startable(connection.dialect.name), {"ids": sorted(ids)})
     return {row[0]: Startable(*row) for row in rows}
-
-
-@cache
-def _read(dialect: str) -> sa.Select[Any]:
-    return sa.select(runs).where(among(dialect, runs.c.id, "ids"))
-
-
-def read(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Run]:
-    """Returns the runs by their ids."""
-    rows = connection.execute(_read(connection.dialect.name), {"ids": list(ids)}) if ids else ()
-    return {run.id: run for run in map(run_of, rows)}
 
 
 def start(connection: sa.Connection, begun: Sequence[Run], node_id: int) -> None:

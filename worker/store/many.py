@@ -21,7 +21,7 @@ from worker.store.columns import Document, Moment, Words
 
 Row = tuple[Any, ...]
 Bind = Callable[[datetime | None], datetime | str | None]
-_MOMENT, _WORDS, _DOCUMENT = Moment(), Words(), Document()
+_MOMENT, _WORDS = Moment(), Words()
 _KINDS = {sa.BigInteger: "bigint", sa.Integer: "integer", Moment: "timestamptz"}
 
 

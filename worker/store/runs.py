@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from worker.store.runrows import (
     QUEUED,
     RUNNING,
     one_run,
+    run_of,
 )
 from worker.store.tables import attempts, calls, runs
 
@@ -147,6 +149,17 @@ def claim(connection: sa.Connection, candidates: Sequence[Run]) -> list[Run]:
 def get(connection: sa.Connection, run_id: int) -> Run | None:
     """Returns one run."""
     return one_run(connection, _ONE, of_id=run_id)
+
+
+def of_ids(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Run]:
+    """Returns runs by their ids."""
+    rows = connection.execute(_of_ids(connection.dialect.name), {"ids": list(ids)}) if ids else ()
+    return {run.id: run for run in map(run_of, rows)}
+
+
+@cache
+def _of_ids(dialect: str) -> sa.Select[Any]:
+    return sa.select(runs).where(among(dialect, runs.c.id, "ids"))
 
 
 def locked(connection: sa.Connection, run_id: int) -> Run | None:
