@@ -6,14 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static atomic_long seen, fatal = -1; /* -1: nothing is counted */
+static atomic_long seen, fatal; /* at 0 nobody dies */
 
 void steps_arm(long at) { atomic_store(&seen, 0); atomic_store(&fatal, at); }
-long steps_seen(void) { return atomic_load(&seen); }
 
 static void step(void) {
     long at = atomic_load(&fatal);
-    if (at >= 0 && atomic_fetch_add(&seen, 1) + 1 == at) kill(getpid(), SIGKILL);
+    if (at > 0 && atomic_fetch_add(&seen, 1) + 1 == at) kill(getpid(), SIGKILL);
 }
 
 #define STEP(result, name, given, passed) \
