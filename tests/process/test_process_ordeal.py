@@ -135,10 +135,10 @@ def _through(ordeal: Ordeal, served: Served, for_s: float) -> None:
     try:
         ordeal.suffer(for_s)
         ordeal.heal()
-        healed = max(run.id for job in ("devices", "feed", "users") for run in house.runs(job))
+        before = {run.id for job in ("devices", "feed", "users") for run in house.runs(job)}  # some of a later day
         for job in ("devices", "feed", "users"):
             wait_for(
-                lambda job=job: [run for run in house.runs(job, RunState.SUCCEEDED) if run.id > healed],  # type: ignore[misc]
+                lambda job=job: [run for run in house.runs(job, RunState.SUCCEEDED) if run.id not in before],  # type: ignore[misc]
                 f"a run of {job} after all was healed; done: {', '.join(ordeal.done)}",
                 _DRAINS_WITHIN_S,
             )
