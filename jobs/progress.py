@@ -17,6 +17,10 @@ class Progress:
         self._rejected: set[str] | None = None  # keys of kept rejects, once they are asked for
         self._total = Counts()
 
+    def begin(self) -> None:
+        """Asks what was rejected before, which takes no time while the first page is on its way."""
+        self._rejected = self._context.rejected()
+
     def expect(self, page: Page) -> None:
         """Passes on how many records the source says there are."""
         if page.total is not None and page.total != self._total.expected:

@@ -104,6 +104,7 @@ class Sync(Job[SyncOptions]):
         """Stores page after page; returns whether none of them told that records may have slipped past."""
         whole = True
         with ahead(self._pages(line, context), self.options.prefetch, line.destination.at_once) as groups:
+            progress.begin()
             for group in groups:
                 for page in group:
                     progress.expect(page)

@@ -1,7 +1,7 @@
 """A worker's ledger and a destination, both real, and a job that is attempted until it is left alone."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import count
 from threading import Lock
@@ -54,9 +54,9 @@ class FarApi:
     def settle(self, upto: int | None = None) -> None:
         """There is no trail."""
 
-    def carry(self, _connection: sa.Connection) -> Callable[[], None]:
+    def carrying(self, _connection: sa.Connection, _upto: int | None = None) -> AbstractContextManager[None]:
         """There is no trail."""
-        return self.settle
+        return nullcontext()
 
     def bind(self, _run: RunRef) -> "FarApi":
         """Serves any run."""

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+import sqlalchemy as sa
 
 from jobs.contract import Context
 from tests.calls.asking import Asker
 from tests.runs.bench import Bench as Jobs
 from tests.runs.bench import Make, definition
+from tests.store.held import Held
 from tests.wire.farend import Bench, FarEnd, answer
 from worker.config.configuration import JobDefinition
 from worker.store import calls
@@ -43,9 +45,8 @@ def stored(database: Database) -> set[int]:
         return {call.id for call in calls.listing(connection) if call.status == 200}
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_unit_carries_the_rows_of_its_calls(database: Database, make_bench: Make) -> None:
-    """On SQLite they are committed with the unit, without the writer; with one that is undone they are not."""
+    """They are committed with the unit, without the writer; with one that is undone they are left to it again."""
     trail = Writer(database, print)  # not started before the end
     seen = list[set[int]]()
 
@@ -73,22 +74,51 @@ def test_a_unit_carries_the_rows_of_its_calls(database: Database, make_bench: Ma
     assert seen == [set(), set(), set()]
 
 
+def test_a_unit_that_fails_leaves_the_rows_of_its_calls_to_the_writer(database: Database, make_bench: Make) -> None:
+    """What was withdrawn from the writer for the unit comes back to it."""
+    trail = Writer(database, print)
+    asked = set[int]()
+
+    def act(context: Context) -> None:
+        asked.add(context.api("tangoe").request("GET", "x").call_id)
+        with context.unit() as unit:
+            unit.advance({"no": {"json": object()}})  # refused after the rows of calls
+
+    with account(database, trail, make_bench) as make:
+        bench = make(definition("reader"), act=act)
+        bench.fire("reader", 0)
+        bench.execute_all()
+        assert bench.states("reader") == ["queued"]  # to be tried again
+        assert stored(database) == set()
+        trail.start()
+        trail.call(lambda _: None)
+    trail.stop()
+    assert stored(database) == asked
+
+
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("tells", [True, False])
 @pytest.mark.postgres
-def test_a_unit_waits_for_the_calls_that_it_rests_on(database: Database, make_bench: Make, *, tells: bool) -> None:
-    """Elsewhere a unit waits for all calls so far, or for those up to the one that it names, and for no later one."""
+def test_a_unit_waits_for_what_the_writer_is_at(database: Database, make_bench: Make, *, tells: bool) -> None:
+    """As far as it rests on those calls: it names the last one, or means all so far."""
     trail = Writer(database, print)
     trail.start()
-    release = threading.Event()
     seen = list[tuple[bool, bool]]()
+    within, release = threading.Event(), threading.Event()
+
+    def hold(_connection: sa.Connection) -> None:
+        within.set()
+        assert release.wait(30.0)
 
     def act(context: Context) -> None:
         api = context.api("tangoe")
         first = api.request("GET", "x").call_id
         trail.call(lambda _: None)
-        trail.submit(lambda _: release.wait(30.0))
+        held = Held(trail)
         second = api.request("GET", "y").call_id
+        trail.submit(hold)  # in one transaction with the row
+        held.release()
+        assert within.wait(30.0)
         for upto, waits in ((first, False), (second if tells else None, True)):
             if waits:
                 threading.Timer(0.05, release.set).start()

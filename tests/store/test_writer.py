@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
+from tests.store.held import Held
 from worker.model.errors import StoreError, StoreUnreachable
 from worker.store import writer as writer_module
 from worker.store.database import Database
@@ -40,24 +41,6 @@ def note(number: int) -> Callable[[sa.Connection], int]:
     return operation
 
 
-class Held:
-    """An operation that keeps the writer's transaction open until it is let go; the rest gathers."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._entered = threading.Event()
-        self._let_go = threading.Event()
-        self.ticket = writer.submit(self._stay)
-        assert self._entered.wait(30)
-
-    def _stay(self, _connection: sa.Connection) -> None:
-        self._entered.set()
-        assert self._let_go.wait(30)
-
-    def release(self) -> None:
-        """Lets the transaction commit."""
-        self._let_go.set()
-
-
 class Flaky:
     """A database whose next transactions fail, before the work or after the commit."""
 
@@ -68,12 +51,12 @@ class Flaky:
         self.transactions = 0
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, by_index: bool = False) -> Iterator[sa.Connection]:
         """Opens a transaction, or fails as a database that has gone away would."""
         if self.before:
             self.before -= 1
             raise StoreUnreachable("gone")
-        with self._database.write() as connection:
+        with self._database.write(by_index=by_index) as connection:
             yield connection
         self.transactions += 1
         if self.after:
@@ -307,6 +290,46 @@ def test_a_stop_takes_along_what_lingers(
     leaving.submit(note(1), lingers=True)
     leaving.stop()
     assert notes() == [1]
+
+
+def test_what_lingers_can_be_withdrawn(
+    database: Database, writer: Writer, notes: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ticket is then its new owner's to run and to settle; the writer, left with nothing, goes on."""
+    _linger(monkeypatch, 3600.0)
+    first, second = (writer.submit(note(number), lingers=True) for number in (1, 2))
+    assert [first.withdraw(), second.withdraw(), first.withdraw()] == [True, True, False]
+    assert writer.call(note(3), 10) == 3
+    assert notes() == [3]
+    with database.write() as connection:
+        first.settle(first.run(connection))
+    second.put_back()
+    assert (first.wait(0), second.wait(10)) == (1, 2)
+    assert notes() == [1, 2, 3]
+    assert not second.withdraw()
+
+
+def test_what_does_not_linger_cannot_be_withdrawn(writer: Writer, notes: Callable[[], list[int]]) -> None:
+    """Nor what the writer is at."""
+    held = Held(writer)
+    ticket = writer.submit(note(1))
+    assert not ticket.withdraw()
+    assert not held.ticket.withdraw()
+    held.release()
+    assert ticket.wait(10) == 1
+    assert notes() == [1]
+
+
+def test_a_withdrawn_write_that_comes_back_too_late_fails(database: Database, notes: Callable[[], list[int]]) -> None:
+    """Nobody waits for ever on a writer that has stopped."""
+    leaving = Writer(database, print)
+    ticket = leaving.submit(note(1), lingers=True)
+    assert ticket.withdraw()
+    leaving.stop()
+    ticket.put_back()
+    with pytest.raises(StoreError, match="stopped before"):
+        ticket.wait(10)
+    assert notes() == []
 
 
 _ASKED: list[list[int]] = []

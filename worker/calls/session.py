@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 
 import orjson
@@ -115,25 +116,41 @@ class BoundApi:
         for ticket in self._held(upto):
             self._await(ticket)
 
-    def carry(self, connection: sa.Connection) -> Callable[[], None]:
-        """Stores the rows of all answers so far in a write transaction of the worker's own database.
+    @contextmanager
+    def carrying(self, connection: sa.Connection, upto: int | None = None) -> Iterator[None]:
+        """Stores the rows of answers in a write transaction of the worker's own database, which saves them their own.
 
-        Call what it returns once that is committed: nobody waits for those rows any more. Only where no other
-        transaction can write at the same time, as on SQLite: it may be at work on the same rows.
+        To be entered before the transaction takes locks of the ledger's, and left once it is committed or rolled back:
+        then the writer stores them. A row that the writer is at is waited for, unless `upto` leaves it out.
         """
-        held = self._held()
-        for ticket in held:
-            if ticket.done:
-                ticket.wait()  # raises where the row was lost
-            else:
+        taken = self._taken(upto, waits=connection.dialect.name != "sqlite")
+        try:
+            for ticket in taken:
                 ticket.run(connection)
+            yield
+        except BaseException:
+            for ticket, withdrawn in taken.items():
+                if withdrawn:
+                    ticket.put_back()
+            raise
+        for ticket in taken:
+            ticket.settle(None)
+            self._let_go(ticket)
 
-        def committed() -> None:
-            for ticket in held:
-                ticket.settle(None)
-                self._let_go(ticket)
+    def _taken(self, upto: int | None, *, waits: bool) -> dict[Ticket[None], bool]:
+        """Returns the tickets to be run, and which of them the writer does without.
 
-        return committed
+        What it is at is left to it, where one can wait for that: on SQLite it waits for the caller's transaction.
+        """
+        needed, taken = set(self._held(upto)), dict[Ticket[None], bool]()
+        for ticket in self._held():
+            if ticket.done:
+                self._await(ticket)  # raises where the row was lost
+            elif (withdrawn := ticket.withdraw()) or not waits:
+                taken[ticket] = withdrawn
+            elif ticket in needed:
+                self._await(ticket)
+        return taken
 
     def _held(self, upto: int | None = None) -> list[Ticket[None]]:
         with self._lock:

@@ -168,26 +168,28 @@ class RunContext:
 
         The right to write is asked for in the ledger's transaction, which holds it until rows elsewhere are
         committed. Rejects are kept before such rows, counts and the ledger's cursors with their commit.
-        What a call brought is never found without the call's row: on a SQLite database of the worker's own, whose
-        transactions come one after the other, the rows of calls are stored with the unit; elsewhere they are waited
-        for first, as far as the unit rests on them. Raises AttemptLost where this attempt lost its right to write.
+        What a call brought is never found without the call's row: the rows of calls are stored with the unit; where
+        that commits elsewhere they are waited for first, as far as the unit rests on them. Raises AttemptLost where
+        this attempt lost its right to write.
         """
         away = self._is_elsewhere(database)
-        carries = not away and self._resources.own.dialect == "sqlite"
-        if not carries:
+        if away:
             for api in self._bound():
                 api.settle(upto_call)
-        with ExitStack() as ledger, self._resources.database(database if away else None).write() as connection:
+        with (
+            ExitStack() as cargo,
+            ExitStack() as ledger,
+            self._resources.database(database if away else None).write() as connection,
+        ):
             if database in self._with_cursors:
                 elsewhere.prepare(connection)
             unit = RunUnit(connection)
             yield unit
             if unit.moves and self.window.given:
                 raise self._held()
-            carried = [api.carry(connection) for api in self._bound()] if carries else []
+            for api in () if away else self._bound():
+                cargo.enter_context(api.carrying(connection, upto_call))
             versions = self._store_away(unit, database, ledger) if away else self._store(unit, connection)
-        for committed in carried:
-            committed()
         self._versions |= versions
         self._add(unit.delta)
 

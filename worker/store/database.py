@@ -42,14 +42,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, by_index: bool = False) -> Iterator[sa.Connection]:
         """Opens a transaction that commits on leaving and rolls back on any error; raises StoreUnreachable.
 
-        On SQLite it waits in line with the other writers of this process. Keep it short.
+        On SQLite it waits in line with the other writers of this process. Keep it short. With `by_index` PostgreSQL
+        makes no plan that reads a table whole, where there is another.
         """
         with self._line, self._honest(), self._opened(self._writing) as connection, connection.begin():
-            if self.silence_s is not None and self.dialect == "postgresql":
-                postgres.bound_silence(connection, self.silence_s)
+            if self.dialect == "postgresql":
+                postgres.set_up(connection, self.silence_s, by_index=by_index)
             yield connection
 
     def lease_now(self, connection: sa.Connection) -> datetime:

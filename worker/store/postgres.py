@@ -1,5 +1,7 @@
 """What is particular to PostgreSQL: the driver, the settings of a session, what is refused."""
 
+from functools import cache
+
 import orjson
 import sqlalchemy as sa
 
@@ -9,6 +11,7 @@ CONNECT_TIMEOUT_S = 10
 TCP_USER_TIMEOUT_MS = 15_000  # unanswered data: keepalives alone leave a query hanging behind a silent partition
 POOL_SIZE = 10
 POOL_OVERFLOW = 30
+_OTHER_WAYS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")  # than by index
 
 _CONNECT_ARGS = {
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -54,12 +57,24 @@ def location_of(url: sa.URL) -> str:
     return f"postgresql://{place}{f':{url.port}' if url.port else ''}/{url.database or ''}"
 
 
-def bound_silence(connection: sa.Connection, silence_s: float) -> None:
-    """Lets the server end this transaction, and free its locks, once its client has said nothing for so long.
+def set_up(connection: sa.Connection, silence_s: float | None, *, by_index: bool) -> None:
+    """Settles how this transaction goes, in one round trip.
 
-    A process that was stopped in the middle of one would hold up every other for as long as it stands still.
+    `silence_s` lets the server end it, and free its locks, once its client has said nothing for so long: a process
+    that was stopped in the middle of one would hold up every other for as long as it stands still. `by_index` has its
+    statements look rows up by index, which all of the ledger's can: PostgreSQL keeps a statement's plan, and one made
+    while the tables are small reads them whole, and goes on so as they grow, until they are analyzed.
     """
-    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {silence_s * 1000:.0f}")
+    if silence_s is not None or by_index:
+        connection.exec_driver_sql(_settings(silence_s, by_index=by_index)).close()
+
+
+@cache
+def _settings(silence_s: float | None, *, by_index: bool) -> str:
+    settings = dict.fromkeys(_OTHER_WAYS, "off") if by_index else {}
+    if silence_s is not None:
+        settings["idle_in_transaction_session_timeout"] = f"{silence_s * 1000:.0f}"
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
 
 
 def check_durable(connection: sa.Connection) -> None:
@@ -69,16 +84,3 @@ def check_durable(connection: sa.Connection) -> None:
             "PostgreSQL runs this session with synchronous_commit = off, so a crash loses acknowledged "
             "commits; set it to on for the server, the database and the role."
         )
-
-
-_OTHER_WAYS = ("seqscan", "hashjoin", "mergejoin")
-_BY_INDEX = sa.select(*(sa.func.set_config(f"enable_{way}", "off", True) for way in _OTHER_WAYS))
-
-
-def go_by_index(connection: sa.Connection) -> None:
-    """Has the statements of this transaction look rows up by index, which all of the ledger's can.
-
-    PostgreSQL keeps a statement's plan. One made while the tables are small reads them whole, and goes on so as they
-    grow, until they are analyzed.
-    """
-    connection.execute(_BY_INDEX)

@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar, cast
 import sqlalchemy as sa
 
 from worker.model.errors import StoreError, StoreUnreachable
-from worker.store import postgres
 from worker.store.database import Database
 
 T = TypeVar("T")
@@ -28,17 +27,18 @@ QUEUE = 10_000  # operations that may wait before `submit` does
 LINGER_S = 0.02  # how long a write that nobody waits for may wait for others
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 5.0
+_STOPPED = "The writer stopped before this write could be stored."
 
 
 class Ticket(Generic[T]):
     """A write that was handed in: acknowledged once it is on disk, or failed for good."""
 
-    __slots__ = ("_error", "_hurry", "_result", "_told", "done", "item", "kind")
+    __slots__ = ("_error", "_result", "_told", "_writer", "done", "item", "kind")
 
-    def __init__(self, kind: Kind[Any, T], item: object, hurry: Callable[[], None] | None) -> None:
+    def __init__(self, kind: Kind[Any, T], item: object, writer: "Writer | None") -> None:
         self.done = False
         self.kind, self.item = kind, item
-        self._hurry = hurry  # lets the writer know that somebody waits for what may linger
+        self._writer = writer  # of a write that lingers
         self._told: list[Callable[[], object]] = []  # to be called once settled
         self._result: T | None = None
         self._error: BaseException | None = None
@@ -58,22 +58,34 @@ class Ticket(Generic[T]):
         gate = threading.Lock()
         gate.acquire()
         self._told.append(gate.release)  # before asking again: whoever settles sets `done`, then tells
-        if self._hurry is not None:
-            self._hurry()
+        if self._writer is not None:
+            self._writer.hurry()
         if not self.done and not gate.acquire(timeout=-1 if timeout_s is None else timeout_s):
             raise StoreUnreachable(f"A write was not stored within {timeout_s:g} s; it is still being tried.")
 
     def then(self, tell: Callable[[], object]) -> None:
         """Has `tell` called once the write is settled, by whoever settles it: it must be quick and must not wait."""
         self._told.append(tell)
-        if self._hurry is not None:
-            self._hurry()
+        if self._writer is not None:
+            self._writer.hurry()
         if self.done:
             self._tell()
 
     def run(self, connection: sa.Connection) -> T:
         """Returns what the operation returns on this connection; nothing is acknowledged yet."""
         return self.kind(connection, [self.item])[0]
+
+    def withdraw(self) -> bool:
+        """Takes a write that lingers from its writer, for the caller to `run` it and to `settle` it or `put_back`.
+
+        Returns whether it is the caller's now: not where the writer is at it, or somebody else.
+        """
+        return self._writer is not None and self._writer.withdraw(self)
+
+    def put_back(self) -> None:
+        """Leaves a write that was withdrawn to its writer again."""
+        if self._writer is not None:
+            self._writer.put_back(self)
 
     def settle(self, result: T | None, error: BaseException | None = None) -> None:
         """Lets every waiter go, with a result or with an error; only the first call counts.
@@ -152,7 +164,7 @@ class Writer:
         One that `lingers` is committed with the next that does not, once somebody waits for its ticket, or after
         LINGER_S. Raises StoreError after `stop`.
         """
-        return self._hand_in(Ticket(_singly, operation, self._hurry if lingers else None), lingers=lingers)
+        return self._hand_in(Ticket(_singly, operation, self if lingers else None), lingers=lingers)
 
     def submit_one(self, kind: Kind[Item, T], item: Item) -> Ticket[T]:
         """Hands in an operation of a kind that carries out all that wait together at once; see `submit`."""
@@ -171,10 +183,30 @@ class Writer:
                 self._filled.notify()
         return ticket
 
-    def _hurry(self) -> None:
+    def hurry(self) -> None:
+        """Commits what lingers now: somebody waits for it."""
         with self._lock:
             self._hurried = True
             self._filled.notify()
+
+    def withdraw(self, ticket: Ticket[Any]) -> bool:
+        """Gives a write up that was not begun; returns whether it was still there."""
+        with self._lock:
+            if ticket not in self._queue:
+                return False
+            self._queue.remove(ticket)
+            self._drained.notify_all()
+            return True
+
+    def put_back(self, ticket: Ticket[Any]) -> None:
+        """Takes a write that was withdrawn, before all others and at once: somebody may wait for it."""
+        with self._lock:
+            if not self._stopping.is_set():
+                self._queue.appendleft(ticket)
+                self._hurried = True
+                self._filled.notify()
+                return
+        ticket.settle(None, StoreError(_STOPPED))
 
     def call(self, operation: Callable[[sa.Connection], T], timeout_s: float | None = None) -> T:
         """Hands an operation in and returns its result once committed.
@@ -192,7 +224,7 @@ class Writer:
             self._drained.notify_all()
         if self._thread.is_alive():
             self._thread.join(timeout_s + 1.0)
-        left = StoreError("The writer stopped before this write could be stored.")
+        left = StoreError(_STOPPED)
         for ticket in (*self._batch, *self._queue):
             ticket.settle(None, left)
 
@@ -205,13 +237,21 @@ class Writer:
         """Waits for operations and returns what waits, up to a batch; nothing once stopped and empty."""
         with self._lock:
             self._batch = []
-            while not self._queue and not self._stopping.is_set():
-                self._filled.wait()
-            self._filled.wait_for(self._has_to_go, LINGER_S)
+            self._await_some()
             self._batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
             self._hurried = bool(self._queue)  # what a full batch left behind has waited already
             self._drained.notify_all()
             return self._batch
+
+    def _await_some(self) -> None:
+        while True:
+            self._filled.wait_for(self._has_some)
+            self._filled.wait_for(self._has_to_go, LINGER_S)
+            if self._has_some():  # it may have been withdrawn meanwhile
+                return
+
+    def _has_some(self) -> bool:
+        return bool(self._queue) or self._stopping.is_set()
 
     def _has_to_go(self) -> bool:
         return self._hurried or self._stopping.is_set() or len(self._queue) >= BATCH
@@ -241,9 +281,7 @@ class Writer:
         if not batch:  # all of it was committed elsewhere meanwhile
             return
         try:
-            with self._database.write() as connection:
-                if connection.dialect.name == "postgresql":
-                    postgres.go_by_index(connection)
+            with self._database.write(by_index=True) as connection:
                 results = _carried_out(connection, batch)
         except StoreUnreachable:
             raise
