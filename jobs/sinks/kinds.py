@@ -33,6 +33,7 @@ class Column:
     bits: int = 64
     strict: bool = False  # the database takes nothing but values of the kind
     whole: bool = False  # written by this worker only: a record that lacks it makes it null
+    exact: bool = True  # its type is the kind's own: it keeps each value as it is handed over
 
 
 def infer(values: Sequence[Json]) -> Kind | None:

@@ -48,7 +48,8 @@ def reflect(connection: sa.Connection, name: str) -> Table | None:
         return None
     table, whole = Table(name, keys=known.unique), False
     for column, kind, bits in known.columns:
-        table.columns[column] = Column(column, kind, bits, speech.strict, whole and column not in RESERVED)
+        exact = known.declared[column] in speech.exact
+        table.columns[column] = Column(column, kind, bits, speech.strict, whole and column not in RESERVED, exact)
         whole = whole or column == SYNCED_AT
     return table
 

@@ -31,7 +31,11 @@ def store(batch: Sequence[tuple[int, Values]], statement: Statement, stamp: Stam
         with connection.begin_nested():
             written = statement.write([values for _, values in batch], stamp)
     except Exception as error:
-        if not _blames_a_row(error, connection):
+        blames_a_row = _blames_a_row(error, connection)
+        if (blames_a_row or _is_beyond(error, connection)) and (careful := statement.careful):
+            store(batch, careful, stamp, taken)
+            return
+        if not blames_a_row:
             raise
         if len(batch) == 1:
             words = str(getattr(error, "orig", error)).splitlines()[0]
@@ -50,3 +54,8 @@ def _blames_a_row(error: Exception, connection: sa.Connection) -> bool:
     driver = connection.dialect.loaded_dbapi
     faults = (sa.exc.DataError, sa.exc.IntegrityError, driver.DataError, driver.IntegrityError)
     return isinstance(error, (*faults, OverflowError, UnicodeError)) or getattr(error, "sqlstate", "") == _TOO_LARGE
+
+
+def _is_beyond(error: Exception, connection: sa.Connection) -> bool:
+    """Tells whether the table does not bear such a statement: PostgreSQL merges into none that has rules."""
+    return isinstance(error, connection.dialect.loaded_dbapi.NotSupportedError)

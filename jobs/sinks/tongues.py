@@ -42,6 +42,7 @@ class Tongue:
     strict: bool  # values must be of the column's type
     cased: bool  # names that differ in case are different names
     taken: frozenset[str] = frozenset()  # columns that each table has
+    exact: frozenset[str] = frozenset()  # declared types that keep each value of their kind as it is
     key_types: dict[Kind, str] = field(default_factory=dict)  # where a key's differ
 
     @property
@@ -140,6 +141,7 @@ _TONGUES = {
         strict=True,
         cased=True,
         taken=frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}),
+        exact=frozenset({*_POSTGRES_TYPES.values(), "integer", "smallint", "character varying"}),
     ),
 }
 
