@@ -107,10 +107,10 @@ class Canaries:
         except (OSError, ValueError):  # a socket, a file that went, an empty one
             return []
 
-    def search_tables(self, server: Path) -> list[Find]:
+    def search_tables(self, server: Path, tables: str = "base/*/*") -> list[Find]:
         """Returns the canaries in what users put into a PostgreSQL server, whose data lies in this folder."""
-        tables = (file for file in server.rglob("base/*/*") if _is_users(file))
-        return [find for file in (*tables, *server.rglob("*log")) for find in self.search_file(file)]
+        files = (file for file in server.glob(tables) if _is_users(file))
+        return [find for file in (*files, *server.glob("*log")) for find in self.search_file(file)]
 
     def search_folder(self, folder: Path) -> list[Find]:
         """Returns the canaries in every file beneath a folder but those where secrets belong."""

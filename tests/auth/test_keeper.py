@@ -532,7 +532,7 @@ class Outage:
     def begin(self) -> None:
         """Takes the database away."""
 
-        def away() -> None:
+        def away(**_how: object) -> None:
             raise StoreUnreachable("gone for the test")
 
         self._patch.setattr(self._desk.database, "write", away)
