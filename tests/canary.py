@@ -109,8 +109,11 @@ class Canaries:
 
     def search_tables(self, server: Path, tables: str = "base/*/*") -> list[Find]:
         """Returns the canaries in what users put into a PostgreSQL server, whose data lies in this folder."""
-        files = (file for file in server.glob(tables) if _is_users(file))
-        return [find for file in (*files, *server.glob("*log")) for find in self.search_file(file)]
+        return [find for file in server.glob(tables) if _is_users(file) for find in self.search_file(file)]
+
+    def search_log(self, server: Path) -> list[Find]:
+        """Returns the canaries in what a PostgreSQL server logged."""
+        return [find for file in server.rglob("*log") for find in self.search_file(file)]
 
     def search_folder(self, folder: Path) -> list[Find]:
         """Returns the canaries in every file beneath a folder but those where secrets belong."""

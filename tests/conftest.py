@@ -133,7 +133,7 @@ class Server:
     def leaks(self, canaries: Canaries) -> list[Find]:
         """Returns the canaries in its tables and its log."""
         self._execute(sql.SQL("CHECKPOINT"))
-        return canaries.search_tables(self._folder)
+        return canaries.search_tables(self._folder) + canaries.search_log(self._folder)
 
     def _execute(self, statement: sql.SQL | sql.Composed) -> Any:  # noqa: ANN401  a value, where it finds one
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:

@@ -60,8 +60,10 @@ class Statement:
 
     @property
     def careful(self) -> "Statement | None":
-        """The statement to try where this one met such a key; None where it is careful itself."""
-        return replace(self, bold=False) if self.bold and self.key and self._family == "postgresql" else None
+        """The statement to try where this one met such a key; None where it would go the same way."""
+        if self._family != "postgresql" or not self.key:
+            return None
+        return replace(self, bold=False) if self.bold and (self.fresh or self._may_merge) else None
 
     def write(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
         """Stores the rows, none of whose keys comes twice among them; returns how many were new or changed."""

@@ -1,7 +1,7 @@
 """A worker's ledger and a destination, both real, and a job that is attempted until it is left alone."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from threading import Lock
@@ -21,6 +21,7 @@ from worker.model.records import AttemptState, Run, RunState, Trigger
 from worker.runs.context import Leash, Resources, RunContext
 from worker.store import attempts, runs
 from worker.store.database import Database
+from worker.store.writer import Ticket
 
 TABLES = ("t", "t__new", "t__seen", "_sync_tables", "_sync_cursors")
 LEDGER = ("attempts", "runs", "cursors", "rejects", "deliveries")
@@ -54,9 +55,12 @@ class FarApi:
     def settle(self, upto: int | None = None) -> None:
         """There is no trail."""
 
-    def carrying(self, _connection: sa.Connection, _upto: int | None = None) -> AbstractContextManager[None]:
+    def held(self, _upto: int | None = None) -> list[Ticket[None]]:
         """There is no trail."""
-        return nullcontext()
+        return []
+
+    def let_go(self, tickets: Iterable[Ticket[None]]) -> None:
+        """There is no trail."""
 
     def bind(self, _run: RunRef) -> "FarApi":
         """Serves any run."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -13,10 +14,11 @@ from tests.runs.bench import Bench as Jobs
 from tests.runs.bench import Make, definition
 from tests.store.held import Held
 from tests.wire.farend import Bench, FarEnd, answer
+from worker.calls.session import BoundApi
 from worker.config.configuration import JobDefinition
 from worker.store import calls
 from worker.store.database import Database
-from worker.store.writer import Writer
+from worker.store.writer import Ticket, Writer
 
 
 class Undone(Exception):
@@ -25,14 +27,14 @@ class Undone(Exception):
 
 @contextmanager
 def account(database: Database, writer: Writer, make: Make) -> Iterator[Make]:
-    """Lets the benches that are made call the account `tangoe`, whose trail goes through this writer."""
+    """Lets the benches that are made call two accounts, whose trail is one and goes through this writer."""
     wire = Bench(database, writer)
     with FarEnd(answer(b"[]")) as far:
-        api = Asker(wire).api(far.url)._api
+        accounts = {name: Asker(wire).api(far.url)._api for name in ("tangoe", "other")}
 
         def made(job: JobDefinition, act: Callable[[Context], None]) -> Jobs:
             bench = make(job, act=act)
-            bench.accounts["tangoe"] = api
+            bench.accounts |= accounts
             return bench
 
         yield made
@@ -72,6 +74,26 @@ def test_a_unit_carries_the_rows_of_its_calls(database: Database, make_bench: Ma
         assert bench.states("reader") == ["succeeded"]
     trail.stop()
     assert seen == [set(), set(), set()]
+
+
+def test_a_unit_carries_the_rows_of_all_its_accounts(database: Database, make_bench: Make) -> None:
+    """Rows that gather together share a ticket, which must not be waited for by the unit that carries it."""
+    trail = Writer(database, print)  # not started: who waited for it would wait in vain
+    asked = set[int]()
+
+    def act(context: Context) -> None:
+        asked.update(context.api(name).request("GET", "x").call_id for name in ("tangoe", "other", "tangoe"))
+        with context.unit() as unit:
+            unit.count(read=1)
+
+    with account(database, trail, make_bench) as make:
+        bench = make(definition("reader"), act=act)
+        bench.fire("reader", 0)
+        bench.execute_all()
+        assert bench.states("reader") == ["succeeded"]
+    assert stored(database) == asked
+    assert len(asked) == 3
+    trail.stop()
 
 
 def test_a_unit_that_fails_leaves_the_rows_of_its_calls_to_the_writer(database: Database, make_bench: Make) -> None:
@@ -133,3 +155,45 @@ def test_a_unit_waits_for_what_the_writer_is_at(database: Database, make_bench: 
         assert bench.states("reader") == ["succeeded"]
     trail.stop()
     assert seen == [(False, False), (True, True)]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.postgres
+def test_a_unit_keeps_no_row_from_others_while_it_waits(
+    database: Database, make_bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two units that each carry what the other rests on would wait for one another."""
+    trail = Writer(database, print)
+    asked = list[int]()
+
+    def put_back(ticket: Ticket[None]) -> None:
+        Writer.put_back(trail, ticket)
+        trail.start()  # only now: what is not put back is never stored
+
+    def act(context: Context) -> None:
+        api = cast("BoundApi", context.api("tangoe"))
+        asked.append(api.request("GET", "x").call_id)
+        [first] = api.held()
+        with suppress(Undone), database.write() as connection:
+            first.run(connection)  # so that the next call's row is another ticket's
+            raise Undone
+        asked.append(api.request("GET", "y").call_id)
+        _, second = api.held()
+        assert second.withdraw()  # as another unit does, which waits for the first
+        first.then(lambda: carry_out(second))
+        monkeypatch.setattr(trail, "put_back", put_back)
+        with context.unit() as unit:
+            unit.count(read=1)
+
+    def carry_out(ticket: Ticket[None]) -> None:
+        with database.write() as connection:
+            ticket.run(connection)
+        ticket.settle(None)
+
+    with account(database, trail, make_bench) as make:
+        bench = make(definition("reader"), act=act)
+        bench.fire("reader", 0)
+        bench.execute_all()
+        assert bench.states("reader") == ["succeeded"]
+    trail.stop()
+    assert stored(database) == set(asked)

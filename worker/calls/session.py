@@ -2,12 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import orjson
-import sqlalchemy as sa
 
 from jobs.contract import Answer, Json
 from worker.auth.account import Account
@@ -29,7 +27,7 @@ from worker.wire.outgoing import Outgoing, Reply
 __all__ = ["AccountApi", "BoundApi", "RunRef"]
 
 _HELD = 256  # tickets; a run that reads on while nothing is stored waits for the database here
-_PATIENCE_S = 30.0  # for a row to become durable
+PATIENCE_S = 30.0  # for a row to become durable
 
 
 class AccountApi:
@@ -113,46 +111,11 @@ class BoundApi:
         `upto` leaves out those of calls with higher ids, which began later. Not inside a write transaction of the
         worker's own database: those rows wait for it.
         """
-        for ticket in self._held(upto):
+        for ticket in self.held(upto):
             self._await(ticket)
 
-    @contextmanager
-    def carrying(self, connection: sa.Connection, upto: int | None = None) -> Iterator[None]:
-        """Stores the rows of answers in a write transaction of the worker's own database, which saves them their own.
-
-        To be entered before the transaction takes locks of the ledger's, and left once it is committed or rolled back:
-        then the writer stores them. A row that the writer is at is waited for, unless `upto` leaves it out.
-        """
-        taken = self._taken(upto, waits=connection.dialect.name != "sqlite")
-        try:
-            for ticket in taken:
-                ticket.run(connection)
-            yield
-        except BaseException:
-            for ticket, withdrawn in taken.items():
-                if withdrawn:
-                    ticket.put_back()
-            raise
-        for ticket in taken:
-            ticket.settle(None)
-            self._let_go(ticket)
-
-    def _taken(self, upto: int | None, *, waits: bool) -> dict[Ticket[None], bool]:
-        """Returns the tickets to be run, and which of them the writer does without.
-
-        What it is at is left to it, where one can wait for that: on SQLite it waits for the caller's transaction.
-        """
-        needed, taken = set(self._held(upto)), dict[Ticket[None], bool]()
-        for ticket in self._held():
-            if ticket.done:
-                self._await(ticket)  # raises where the row was lost
-            elif (withdrawn := ticket.withdraw()) or not waits:
-                taken[ticket] = withdrawn
-            elif ticket in needed:
-                self._await(ticket)
-        return taken
-
-    def _held(self, upto: int | None = None) -> list[Ticket[None]]:
+    def held(self, upto: int | None = None) -> list[Ticket[None]]:
+        """Returns the tickets of answers whose rows nobody has made sure of; other accounts may hold the same."""
         with self._lock:
             return [ticket for ticket, first in self._tickets.items() if upto is None or first <= upto]
 
@@ -167,12 +130,14 @@ class BoundApi:
 
     def _await(self, ticket: Ticket[None]) -> None:
         """Waits for a row, then lets its ticket go; another thread may have let it go before."""
-        ticket.wait(_PATIENCE_S)
-        self._let_go(ticket)
+        ticket.wait(PATIENCE_S)
+        self.let_go([ticket])
 
-    def _let_go(self, ticket: Ticket[None]) -> None:
+    def let_go(self, tickets: Iterable[Ticket[None]]) -> None:
+        """Forgets tickets whose rows are durable."""
         with self._lock:
-            self._tickets.pop(ticket, None)
+            for ticket in tickets:
+                self._tickets.pop(ticket, None)
 
     def _headers(self, given: Mapping[str, str], who: Acting) -> dict[str, str]:
         """Returns the job's headers under those that say who calls, which it cannot replace."""

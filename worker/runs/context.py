@@ -11,6 +11,7 @@ import orjson
 import sqlalchemy as sa
 
 from jobs.contract import Api, Counts, Cursor, Delivery, GiveUp, Interrupted, Json, Kept, RejectLimit, Window
+from worker.calls.cargo import carried
 from worker.calls.session import AccountApi, BoundApi, RunRef
 from worker.model.errors import AttemptLost, TimedOut
 from worker.model.listening import Events
@@ -187,8 +188,8 @@ class RunContext:
             yield unit
             if unit.moves and self.window.given:
                 raise self._held()
-            for api in () if away else self._bound():
-                cargo.enter_context(api.carrying(connection, upto_call))
+            if not away:
+                cargo.enter_context(carried(connection, self._bound(), upto_call))
             versions = self._store_away(unit, database, ledger) if away else self._store(unit, connection)
         self._versions |= versions
         self._add(unit.delta)

@@ -192,9 +192,10 @@ class Writer:
     def withdraw(self, ticket: Ticket[Any]) -> bool:
         """Gives a write up that was not begun; returns whether it was still there."""
         with self._lock:
-            if ticket not in self._queue:
+            try:
+                self._queue.remove(ticket)
+            except ValueError:
                 return False
-            self._queue.remove(ticket)
             self._drained.notify_all()
             return True
 
