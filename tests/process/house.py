@@ -141,6 +141,11 @@ class Daemon:
         """Stops it where it is, as a debugger or a machine that is moved would."""
         self.process.send_signal(signal.SIGSTOP)
 
+    def is_paused(self) -> bool:
+        """Tells whether it stands still."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
     def go_on(self) -> None:
         """Lets it go on where it was."""
         self.process.send_signal(signal.SIGCONT)

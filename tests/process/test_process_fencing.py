@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from tests.conftest import Server
 from tests.process.house import Daemon, House, wait_for
+from tests.process.shims import shim
 from worker.model.records import AttemptState, Health, Run, RunState
 from worker.sandbox.faults import Fault
 from worker.store.database import Database, open_database
@@ -182,6 +183,39 @@ def test_who_is_paused_in_mid_transaction_holds_nobody_up(postgres_house: House)
     one.stop()
     assert (house.rows(), house.attempts(run)) == before
     other.stop()
+
+
+@pytest.mark.parametrize("statement", ["COPY", "MERGE INTO"])
+def test_who_is_paused_in_mid_statement_holds_nobody_up(postgres_house: House, statement: str) -> None:
+    """The server waits for the rest of it, for ever; who takes the run over ends that session."""
+    house = postgres_house
+    house.configure(_DEVICES.format(database=""), lease=_LEASE)
+    if statement != "COPY":  # which is for a table that the run made
+        _once(house)
+        house.sandbox.churn(20, "devices")
+    house.environment = {"LD_PRELOAD": str(shim("stalls")), "STALLS_AT": statement}
+    one = house.start()
+    house.trigger("devices")
+    wait_for(one.is_paused, "half a statement")
+    [run] = house.runs("devices", RunState.RUNNING)
+    house.environment = {}
+    other = house.start()
+    wait_for(lambda: other.told("run.finished", run=run.id), "its end", 3 * _WITHIN_S)
+    assert other.told("transactions.ended")
+    assert [found.state for found in house.attempts(run)] == [AttemptState.LOST, AttemptState.SUCCEEDED]
+    before = house.rows(), house.attempts(run)
+    assert house.rows() == house.rows_there()
+    one.go_on()
+    one.stop()
+    assert (house.rows(), house.attempts(run)) == before
+    other.stop()
+
+
+def _once(house: House) -> None:
+    daemon = house.start()
+    house.trigger("devices")
+    wait_for(lambda: house.runs("devices", RunState.SUCCEEDED), "a table")
+    daemon.stop()
 
 
 @pytest.mark.slow

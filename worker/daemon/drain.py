@@ -54,5 +54,7 @@ def _leave(worker: Worker) -> None:
         ground.writer.stop(0.0)
     else:
         ground.writer.stop()
+    if worker.eviction is not None:
+        worker.eviction.stop(_PATIENCE_S)
     worker.live.close()
     ground.database.close()

@@ -95,6 +95,8 @@ def start(worker: Worker) -> None:
     """Takes over what earlier processes left, accounts for missed ticks, then lets the clock run."""
     bound_arenas()
     ground, current = worker.ground, worker.live.current
+    if worker.eviction is not None:
+        worker.eviction.start()
     ground.writer.call(lambda connection: nodes.register(connection, worker.node))
     worker.pulse.rescue(alone=ground.database.dialect == "sqlite")
     for parts in current.accounts.values():

@@ -132,6 +132,15 @@ class RunRescued(Event):
 
 
 @dataclass(frozen=True)
+class TransactionsEnded(Event):
+    """What a dead node was in the middle of writing was rolled back, so that its locks hold up nobody."""
+
+    name = "transactions.ended"
+    level = "warning"
+    transactions: int
+
+
+@dataclass(frozen=True)
 class JobQuarantined(Event):
     """Runs of a job took the worker's process down again and again; it is paused until somebody resumes it."""
 

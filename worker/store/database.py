@@ -1,6 +1,6 @@
 """A database behind one way to read and one way to write; the worker's own is SQLite or PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
@@ -30,7 +30,7 @@ class Database:
         self._writers = engine.execution_options(**{sqlite.WRITES: True})
         self._pen = sqlite.Pen(engine) if claim else None
         self._anchor: leaseclock.Anchor | None = None
-        self.silence_s: float | None = None  # after which PostgreSQL ends a transaction that writes; None: never
+        self.holder: postgres.Holder | None = None  # of what is written here
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -50,7 +50,7 @@ class Database:
         """
         with self._line, self._honest(), self._opened(self._writing) as connection, connection.begin():
             if self.dialect == "postgresql":
-                postgres.set_up(connection, self.silence_s, by_index=by_index)
+                postgres.set_up(connection, self.holder, by_index=by_index)
             yield connection
 
     def lease_now(self, connection: sa.Connection) -> datetime:
@@ -74,6 +74,15 @@ class Database:
         if anchor is None:
             raise StoreError(f"{self.location}: the row of this boot vanished from the table boots.")
         return anchor.now()
+
+    def end_transactions(self, connection: sa.Connection, node_ids: Collection[int]) -> int:
+        """Rolls back what these nodes are writing now, of which they will say no more; returns how much that is.
+
+        On SQLite a dead process holds nothing. `connection` is one of this database's.
+        """
+        if self.dialect != "postgresql" or not node_ids:
+            return 0
+        return postgres.end_transactions(connection, node_ids)
 
     def claim_daemon(self) -> None:
         """Makes this process the one daemon of a SQLite file until `close`; raises StoreInUse."""

@@ -11,6 +11,7 @@ from worker.store.tables import nodes
 
 _ONE = sa.update(nodes).where(nodes.c.id == sa.bindparam("node"))
 _BEAT = _ONE.values(heartbeat_at=sa.bindparam("at"), lines_dropped=sa.bindparam("dropped"))
+_PRESENT = sa.select(nodes.c.id, nodes.c.heartbeat_at, nodes.c.lease_s).where(nodes.c.stopped_at.is_(None))
 _LIVING = (
     sa.select(nodes)
     .where(nodes.c.stopped_at.is_(None), nodes.c.heartbeat_at >= sa.bindparam("since"))
@@ -50,6 +51,12 @@ def living(connection: sa.Connection, lease_now: datetime) -> list[Node]:
     since = lease_now - timedelta(seconds=LONGEST_LEASE_S)
     found = (Node(**row) for row in connection.execute(_LIVING, {"since": since}).mappings())
     return [node for node in found if node.heartbeat_at + timedelta(seconds=node.lease_s) >= lease_now]
+
+
+def dead(connection: sa.Connection, lease_now: datetime) -> list[int]:
+    """Returns the ids of nodes that did not leave, and whose heart has not beaten for a lease (lease clock)."""
+    found = connection.execute(_PRESENT).all()
+    return [one.id for one in found if one.heartbeat_at + timedelta(seconds=one.lease_s) < lease_now]
 
 
 def named(connection: sa.Connection, ids: Collection[int]) -> dict[int, Node]:

@@ -1,5 +1,7 @@
 """What is particular to PostgreSQL: the driver, the settings of a session, what is refused."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
 
 import orjson
@@ -11,14 +13,28 @@ CONNECT_TIMEOUT_S = 10
 TCP_USER_TIMEOUT_MS = 15_000  # unanswered data: keepalives alone leave a query hanging behind a silent partition
 POOL_SIZE = 10
 POOL_OVERFLOW = 30
+_NAME = "integration-worker"
 _OTHER_WAYS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")  # than by index
+
+_END = sa.text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE usename = current_user AND application_name = ANY(:names) AND pid <> pg_backend_pid()"
+)
 
 _CONNECT_ARGS = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-    "application_name": "integration-worker",
+    "application_name": _NAME,
     "options": "-c TimeZone=UTC",
 }
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The node that a transaction's locks belong to, and for how long it may keep silent in the middle of one."""
+
+    node_id: int
+    lease_s: float
 
 
 def make_engine(url: sa.URL) -> sa.Engine:
@@ -57,24 +73,35 @@ def location_of(url: sa.URL) -> str:
     return f"postgresql://{place}{f':{url.port}' if url.port else ''}/{url.database or ''}"
 
 
-def set_up(connection: sa.Connection, silence_s: float | None, *, by_index: bool) -> None:
+def set_up(connection: sa.Connection, holder: Holder | None, *, by_index: bool) -> None:
     """Settles how this transaction goes, in one round trip.
 
-    `silence_s` lets the server end it, and free its locks, once its client has said nothing for so long: a process
-    that was stopped in the middle of one would hold up every other for as long as it stands still. `by_index` has its
+    The server ends it, and frees its locks, once its `holder` has said nothing for a lease: a process that was stopped
+    in the middle of one would hold up every other for as long as it stands still. It bears the holder's name, too, for
+    `end_transactions`: of who stopped in the middle of a statement the server waits for the rest. `by_index` has its
     statements look rows up by index, which all of the ledger's can: PostgreSQL keeps a statement's plan, and one made
     while the tables are small reads them whole, and goes on so as they grow, until they are analyzed.
     """
-    if silence_s is not None or by_index:
-        connection.exec_driver_sql(_settings(silence_s, by_index=by_index)).close()
+    if holder is not None or by_index:
+        connection.exec_driver_sql(_settings(holder, by_index=by_index)).close()
 
 
 @cache
-def _settings(silence_s: float | None, *, by_index: bool) -> str:
+def _settings(holder: Holder | None, *, by_index: bool) -> str:
     settings = dict.fromkeys(_OTHER_WAYS, "off") if by_index else {}
-    if silence_s is not None:
-        settings["idle_in_transaction_session_timeout"] = f"{silence_s * 1000:.0f}"
+    if holder is not None:
+        settings["idle_in_transaction_session_timeout"] = f"{holder.lease_s * 1000:.0f}"
+        settings["application_name"] = _name(holder.node_id)
     return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+
+def end_transactions(connection: sa.Connection, node_ids: Collection[int]) -> int:
+    """Ends the sessions in which these nodes write now, to any database of this server; returns how many."""
+    return len(connection.execute(_END, {"names": [_name(node_id) for node_id in node_ids]}).all())
+
+
+def _name(node_id: int) -> str:
+    return f"{_NAME} {node_id}"
 
 
 def check_durable(connection: sa.Connection) -> None:

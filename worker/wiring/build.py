@@ -19,6 +19,7 @@ from worker.model.records import Node
 from worker.runs.backfilling import BACKFILL_POLL_S, Backfills
 from worker.runs.cancelling import CANCEL_POLL_S, Cancellations
 from worker.runs.dispatch import Dispatch
+from worker.runs.eviction import Eviction
 from worker.runs.executor import Executor
 from worker.runs.inbox import POLL_S, Inbox
 from worker.runs.progress import TELL_S, Progress
@@ -28,12 +29,13 @@ from worker.runs.reloads import Reloads
 from worker.runs.setback import LOOK_S, Setback
 from worker.store.database import Database
 from worker.store.leaseclock import boot_id
+from worker.store.postgres import Holder
 from worker.store.writer import Writer
 from worker.watch.logs import dropped
 from worker.wire.trail import Trail
 from worker.wiring.accounts import Ground
 from worker.wiring.complaints import Complaints
-from worker.wiring.databases import bound, prepare
+from worker.wiring.databases import held, prepare
 from worker.wiring.live import Live, configured
 from worker.wiring.own import open_own
 from worker.wiring.secrets import Secrets
@@ -54,6 +56,7 @@ class Worker:
     pulse: Pulse
     inbox: Inbox
     reloads: Reloads
+    eviction: Periodic | None  # on PostgreSQL; it begins before, and ends after, whatever may wait for a lock
     services: tuple[Periodic, ...]  # the inbox first, the pulse last
 
 
@@ -62,7 +65,8 @@ def build(configuration: Configuration, secrets: Secrets, events: Events) -> Wor
 
     Raises StoreError, SchemaMismatch, StoreInUse or KeyRingError. Nothing runs yet but the writer.
     """
-    database = bound(open_own(configuration.database), configuration.worker.lease)
+    holder = Holder(new_id(), configuration.worker.lease)
+    database = held(open_own(configuration.database), holder)
     try:
         database.claim_daemon()
         cipher = prepare(database, secrets.ring)
@@ -71,7 +75,7 @@ def build(configuration: Configuration, secrets: Secrets, events: Events) -> Wor
         raise
     writer = Writer(database, Complaints(events).writer_failed)
     writer.start()
-    node = _node(configuration, database)
+    node = _node(configuration, database, holder)
     trail = Trail(writer, events, node.id, utc_now)
     ground = Ground(database, writer, cipher, trail, events)
     return _join(configuration, node, ground, Live(configured(configuration, secrets, ground)))
@@ -111,6 +115,7 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
         pulse=pulse,
         inbox=inbox,
         reloads=reloads,
+        eviction=_eviction(node, ground, tell),
         services=(
             Periodic("inbox", POLL_S, inbox.once, tell.part_failed),
             Periodic("setback", LOOK_S, Setback(writer, utc_now).once, tell.part_failed),
@@ -125,6 +130,13 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
     )
 
 
+def _eviction(node: Node, ground: Ground, tell: Complaints) -> Periodic | None:
+    if ground.database.dialect == "sqlite":  # where a process that is gone holds nothing
+        return None
+    once = Eviction(node.id, ground.database, ground.events).once
+    return Periodic("eviction", node.lease_s / BEATS, once, tell.part_failed)
+
+
 def _make_up(dispatch: Dispatch, live: Live, name: str, gap: Span) -> None:
     """Accounts for ticks the clock passed over in one jump, as after a downtime."""
     schedule = live.schedules().get(name)
@@ -137,10 +149,9 @@ def _next_ticks(clock: Clock, live: Live) -> dict[str, datetime | None]:
     return {name: upcoming.get(name) for name in live.schedules()}
 
 
-def _node(configuration: Configuration, database: Database) -> Node:
+def _node(configuration: Configuration, database: Database, holder: Holder) -> Node:
     with database.write() as connection:
         beat = database.lease_now(connection)
     name, now = configuration.worker.name or socket.gethostname(), utc_now()
-    hashed, lease_s = configuration.hash, configuration.worker.lease
-    me = Node(new_id(), name, os.getpid(), boot_id(), now, beat, lease_s=lease_s)
-    return replace(me, configuration_hash=hashed, configured_at=now)
+    me = Node(holder.node_id, name, os.getpid(), boot_id(), now, beat, lease_s=holder.lease_s)
+    return replace(me, configuration_hash=configuration.hash, configured_at=now)

@@ -12,6 +12,7 @@ from worker.model.sections import DatabaseOptions
 from worker.store import keyring, revision
 from worker.store.database import Database
 from worker.store.other import Others, open_other
+from worker.store.postgres import Holder
 from worker.vault.cipher import Cipher
 from worker.vault.keyring import KeyRing, Ring
 from worker.vault.secret import Secret
@@ -20,18 +21,18 @@ from worker.wiring.own import open_own
 from worker.wiring.secrets import Secrets
 
 
-def other_databases(configuration: Configuration, secrets: Secrets) -> Others:
+def other_databases(configuration: Configuration, secrets: Secrets, holder: Holder | None) -> Others:
     """Returns the databases that jobs read and write, each to be opened when it is first needed."""
 
     def opened(name: str, url: str) -> Database:
-        return bound(_open_other(url, secrets.passwords.get(name)), configuration.worker.lease)
+        return held(_open_other(url, secrets.passwords.get(name)), holder)
 
     return Others({name: partial(opened, name, options.url) for name, options in configuration.databases.items()})
 
 
-def bound(database: Database, lease_s: float) -> Database:
+def held(database: Database, holder: Holder | None) -> Database:
     """Lets no transaction of a process that stands still outlast its lease: who takes its runs over needs the locks."""
-    database.silence_s = lease_s
+    database.holder = holder
     return database
 
 

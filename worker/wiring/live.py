@@ -11,6 +11,7 @@ from worker.model.moments import utc_now
 from worker.runs.book import Book
 from worker.runs.context import Resources
 from worker.store.other import Others
+from worker.store.postgres import Holder
 from worker.wiring.accounts import AccountParts, Ground, build_accounts
 from worker.wiring.databases import other_databases
 from worker.wiring.secrets import Secrets
@@ -77,7 +78,7 @@ def configured(
     kept = _unchanged(configuration, secrets.accounts, before)
     fresh = {name: account for name, account in secrets.accounts.items() if name not in kept}
     accounts = {**kept, **build_accounts(configuration, fresh, ground)}
-    others = _others(configuration, secrets, before)
+    others = _others(configuration, secrets, ground.database.holder, before)
     apis = {name: parts.api for name, parts in accounts.items()}
     resources = Resources(ground.database, others, apis, utc_now, ground.events)
     book = Book(configuration.jobs)
@@ -93,12 +94,12 @@ def _unchanged(
     return {name: before.accounts[name] for name, account in accounts.items() if account == then.get(name)}
 
 
-def _others(configuration: Configuration, secrets: Secrets, before: Configured | None) -> Others:
+def _others(configuration: Configuration, secrets: Secrets, holder: Holder | None, before: Configured | None) -> Others:
     same = before is not None and (configuration.databases, secrets.passwords) == (
         before.configuration.databases,
         before.secrets.passwords,
     )
-    return before.others if before is not None and same else other_databases(configuration, secrets)
+    return before.others if before is not None and same else other_databases(configuration, secrets, holder)
 
 
 def _schedules(configuration: Configuration, before: Configured | None) -> dict[str, Occurrences]:
