@@ -117,8 +117,8 @@ def test_a_key_that_somebody_inserts_meanwhile_refuses_no_row(database: Database
         connection.exec_driver_sql(
             "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
             "IF pg_trigger_depth() = 1 AND current_query() LIKE 'MERGE%%' THEN "
-            "INSERT INTO things (id, name, _run_id, _synced_at, _version) VALUES (2, 'theirs', 1, now(), 1); END IF; "
-            "RETURN NEW; END $$"
+            "INSERT INTO things (id, name, _run_id, _synced_at, _version) VALUES (NEW.id, 'theirs', 1, now(), 1); "
+            "END IF; RETURN NEW; END $$"
         )
         connection.exec_driver_sql(
             "CREATE TRIGGER meanwhile BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION meanwhile()"

@@ -83,8 +83,10 @@ def test_a_unit_carries_the_rows_of_all_its_accounts(database: Database, make_be
 
     def act(context: Context) -> None:
         asked.update(context.api(name).request("GET", "x").call_id for name in ("tangoe", "other", "tangoe"))
+        [ticket] = cast("BoundApi", context.api("tangoe")).held()
         with context.unit() as unit:
             unit.count(read=1)
+        assert ticket.done  # or others whose rows it holds too would wait for ever
 
     with account(database, trail, make_bench) as make:
         bench = make(definition("reader"), act=act)

@@ -309,6 +309,38 @@ def test_what_lingers_can_be_withdrawn(
     assert not second.withdraw()
 
 
+def test_a_writer_that_is_hurried_for_what_was_withdrawn_goes_on(
+    database: Database, notes: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds nothing to take, and waits for the next."""
+    _linger(monkeypatch, 3600.0)
+    hurried = Writer(database, print)
+    lingers, emptied = threading.Event(), threading.Event()
+    has_some, has_to_go = hurried._has_some, hurried._has_to_go
+
+    def look() -> bool:
+        found = has_some()
+        if lingers.is_set() and not found:
+            emptied.set()
+        return found
+
+    def go() -> bool:
+        lingers.set()
+        return has_to_go()
+
+    monkeypatch.setattr(hurried, "_has_some", look)
+    monkeypatch.setattr(hurried, "_has_to_go", go)
+    hurried.start()
+    ticket = hurried.submit(note(1), lingers=True)
+    assert lingers.wait(10)
+    assert ticket.withdraw()
+    hurried.hurry()
+    assert emptied.wait(10)
+    assert hurried.call(note(2), 10) == 2
+    hurried.stop()
+    assert notes() == [2]
+
+
 def test_what_does_not_linger_cannot_be_withdrawn(writer: Writer, notes: Callable[[], list[int]]) -> None:
     """Nor what the writer is at."""
     held = Held(writer)
