@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -307,6 +308,24 @@ def test_what_lingers_can_be_withdrawn(
     assert (first.wait(0), second.wait(10)) == (1, 2)
     assert notes() == [1, 2, 3]
     assert not second.withdraw()
+
+
+def test_those_who_wait_for_a_batch_are_told_together(database: Database) -> None:
+    """Whoever listens may gather what each of them says."""
+    said: list[str] = []
+
+    @contextmanager
+    def telling() -> Iterator[None]:
+        said.append("begin")
+        yield
+        said.append("end")
+
+    writer = Writer(database, print, telling)
+    for number in (1, 2):
+        writer.submit(lambda _: None).then(partial(said.append, str(number)))
+    writer.start()
+    writer.stop()
+    assert said == ["begin", "1", "2", "end"]
 
 
 def test_a_writer_that_is_hurried_for_what_was_withdrawn_goes_on(

@@ -16,7 +16,7 @@ from typing import TextIO
 import pytest
 import structlog
 
-from worker.watch.logs import Log, configure
+from worker.watch.logs import Log, configure, gathered
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -88,6 +88,55 @@ def test_beyond_the_bound_lines_are_dropped_counted_and_told_of(pipe: tuple[int,
     (told,) = [json.loads(line) for line in b"".join(got).splitlines() if b"log.lines_lost" in line]
     assert told["lines"] == lost
     log.close()
+
+
+def test_what_is_gathered_goes_out_at_the_end(tmp_path: Path) -> None:
+    """Or with what another thread says meanwhile: in the order in which it was said."""
+    file = tmp_path / "worker.log"
+    log = configure("info", "json", file)
+    say = structlog.get_logger().info
+    with gathered():
+        say("first")
+        assert file.read_bytes() == b""
+        other = threading.Thread(target=lambda: say("second"))
+        other.start()
+        other.join()
+        assert [json.loads(line)["event"] for line in file.read_bytes().splitlines()] == ["first", "second"]
+        say("third")
+    assert [json.loads(line)["event"] for line in file.read_bytes().splitlines()] == ["first", "second", "third"]
+    log.close()
+
+
+def test_what_is_gathered_waits_for_a_reader_in_order(pipe: tuple[int, TextIO]) -> None:
+    """The pipe takes the first page of it and stops in the middle of a line; more comes behind what waits."""
+    reading, stream = pipe
+    log = configure("info", "json", None, stream)
+    for _ in range(2):
+        with gathered():
+            _say(20)
+    assert (log.waiting > 30, log.dropped) == (True, 0)
+    lines = _read_all(reading, log, stream)
+    assert [line["number"] for line in lines] == [*range(20), *range(20)]
+
+
+def test_each_line_of_what_is_gathered_is_counted_where_it_is_refused() -> None:
+    """A full disk takes none of them."""
+    log = configure("info", "json", Path("/dev/full"))
+    for _ in range(2):
+        with gathered():
+            _say(3)
+    assert log.dropped == 6
+    log.close()
+
+
+def test_what_is_gathered_is_not_lost_where_the_log_closes(tmp_path: Path) -> None:
+    """Who gathers may not be done then."""
+    file = tmp_path / "worker.log"
+    log = configure("info", "json", file)
+    with gathered():
+        _say(1)
+        log.close()
+    assert len(file.read_bytes().splitlines()) == 1
 
 
 def test_a_terminal_that_is_held_holds_nobody_up() -> None:

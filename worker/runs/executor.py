@@ -148,6 +148,7 @@ class Executor:
         underway = Underway(started, leash, context, resources)
         with self._lock:
             self._underway[run.id, run.attempt] = underway
+        self._tell_started(underway)
         return underway
 
     def _carry_out(self, underway: Underway) -> Outcome:
@@ -166,7 +167,6 @@ class Executor:
         """Has the job do its work, in a context of its own: whatever is logged there names the run."""
         definition, run = underway.started.definition, underway.started.run
         structlog.contextvars.bind_contextvars(job=run.job, run=run.id, attempt=run.attempt)
-        self._tell_started(underway)
         try:
             work(definition, run, underway.context, underway.resources)
         except BaseException as error:  # noqa: BLE001  whatever a job raises, its run must end with a row

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from typing import Any, Generic, TypeVar, cast
 
@@ -133,12 +134,17 @@ class Writer:
     Those of a kind that wait between two functions are carried out together, each kind once. An operation must be
     idempotent, carrying its own keys: after a commit whose outcome is unknown it is run again. One that raises fails
     alone. While the database is out of reach the batch is kept and tried again; `on_error` is told each time, in the
-    writer's thread.
+    writer's thread. Those that wait for a batch are told within `telling`.
     """
 
-    def __init__(self, database: Database, on_error: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        on_error: Callable[[Exception], None],
+        telling: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._database = database
-        self._on_error = on_error
+        self._on_error, self._telling = on_error, telling
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._drained = threading.Condition(self._lock)
@@ -294,8 +300,9 @@ class Writer:
             self._commit(batch[:half])
             self._commit(batch[half:])
             return
-        for ticket, result in zip(batch, results, strict=True):
-            ticket.settle(result)
+        with self._telling():
+            for ticket, result in zip(batch, results, strict=True):
+                ticket.settle(result)
 
     def _tell(self, error: Exception) -> None:
         try:

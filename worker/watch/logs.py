@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
@@ -128,6 +129,11 @@ def _set_levels(level: int) -> None:
 def _lost(lines: int) -> bytes:
     event = LogLinesLost(lines)
     return _rendered(event.level, {"event": event.name, **event.facts()})
+
+
+def gathered() -> AbstractContextManager[None]:
+    """Writes the lines of this thread within together at the end: see `Outlet.gather`."""
+    return _relay.outlet.gather()
 
 
 def dropped() -> int:

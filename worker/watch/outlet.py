@@ -1,15 +1,16 @@
 """Where log lines go: a file descriptor or a stream, neither of which may ever harm or hold up who logs.
 
 Whoever logs writes the line itself, while nothing waits and the descriptor takes it at once: what was told has then
-left the process, and a kill -9 does not take it back. What is not taken at once (a reader that stopped, a terminal that
-is held) waits in a bounded queue for a thread that writes it later; beyond the bound lines are dropped and counted.
+left the process, and a kill -9 does not take it back; whoever tells many things at a stroke may `gather` them. What is
+not taken at once (a reader that stopped, a terminal that is held) waits in a bounded queue for a thread that writes it
+later; beyond the bound lines are dropped and counted.
 """
 
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +36,8 @@ class Outlet:
         self._sink, self._stream, self._file = sink, stream, file
         self._torn = False  # the last line out has no end
         self._untold = 0  # lines dropped that no line told of yet
+        self._gatherer: int | None = None  # the thread whose lines are gathered
+        self._gathered: list[bytes] = []
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._lock = threading.RLock()  # a signal handler may log while its thread does
@@ -49,17 +52,28 @@ class Outlet:
     def write(self, line: bytes) -> None:
         """Writes one line, which ends in a newline, queues it or counts it as dropped; never waits, never raises."""
         with self._lock:
-            try:
-                if self._sink is None:
-                    self._to_stream(line)
-                elif self._queue:
-                    self._enqueue(line)
-                else:
-                    if self._untold:
-                        self._say_dropped(self._sink)
-                    self._put(self._sink, line)
-            except (OSError, ValueError):  # ValueError: the stream is closed
-                self._drop()
+            self._gathered.append(line)
+            if self._gatherer != threading.get_ident():
+                self._send()
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Writes the lines of this thread together at the end, or with the next line of another one: in their order.
+
+        A write takes longer than to make a line, and lets other threads have the processor. Of two threads that gather
+        at once one does.
+        """
+        with self._lock:
+            mine = self._gatherer is None
+            if mine:
+                self._gatherer = threading.get_ident()
+        try:
+            yield
+        finally:
+            if mine:
+                with self._lock:
+                    self._gatherer = None
+                    self._send()
 
     def reopen(self) -> None:
         """Opens the file anew under its name, as after a rotation; raises OSError and goes on with the old one."""
@@ -75,6 +89,7 @@ class Outlet:
     def close(self, patience_s: float = LAST_WORDS_S) -> None:
         """Writes what waits, for at most so long, and gives the file back; lines that still come are dropped."""
         with self._changed:
+            self._send()
             self._changed.wait_for(lambda: not self._queue, patience_s)
             self.dropped += len(self._queue)
             self._queue.clear()
@@ -83,28 +98,48 @@ class Outlet:
         if before is not None:
             before.close()
 
-    def _to_stream(self, line: bytes) -> None:
-        if self._stream is None:
-            self._drop()
+    def _send(self) -> None:
+        """Writes what was gathered, queues it or counts it as dropped."""
+        lines, self._gathered = self._gathered, []
+        if not lines:
             return
-        self._stream.write(line.decode("utf-8", "replace"))
-        self._stream.flush()
+        if self._sink is None:
+            self._to_stream(lines)
+        elif self._untold and not self._queue and not self._says_dropped(self._sink):
+            self._drop(len(lines))
+        else:
+            self._drop(self._put(self._sink, b"".join(lines)))
 
-    def _drop(self) -> None:
-        self.dropped += 1
-        self._untold += 1
+    def _to_stream(self, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            if self._stream is None:
+                self._drop()
+                continue
+            try:
+                self._stream.write(line.decode("utf-8", "replace"))
+                self._stream.flush()
+            except (OSError, ValueError):  # ValueError: the stream is closed
+                self._drop()
 
-    def _put(self, sink: Sink, line: bytes) -> None:
-        """Writes a line; what of it is not taken now is queued. Raises OSError."""
-        rest = b"\n" + line if self._torn else line  # what a full disk cut off must not swallow this line
-        begun = False
+    def _drop(self, lines: int = 1) -> None:
+        self.dropped += lines
+        self._untold += lines
+
+    def _put(self, sink: Sink, lines: bytes) -> int:
+        """Writes lines, queues what of them is not taken now, behind what waits, and returns how many were refused."""
+        rest = b"\n" + lines if self._torn and not self._queue else lines  # what was cut off must not swallow the first
         while rest:
-            taken = sink.write(rest)
+            try:
+                taken = None if self._queue else sink.write(rest)
+            except OSError:
+                return sum(map(bool, rest.splitlines()))
             if taken is None:
-                self._enqueue(rest, begun=begun)
-                return
-            rest, begun = rest[taken:], True
-            self._torn = bool(rest)
+                for line in rest.splitlines(keepends=True):
+                    self._enqueue(line, begun=self._torn and not self._queue)
+                return 0
+            self._torn = not rest[:taken].endswith(b"\n")
+            rest = rest[taken:]
+        return 0
 
     def _enqueue(self, data: bytes, *, begun: bool = False) -> None:
         """Lets a line wait, or drops it where too much waits; the rest of one whose beginning is out always waits."""
@@ -118,13 +153,13 @@ class Outlet:
             self._thread.start()
         self._changed.notify_all()
 
-    def _say_dropped(self, sink: Sink) -> None:
+    def _says_dropped(self, sink: Sink) -> bool:
+        """Tells of the lines that were dropped; returns whether it could."""
         untold, self._untold = self._untold, 0
-        try:
-            self._put(sink, self.tell(untold) if self.tell else b"")
-        except OSError:
+        refused = bool(self._put(sink, self.tell(untold))) if self.tell else False
+        if refused:
             self._untold += untold
-            raise
+        return not refused
 
     def _work(self) -> None:
         """Writes what waits whenever something is taken."""
@@ -155,8 +190,7 @@ class Outlet:
             if self._torn:
                 self._queue.appendleft(data[taken:])
         if self._untold:
-            with suppress(OSError):
-                self._say_dropped(sink)
+            self._says_dropped(sink)
         self._changed.notify_all()
 
 

@@ -31,7 +31,7 @@ from worker.store.database import Database
 from worker.store.leaseclock import boot_id
 from worker.store.postgres import Holder
 from worker.store.writer import Writer
-from worker.watch.logs import dropped
+from worker.watch.logs import dropped, gathered
 from worker.wire.trail import Trail
 from worker.wiring.accounts import Ground
 from worker.wiring.complaints import Complaints
@@ -73,7 +73,7 @@ def build(configuration: Configuration, secrets: Secrets, events: Events) -> Wor
     except BaseException:
         database.close()
         raise
-    writer = Writer(database, Complaints(events).writer_failed)
+    writer = Writer(database, Complaints(events).writer_failed, gathered)
     writer.start()
     node = _node(configuration, database, holder)
     trail = Trail(writer, events, node.id, utc_now)
