@@ -84,7 +84,8 @@ def _say_ended(run: Run, *, as_json: bool) -> None:
         if run.counts.rejected:
             out.print(f"`worker rejects {run.job}` lists what was rejected, and why", style="dim", soft_wrap=True)
     if run.state is not RunState.SUCCEEDED:
-        raise WorkerError(f"run {run.id} {run.state}: {row['why']}; `worker show {run.id}` tells more")
+        why = str(row["why"]).removesuffix(".")
+        raise WorkerError(f"run {run.id} {run.state}: {why}; `worker show {run.id}` tells more")
 
 
 def _counted(run: Run) -> str:
