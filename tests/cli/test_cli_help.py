@@ -84,6 +84,14 @@ def test_a_listing_imports_what_it_reads_with_alone() -> None:
     assert _OTHERS.isdisjoint(done.stdout.split())
 
 
+def test_the_daemon_loads_nothing_that_paints_a_terminal() -> None:
+    """What it loads it keeps, for months."""
+    code = "import sys; from worker.cli.app import load; load('run'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=90)
+    assert "structlog" in done.stdout.split()
+    assert {"rich", "pygments"}.isdisjoint(done.stdout.split())
+
+
 @pytest.mark.parametrize("words", [[], ["account"], ["keys"], ["db"]])
 def test_no_verb_shows_help(worker: Verb, words: list[str]) -> None:
     """A group without a verb is a wrong usage that shows what there is."""

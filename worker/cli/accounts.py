@@ -11,7 +11,8 @@ from worker.cli.account_care import reset, validate
 from worker.cli.account_login import login, logout
 from worker.cli.jobs import held_back
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
-from worker.cli.output import JsonFlag, ago, clock, harmless, out, print_json, room
+from worker.cli.output import JsonFlag, ago, clock, harmless, out, print_json
+from worker.cli.rooms import room
 from worker.cli.tables import STYLES, Column, listing
 from worker.model.account import AccountOptions
 from worker.model.moments import utc_now

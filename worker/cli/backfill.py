@@ -12,7 +12,8 @@ from worker.cli.asking import Params, parameters
 from worker.cli.filling import listed, until_ended
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.orders import Order, Wait
-from worker.cli.output import JsonFlag, Limit, room
+from worker.cli.output import JsonFlag, Limit
+from worker.cli.rooms import room
 from worker.config.load import Configuration
 from worker.model.moments import utc_now
 

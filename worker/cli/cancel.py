@@ -8,7 +8,8 @@ import typer
 from jobs.contract import WorkerError
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.orders import Order, Wait
-from worker.cli.output import JsonFlag, room
+from worker.cli.output import JsonFlag
+from worker.cli.rooms import room
 from worker.model.records import Run
 from worker.store import openruns, runs
 from worker.store.database import Database

@@ -7,7 +7,8 @@ import orjson
 import typer
 
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, opened
-from worker.cli.output import JsonFlag, Limit, ago, room
+from worker.cli.output import JsonFlag, Limit, ago
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.model.records import Command
 from worker.store import commands as kept

@@ -12,7 +12,8 @@ from jobs.contract import Json
 from worker.cli.asking import value_of
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.orders import Order, Wait
-from worker.cli.output import JsonFlag, ago, room
+from worker.cli.output import JsonFlag, ago
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.store import cursors
 from worker.store.cursors import Standing

@@ -1,7 +1,7 @@
 """The verb that is the daemon: run."""
 
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath
-from worker.cli.output import room
+from worker.cli.rooms import room
 from worker.daemon import life
 
 app = room()

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 import typer
 
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, open_existing, opened
-from worker.cli.output import JsonFlag, many, number, out, print_json, room
+from worker.cli.output import JsonFlag, many, number, out, print_json
+from worker.cli.rooms import room
 from worker.config.load import load
 from worker.model.moments import utc_now
 from worker.runs.pruning import Pruner

@@ -21,7 +21,8 @@ from worker.cli.democheck import verdict
 from worker.cli.demofar import FarEnd
 from worker.cli.demoview import Progress
 from worker.cli.opening import opened
-from worker.cli.output import out, room
+from worker.cli.output import out
+from worker.cli.rooms import room
 from worker.config.configuration import JobDefinition
 from worker.model.schedules import After
 

@@ -11,7 +11,8 @@ import typer
 
 from worker.cli.jobs import describe_schedule
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
-from worker.cli.output import JsonFlag, clock, print_json, room
+from worker.cli.output import JsonFlag, clock, print_json
+from worker.cli.rooms import room
 from worker.cli.tables import paragraph
 from worker.model.moments import utc_now
 from worker.runs import explaining

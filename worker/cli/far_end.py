@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from jobs.contract import WorkerError
-from worker.cli.output import JsonFlag, out, print_plain_json, room
+from worker.cli.output import JsonFlag, out, print_plain_json
+from worker.cli.rooms import room
 from worker.sandbox.options import SandboxOptions
 
 app = room()

@@ -5,8 +5,9 @@ from typing import Any
 
 import typer
 
-from worker.cli.output import JsonFlag, ago, err, print_json, room, span, warn
+from worker.cli.output import JsonFlag, ago, err, print_json, span, warn
 from worker.cli.reaching import DEFAULT_CONFIG, ConfigPath, living_nodes, reached
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.model.records import Node
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.output import JsonFlag, Limit, ago, clock, number, room, span
+from worker.cli.output import JsonFlag, Limit, ago, clock, number, span
 from worker.cli.reaching import DEFAULT_CONFIG, ConfigPath, known, reached
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.model.moments import utc_now
 from worker.model.records import Attempt, Run, RunState

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, is_daemon_alive, opened
-from worker.cli.output import JsonFlag, ago, room, warn
+from worker.cli.output import JsonFlag, ago, warn
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.config.load import Configuration
 from worker.engine.schedule import Occurrences, of_job

@@ -8,7 +8,8 @@ import typer
 
 from worker.auth.rotation import Resealed
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, opened
-from worker.cli.output import JsonFlag, ago, many, out, print_json, room, warn
+from worker.cli.output import JsonFlag, ago, many, out, print_json, warn
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.config.load import load
 from worker.model.errors import KeyRingError

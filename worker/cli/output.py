@@ -29,11 +29,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _AWAY_S = 0.5
 
 
-def room(help_: str | None = None) -> typer.Typer:
-    """Returns a set of verbs; with help of its own, a verb with verbs beneath it."""
-    return typer.Typer(help=help_, no_args_is_help=True, rich_markup_mode="markdown")
-
-
 def print_json(value: object) -> None:
     """Prints a document, secrets masked."""
     print_plain_json(_exact(redact_value(value)))

@@ -11,7 +11,8 @@ import typer
 from jobs.contract import Json
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.orders import Order, Wait
-from worker.cli.output import JsonFlag, room
+from worker.cli.output import JsonFlag
+from worker.cli.rooms import room
 from worker.config.load import Configuration
 
 app = room()

@@ -12,9 +12,10 @@ from worker.cli import plandiff, plansvg
 from worker.cli.jobs import describe_schedule
 from worker.cli.linting import find_odd
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, open_existing
-from worker.cli.output import JsonFlag, Limit, out, print_json, room, warn
+from worker.cli.output import JsonFlag, Limit, out, print_json, warn
 from worker.cli.planframe import frame_of
 from worker.cli.planpicture import Plan, picture, time_room
+from worker.cli.rooms import room
 from worker.config.load import Configuration, load
 from worker.model.errors import StoreUnreachable
 from worker.model.moments import utc_now

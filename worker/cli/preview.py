@@ -11,7 +11,8 @@ from rich.text import Text
 from jobs.contract import Json, Shown, WorkerError
 from worker.cli.asking import Params, parameters
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
-from worker.cli.output import JsonFlag, err, harmless, many, out, print_json, room, warn
+from worker.cli.output import JsonFlag, err, harmless, many, out, print_json, warn
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.model.events import CallRetried, JobSaid, JobWarned
 from worker.model.listening import Event, Events

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
-from worker.cli.output import JsonFlag, Limit, ago, clock, room
+from worker.cli.output import JsonFlag, Limit, ago, clock
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.store import rejects as kept
 

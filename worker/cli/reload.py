@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from jobs.contract import WorkerError
-from worker.cli.output import JsonFlag, out, print_json, room
+from worker.cli.output import JsonFlag, out, print_json
 from worker.cli.reaching import DEFAULT_CONFIG, ConfigPath, living_nodes, operator, reached
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.model.moments import new_id, utc_now
 from worker.model.records import Command, Node

@@ -8,7 +8,8 @@ from jobs.contract import Json, WorkerError
 from worker.cli.asking import say_posted, watched
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.orders import post
-from worker.cli.output import JsonFlag, room
+from worker.cli.output import JsonFlag
+from worker.cli.rooms import room
 from worker.cli.watching import Watch
 from worker.config.load import Configuration
 from worker.store import runs

@@ -7,7 +7,8 @@ import typer
 
 from jobs.contract import WorkerError
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath
-from worker.cli.output import JsonFlag, room
+from worker.cli.output import JsonFlag
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.config.bases import built_in
 from worker.config.catalogue import Known, catalogue

@@ -10,7 +10,8 @@ from worker.cli.ending import EXIT_CONFIGURATION
 from worker.cli.jobs import describe_schedule, next_tick
 from worker.cli.linting import find_odd
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath
-from worker.cli.output import JsonFlag, ago, fail, many, out, print_json, print_plain_json, room, warn
+from worker.cli.output import JsonFlag, ago, fail, many, out, print_json, print_plain_json, warn
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.config.jsonschema import json_schema
 from worker.config.load import Configuration, load

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from jobs.contract import WorkerError
 from worker.cli.history import flat, run_row, seconds_between
-from worker.cli.output import JsonFlag, ago, clock, harmless, many, number, out, print_json, room, span
+from worker.cli.output import JsonFlag, ago, clock, harmless, many, number, out, print_json, span
 from worker.cli.reaching import DEFAULT_CONFIG, ConfigPath, reached
+from worker.cli.rooms import room
 from worker.cli.tables import STYLES, Column, listing
 from worker.cli.trail import CALL_COLUMNS, call_rows
 from worker.model.records import Attempt, Call, Reject, Run

@@ -13,8 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from jobs.contract import Duration
 from worker.cli.jobs import describe_schedule
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known
-from worker.cli.output import JsonFlag, clock, err, many, number, out, print_json, room, span
+from worker.cli.output import JsonFlag, clock, err, many, number, out, print_json, span
 from worker.cli.plan import prospects
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.config.load import Configuration, load
 from worker.engine.schedule import of_job

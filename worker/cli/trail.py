@@ -7,7 +7,8 @@ import typer
 
 from worker.cli.lineage import print_lineage
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
-from worker.cli.output import JsonFlag, Limit, ago, clock, number, room
+from worker.cli.output import JsonFlag, Limit, ago, clock, number
+from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.model.records import Call
 from worker.store import calls as trail

@@ -7,7 +7,8 @@ import typer
 from worker.cli.asking import Params, parameters, say_posted, watched
 from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
 from worker.cli.orders import post
-from worker.cli.output import JsonFlag, room
+from worker.cli.output import JsonFlag
+from worker.cli.rooms import room
 from worker.cli.watching import Watch
 
 app = room()

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
-import structlog
-
 from jobs.contract import Interrupted
 from worker.model.events import RunFinished, RunRetrying, RunStarted, WorkerFailed
 from worker.model.listening import Events
@@ -23,6 +21,7 @@ from worker.runs.outcome import Outcome, ShuttingDown, describe, judge
 from worker.runs.starting import Start, Started, start_many
 from worker.runs.steps import work
 from worker.store.writer import Ticket, Writer
+from worker.watch.structure import structlog
 
 
 @dataclass

@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import structlog
-from structlog.contextvars import merge_contextvars
-from structlog.typing import Processor
 
 from worker.vault.redact import redact_value
+from worker.watch.structure import Processor, merge_contextvars, structlog
 
 Line = MutableMapping[str, Any]
 

@@ -6,13 +6,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
-import structlog
-from structlog.typing import Processor
-
 from worker.model.events import LogLinesLost
 from worker.model.listening import Event
 from worker.watch.lines import processors
 from worker.watch.outlet import LAST_WORDS_S, Outlet, open_outlet
+from worker.watch.structure import Processor, structlog
 
 _FLOOR = ("alembic", "apscheduler", "requests", "sqlalchemy", "urllib3")  # below WARNING: URLs, statements, chatter
 _LEVELS = ("critical", "error", "warning", "info", "debug")
