@@ -18,7 +18,7 @@ _OTHER_WAYS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")  # than 
 
 _END = sa.text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-    "WHERE usename = current_user AND application_name = ANY(:names) AND pid <> pg_backend_pid()"
+    "WHERE usename = session_user AND application_name = ANY(:names) AND pid <> pg_backend_pid()"
 )
 
 _CONNECT_ARGS = {
