@@ -17,7 +17,7 @@ from worker.model.records import Node
 from worker.runs.eviction import Eviction
 from worker.store import nodes
 from worker.store.database import Database, open_database
-from worker.store.postgres import Holder
+from worker.store.postgres import POOL_OVERFLOW, POOL_SIZE, Holder
 
 _LOOK = sa.text("SELECT 1")
 _LOCK = sa.text("LOCK TABLE jobs")
@@ -39,7 +39,7 @@ def opened(postgres_server: Server) -> Iterator[Callable[[], Database]]:
         yield database
 
 
-def _register(database: Database, silent_for_s: float, *, left: bool = False) -> int:
+def _register(database: Database, silent_for_s: float, *, left: bool = False) -> Node:
     """Adds a node whose heart beat so long ago, with a lease of 30 s."""
     node = Node(new_id(), "there", 1, "boot", utc_now(), utc_now(), lease_s=30)
     with database.write() as connection:
@@ -47,14 +47,16 @@ def _register(database: Database, silent_for_s: float, *, left: bool = False) ->
         nodes.beat(connection, node.id, database.lease_now(connection) - timedelta(seconds=silent_for_s))
         if left:
             nodes.stop(connection, node.id, utc_now())
-    return node.id
+    return node
 
 
-def _evict(database: Database, me: int = 0) -> list[Event]:
+def _evict(database: Database, me: Node | None = None) -> list[Event]:
     heard: list[Event] = []
     events = Events()
     events.listen(heard.append)
-    Eviction(me, database, events).once()
+    eviction = Eviction(me or _register(database, 0.0), database, events, print)
+    eviction.once()
+    eviction.stop(0.0)
     return heard
 
 
@@ -76,7 +78,7 @@ def _between_statements(connection: sa.Connection) -> Iterator[None]:
 def test_a_dead_nodes_transaction_is_rolled_back(opened: Callable[[], Database], where: Stop) -> None:
     """Its locks are free at once; when it goes on, it finds that out as trouble that passes."""
     living, dead = opened(), opened()
-    dead.holder = Holder(_register(living, 31.0), 3600.0)
+    dead.holder = Holder(_register(living, 31.0).id, 3600.0)
 
     def meanwhile() -> None:
         assert _evict(living) == [TransactionsEnded(1)]
@@ -99,7 +101,7 @@ def _write(database: Database, where: Stop, meanwhile: Callable[[], None]) -> No
 def test_who_lives_or_left_goes_on(opened: Callable[[], Database], silent_for_s: float, *, left: bool) -> None:
     """A node within its lease, and one that said it left, are none of the dead."""
     looking, other = opened(), opened()
-    other.holder = Holder(_register(looking, silent_for_s, left=left), 3600.0)
+    other.holder = Holder(_register(looking, silent_for_s, left=left).id, 3600.0)
     with other.write() as connection:
         connection.execute(_LOOK)
         assert _evict(looking) == []
@@ -110,11 +112,45 @@ def test_nobody_ends_what_is_its_own_or_nobodys(opened: Callable[[], Database]) 
     """Whose own heart could not beat goes on, and so do tools that write under no node's name."""
     mine, tool = opened(), opened()
     me = _register(mine, 31.0)
-    mine.holder = Holder(me, 3600.0)
+    mine.holder = Holder(me.id, 3600.0)
     with mine.write() as connection, tool.write() as other:
         assert _evict(mine, me) == []
         connection.execute(_LOOK)
         other.execute(_LOOK)
+
+
+def test_jobs_that_hold_every_connection_do_not_keep_it_out(opened: Callable[[], Database]) -> None:
+    """They may all be waiting for what the dead node holds."""
+    living, dead = opened(), opened()
+    dead.holder = Holder(_register(living, 31.0).id, 3600.0)
+    me, told = _register(living, 0.0), list[Event]()
+    with ExitStack() as stack:
+        for _ in range(POOL_SIZE + POOL_OVERFLOW):
+            stack.enter_context(living.engine.connect())
+        with pytest.raises(StoreUnreachable):
+            _write(dead, _between_statements, lambda: told.extend(_evict(living, me)))
+    assert told == [TransactionsEnded(1)]
+
+
+def test_a_role_that_was_set_does_not_keep_it_out(opened: Callable[[], Database]) -> None:
+    """It might lack the right to end sessions of the role that logged in, which itself has it."""
+    living, dead = opened(), opened()
+    node = _register(living, 31.0)
+    dead.holder = Holder(node.id, 3600.0)
+    with living.write() as connection:
+        connection.execute(sa.text("CREATE ROLE lesser"))
+    ended = list[int]()
+
+    def end() -> None:
+        with living.read() as connection:
+            connection.execute(sa.text("SET LOCAL ROLE lesser"))
+            ended.append(living.end_transactions(connection, [node.id]))
+
+    with pytest.raises(StoreUnreachable):
+        _write(dead, _between_statements, end)
+    with living.write() as connection:
+        connection.execute(sa.text("DROP ROLE lesser"))
+    assert ended == [1]
 
 
 def test_a_name_is_the_transactions_alone(opened: Callable[[], Database]) -> None:
@@ -125,9 +161,3 @@ def test_a_name_is_the_transactions_alone(opened: Callable[[], Database]) -> Non
         assert connection.scalar(sa.text("SHOW application_name")) == "integration-worker 7"
     with database.read() as connection:
         assert connection.scalar(sa.text("SHOW application_name")) == "integration-worker"
-
-
-def test_on_sqlite_the_dead_hold_nothing(sqlite_database: Database) -> None:
-    """There is nothing to end, and nothing to ask."""
-    _register(sqlite_database, 31.0)
-    assert _evict(sqlite_database) == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from worker.model.records import AttemptState, Reason, RunState, Trigger
 from worker.runs import executor
 from worker.runs.outcome import ShuttingDown
 from worker.store import attempts, cursors, rejects
+from worker.watch.logs import configure, gathered, log_event
 
 
 def _raise(error: BaseException) -> Callable[[Context], None]:
@@ -46,6 +48,19 @@ def test_a_run_that_returns_has_succeeded_with_its_counts(make_bench: Make) -> N
     assert run.finished_at is not None
     (told,) = (event for event in bench.heard if isinstance(event, RunFinished))
     assert (told.state, told.read) == ("succeeded", 30)
+
+
+def test_a_run_has_been_told_of_before_its_job_begins(make_bench: Make, tmp_path: Path) -> None:
+    """A job may take the process down: the log says which one, though lines of a batch are gathered."""
+    file = tmp_path / "worker.log"
+    log = configure("info", "json", file)
+    seen = list[bytes]()
+    bench = make_bench(definition("orders"), act=lambda _: seen.append(file.read_bytes()))
+    bench.dispatch.events.listen(log_event)
+    with gathered():
+        _run_once(bench)
+    log.close()
+    assert b"run.started" in seen[0]
 
 
 def test_a_failure_waits_for_its_next_attempt_and_then_ends(make_bench: Make) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 import os
 import pty
 import socket
@@ -16,7 +17,7 @@ from typing import TextIO
 import pytest
 import structlog
 
-from worker.watch.logs import Log, configure, gathered
+from worker.watch.logs import Log, configure, flush, gathered
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -126,6 +127,30 @@ def test_each_line_of_what_is_gathered_is_counted_where_it_is_refused() -> None:
         with gathered():
             _say(3)
     assert log.dropped == 6
+    log.close()
+
+
+def test_a_line_of_many_lines_counts_once() -> None:
+    """As an exception on a terminal is one."""
+    log = configure("info", "console", Path("/dev/full"))
+    try:
+        raise ValueError
+    except ValueError:
+        logging.getLogger("tests").exception("an error")
+    assert log.dropped == 1
+    log.close()
+
+
+def test_what_is_gathered_goes_out_where_somebody_asks(tmp_path: Path) -> None:
+    """A thread asks before it does what may take the process down."""
+    file = tmp_path / "worker.log"
+    log = configure("info", "json", file)
+    with gathered():
+        _say(2)
+        other = threading.Thread(target=flush)
+        other.start()
+        other.join()
+        assert len(file.read_bytes().splitlines()) == 2
     log.close()
 
 

@@ -21,6 +21,7 @@ from worker.runs.outcome import Outcome, ShuttingDown, describe, judge
 from worker.runs.starting import Start, Started, start_many
 from worker.runs.steps import work
 from worker.store.writer import Ticket, Writer
+from worker.watch.logs import flush
 from worker.watch.structure import structlog
 
 
@@ -166,6 +167,7 @@ class Executor:
         """Has the job do its work, in a context of its own: whatever is logged there names the run."""
         definition, run = underway.started.definition, underway.started.run
         structlog.contextvars.bind_contextvars(job=run.job, run=run.id, attempt=run.attempt)
+        flush()  # a job that takes the process down has been told of
         try:
             work(definition, run, underway.context, underway.resources)
         except BaseException as error:  # noqa: BLE001  whatever a job raises, its run must end with a row

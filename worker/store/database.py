@@ -84,6 +84,10 @@ class Database:
             return 0
         return postgres.end_transactions(connection, node_ids)
 
+    def aside(self) -> "Database":
+        """Returns this database of PostgreSQL by connections of its own, which nobody else can use up."""
+        return Database(postgres.make_engine(self.engine.url), self.location)
+
     def claim_daemon(self) -> None:
         """Makes this process the one daemon of a SQLite file until `close`; raises StoreInUse."""
         if self._claim is not None:

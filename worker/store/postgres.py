@@ -96,8 +96,12 @@ def _settings(holder: Holder | None, *, by_index: bool) -> str:
 
 
 def end_transactions(connection: sa.Connection, node_ids: Collection[int]) -> int:
-    """Ends the sessions in which these nodes write now, to any database of this server; returns how many."""
-    return len(connection.execute(_END, {"names": [_name(node_id) for node_id in node_ids]}).all())
+    """Asks the sessions to end in which these nodes write now, to any database of this server; returns how many.
+
+    They are those of the role that logged in, whose right to end them another one that was set might lack.
+    """
+    connection.execute(sa.select(sa.func.set_config("role", "none", True)))
+    return sum(connection.scalars(_END, {"names": [_name(node_id) for node_id in node_ids]}))
 
 
 def _name(node_id: int) -> str:

@@ -134,6 +134,11 @@ def gathered() -> AbstractContextManager[None]:
     return _relay.outlet.gather()
 
 
+def flush() -> None:
+    """Writes what was gathered so far, before something that may take the process down."""
+    _relay.outlet.flush()
+
+
 def dropped() -> int:
     """Returns how many lines the log of this process could not take."""
     return _relay.outlet.dropped

@@ -75,6 +75,12 @@ class Outlet:
                     self._gatherer = None
                     self._send()
 
+    def flush(self) -> None:
+        """Writes now what another thread gathers."""
+        if self._gathered:
+            with self._lock:
+                self._send()
+
     def reopen(self) -> None:
         """Opens the file anew under its name, as after a rotation; raises OSError and goes on with the old one."""
         if self._file is None:
@@ -108,7 +114,7 @@ class Outlet:
         elif self._untold and not self._queue and not self._says_dropped(self._sink):
             self._drop(len(lines))
         else:
-            self._drop(self._put(self._sink, b"".join(lines)))
+            self._drop(self._put(self._sink, lines))
 
     def _to_stream(self, lines: Sequence[bytes]) -> None:
         for line in lines:
@@ -125,20 +131,23 @@ class Outlet:
         self.dropped += lines
         self._untold += lines
 
-    def _put(self, sink: Sink, lines: bytes) -> int:
+    def _put(self, sink: Sink, lines: Sequence[bytes]) -> int:
         """Writes lines, queues what of them is not taken now, behind what waits, and returns how many were refused."""
-        rest = b"\n" + lines if self._torn and not self._queue else lines  # what was cut off must not swallow the first
-        while rest:
+        first, begun = lines[0], False
+        if self._torn and not self._queue:  # what a full disk cut off must not swallow it
+            first = b"\n" + first
+        left = deque([first, *lines[1:]])
+        while left:
             try:
-                taken = None if self._queue else sink.write(rest)
+                taken = None if self._queue else sink.write(b"".join(left))
             except OSError:
-                return sum(map(bool, rest.splitlines()))
+                return len(left)
             if taken is None:
-                for line in rest.splitlines(keepends=True):
-                    self._enqueue(line, begun=self._torn and not self._queue)
+                self._enqueue(left.popleft(), begun=begun)
+                for line in left:
+                    self._enqueue(line)
                 return 0
-            self._torn = not rest[:taken].endswith(b"\n")
-            rest = rest[taken:]
+            begun = self._torn = _strip(left, taken)
         return 0
 
     def _enqueue(self, data: bytes, *, begun: bool = False) -> None:
@@ -156,7 +165,7 @@ class Outlet:
     def _says_dropped(self, sink: Sink) -> bool:
         """Tells of the lines that were dropped; returns whether it could."""
         untold, self._untold = self._untold, 0
-        refused = bool(self._put(sink, self.tell(untold))) if self.tell else False
+        refused = bool(self._put(sink, [self.tell(untold)])) if self.tell else False
         if refused:
             self._untold += untold
         return not refused
@@ -192,6 +201,15 @@ class Outlet:
         if self._untold:
             self._says_dropped(sink)
         self._changed.notify_all()
+
+
+def _strip(lines: deque[bytes], taken: int) -> bool:
+    """Takes so many bytes off the lines; returns whether the first that is left has lost its beginning."""
+    while lines and taken >= len(lines[0]):
+        taken -= len(lines.popleft())
+    if taken:
+        lines[0] = lines[0][taken:]
+    return bool(taken)
 
 
 def open_outlet(file: Path | None, stream: IO[str]) -> Outlet:

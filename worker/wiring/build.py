@@ -56,7 +56,7 @@ class Worker:
     pulse: Pulse
     inbox: Inbox
     reloads: Reloads
-    eviction: Periodic | None  # on PostgreSQL; it begins before, and ends after, whatever may wait for a lock
+    eviction: Eviction | None  # on PostgreSQL: on SQLite a process that is gone holds nothing
     services: tuple[Periodic, ...]  # the inbox first, the pulse last
 
 
@@ -115,7 +115,7 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
         pulse=pulse,
         inbox=inbox,
         reloads=reloads,
-        eviction=_eviction(node, ground, tell),
+        eviction=None if database.dialect == "sqlite" else Eviction(node, database, events, tell.part_failed),
         services=(
             Periodic("inbox", POLL_S, inbox.once, tell.part_failed),
             Periodic("setback", LOOK_S, Setback(writer, utc_now).once, tell.part_failed),
@@ -128,13 +128,6 @@ def _join(configuration: Configuration, node: Node, ground: Ground, live: Live) 
             Periodic("pulse", node.lease_s / BEATS, pulse.once, tell.part_failed),
         ),
     )
-
-
-def _eviction(node: Node, ground: Ground, tell: Complaints) -> Periodic | None:
-    if ground.database.dialect == "sqlite":  # where a process that is gone holds nothing
-        return None
-    once = Eviction(node.id, ground.database, ground.events).once
-    return Periodic("eviction", node.lease_s / BEATS, once, tell.part_failed)
 
 
 def _make_up(dispatch: Dispatch, live: Live, name: str, gap: Span) -> None:
