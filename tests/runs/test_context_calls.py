@@ -41,6 +41,14 @@ def account(database: Database, writer: Writer, make: Make) -> Iterator[Make]:
     wire.close()
 
 
+def read(make: Make, act: Callable[[Context], None], ends: str = "succeeded") -> None:
+    """Runs a job once that does this, and expects the state that its run is in afterwards."""
+    bench = make(definition("reader"), act=act)
+    bench.fire("reader", 0)
+    bench.execute_all()
+    assert bench.states("reader") == [ends]
+
+
 def stored(database: Database) -> set[int]:
     """Returns the ids of the calls whose outcome is committed."""
     with database.read() as connection:
@@ -68,10 +76,7 @@ def test_a_unit_carries_the_rows_of_its_calls(database: Database, make_bench: Ma
         seen.append(stored(database) ^ asked)
 
     with account(database, trail, make_bench) as make:
-        bench = make(definition("reader"), act=act)
-        bench.fire("reader", 0)
-        bench.execute_all()
-        assert bench.states("reader") == ["succeeded"]
+        read(make, act)
     trail.stop()
     assert seen == [set(), set(), set()]
 
@@ -89,10 +94,7 @@ def test_a_unit_carries_the_rows_of_all_its_accounts(database: Database, make_be
         assert ticket.done  # or others whose rows it holds too would wait for ever
 
     with account(database, trail, make_bench) as make:
-        bench = make(definition("reader"), act=act)
-        bench.fire("reader", 0)
-        bench.execute_all()
-        assert bench.states("reader") == ["succeeded"]
+        read(make, act)
     assert stored(database) == asked
     assert len(asked) == 3
     trail.stop()
@@ -109,10 +111,7 @@ def test_a_unit_that_fails_leaves_the_rows_of_its_calls_to_the_writer(database: 
             unit.advance({"no": {"json": object()}})  # refused after the rows of calls
 
     with account(database, trail, make_bench) as make:
-        bench = make(definition("reader"), act=act)
-        bench.fire("reader", 0)
-        bench.execute_all()
-        assert bench.states("reader") == ["queued"]  # to be tried again
+        read(make, act, ends="queued")  # to be tried again
         assert stored(database) == set()
         trail.start()
         trail.call(lambda _: None)
@@ -151,10 +150,7 @@ def test_a_unit_waits_for_what_the_writer_is_at(database: Database, make_bench: 
             seen.append((release.is_set(), second in stored(database)))
 
     with account(database, trail, make_bench) as make:
-        bench = make(definition("reader"), act=act)
-        bench.fire("reader", 0)
-        bench.execute_all()
-        assert bench.states("reader") == ["succeeded"]
+        read(make, act)
     trail.stop()
     assert seen == [(False, False), (True, True)]
 
@@ -193,9 +189,6 @@ def test_a_unit_keeps_no_row_from_others_while_it_waits(
         ticket.settle(None)
 
     with account(database, trail, make_bench) as make:
-        bench = make(definition("reader"), act=act)
-        bench.fire("reader", 0)
-        bench.execute_all()
-        assert bench.states("reader") == ["succeeded"]
+        read(make, act)
     trail.stop()
     assert stored(database) == set(asked)

@@ -1,9 +1,9 @@
 """Where log lines go: a file descriptor or a stream, neither of which may ever harm or hold up who logs.
 
 Whoever logs writes the line itself, while nothing waits and the descriptor takes it at once: what was told has then
-left the process, and a kill -9 does not take it back; whoever tells many things at a stroke may `gather` them. What is
-not taken at once (a reader that stopped, a terminal that is held) waits in a bounded queue for a thread that writes it
-later; beyond the bound lines are dropped and counted.
+left the process, and a kill -9 does not take it back. Who tells many things at a stroke may `gather` them: those that
+are not out yet go with the process. What is not taken at once (a reader that stopped, a terminal that is held) waits in
+a bounded queue for a thread that writes it later; beyond the bound lines are dropped and counted.
 """
 
 import os
