@@ -8,9 +8,9 @@ from tests.runs.bench import Bench, Make, definition
 from worker.model.records import AttemptState, Run
 from worker.runs.ending import End, end_many
 from worker.runs.outcome import Outcome
-from worker.runs.starting import Start, start_many
+from worker.runs.starting import Start, Started, start_many
 
-TICK, START, END = 6, 4, 4
+TICK, START, END = 6, 4, 4  # on SQLite, where a statement is no round trip
 
 
 def _statements(bench: Bench, act: Callable[[], object]) -> int:
@@ -47,6 +47,24 @@ def test_a_run_takes_a_handful_of_statements(make_bench: Make) -> None:
     assert _statements(bench, lambda: _start(bench)) <= START
     run = bench.last("orders")
     assert _statements(bench, lambda: _end(bench, run)) <= END
+
+
+def test_runs_that_are_over_cost_one_look(make_bench: Make) -> None:
+    """The inbox may have seen them waiting a moment ago; however many, they are read together."""
+    names = ["orders", "devices", "sites"]
+    bench = make_bench(*map(definition, names))
+    for name in names:
+        bench.fire(name, 1)
+        _start(bench)
+        _end(bench, bench.last(name))
+    asked = [Start(bench.book(), bench.last(name).id, bench.node, bench.now) for name in names]
+    found: list[Started | None] = []
+
+    def again() -> None:
+        found.extend(bench.writer.call(lambda connection: start_many(connection, asked)))
+
+    assert _statements(bench, again) <= 2  # the other asks which accounts are paused
+    assert found == [None, None, None]
 
 
 def test_a_follower_costs_no_more_than_its_own_claim(make_bench: Make) -> None:

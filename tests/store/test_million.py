@@ -56,6 +56,21 @@ def run_of(connection: sa.Connection) -> int:
     return pastruns.listing(connection, JOB, limit=20)[-1].id
 
 
+def open_runs(connection: sa.Connection) -> list[int]:
+    """Returns the runs that have not ended."""
+    return [run_id for run_id, _ in openruns.open_jobs(connection)]
+
+
+def beginning(run_id: int) -> batches.Beginning:
+    """Returns how a run is to begin."""
+    return batches.Beginning(run_id, 1, NOW, None, NOW, follows=True, definition_hash="hash")
+
+
+def finish(run_id: int) -> batches.Finish:
+    """Returns how a run is to end."""
+    return batches.Finish(run_id, RunState.SUCCEEDED, NOW, None, None)
+
+
 QUESTIONS: dict[str, Ask] = {
     "due": lambda connection: openruns.due(connection, NOW),
     "waiting": lambda connection: openruns.waiting(connection, JOB, NOW),
@@ -69,8 +84,8 @@ QUESTIONS: dict[str, Ask] = {
     "last success": lambda connection: pastruns.last_success(connection, JOB),
     "how long runs take": lambda connection: durations.typical_s(connection, [JOB]),
     "deaths": lambda connection: attempts.of_job(connection, JOB, 3),
-    "startable": lambda connection: batches.startable(connection, [one for one, _ in openruns.open_jobs(connection)]),
-    "endable": lambda connection: batches.endable(connection, [one for one, _ in openruns.open_jobs(connection)]),
+    "start many": lambda connection: batches.start(connection, [beginning(one) for one in open_runs(connection)]),
+    "end many": lambda connection: batches.end(connection, [finish(one) for one in open_runs(connection)]),
     "skipped again": lambda connection: runs.extend_skip(connection, pastruns.listing(connection, JOB, limit=1)[0]),
     "near": lambda connection: pastruns.near(connection, JOB, "tick:", "tick:2999", newest=True),
     "history": pastruns.listing,

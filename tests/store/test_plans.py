@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from worker.model.records import RunState
 from worker.store import attempts, batches, durations, openruns, runs
 from worker.store.database import Database
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEGINNING = batches.Beginning(1, 1, NOON, None, NOON, True, "hash")
+FINISH = batches.Finish(1, RunState.SUCCEEDED, NOON, None, None)
 QUESTIONS: dict[str, tuple[Callable[[sa.Connection], object], str]] = {
     "what is due": (lambda connection: openruns.due(connection, NOON), "ix_runs_open"),
     "who waits": (lambda connection: openruns.waiting(connection, "orders", NOON), "ix_runs_open (job=?)"),
@@ -18,12 +21,15 @@ QUESTIONS: dict[str, tuple[Callable[[sa.Connection], object], str]] = {
         lambda connection: openruns.next_of_mutex(connection, "erp", NOON),
         "ix_runs_mutex (mutex=?)",
     ),
-    "what starts": (lambda connection: batches.startable(connection, [1, 2]), "sqlite_autoindex_runs_1 (id=?)"),
-    "whose lock it is": (lambda connection: batches.startable(connection, [1, 2]), "sqlite_autoindex_locks_1 (name=?)"),
-    "what its job covered": (lambda connection: batches.startable(connection, [1, 2]), "ix_runs_covered (job=?)"),
-    "what ends": (lambda connection: batches.endable(connection, [1, 2]), "sqlite_autoindex_attempts_1 (run_id=? AND"),
-    "who waits for it": (lambda connection: batches.endable(connection, [1, 2]), "ix_runs_open (job=?)"),
-    "how many calls it made": (lambda connection: batches.endable(connection, [1, 2]), "ix_calls_run (run_id=?)"),
+    "what starts": (lambda connection: batches.start(connection, [BEGINNING]), "sqlite_autoindex_runs_1 (id=?)"),
+    "whose lock it is": (
+        lambda connection: batches.start(connection, [BEGINNING]),
+        "sqlite_autoindex_locks_1 (name=?)",
+    ),
+    "what its job covered": (lambda connection: batches.start(connection, [BEGINNING]), "ix_runs_covered (job=?)"),
+    "what ends": (lambda connection: batches.end(connection, [FINISH]), "sqlite_autoindex_attempts_1 (run_id=? AND"),
+    "who waits for it": (lambda connection: batches.end(connection, [FINISH]), "ix_runs_open (job=?)"),
+    "how many calls it made": (lambda connection: batches.end(connection, [FINISH]), "ix_calls_run (run_id=?)"),
     "what is to be cancelled": (openruns.to_cancel, "ix_runs_to_cancel"),
     "what is open": (openruns.open_jobs, "ix_runs_open"),
     "what is covered": (lambda connection: runs.begin(connection, 1, 1, NOON, "hash"), "ix_runs_covered (job=?)"),

@@ -41,22 +41,22 @@ def end_many(connection: sa.Connection, asked: Sequence[End]) -> list[Ended]:
     The jobs that come after them are claimed together. Asked again after an unknown commit, with the same times, it
     knows the ends as its own; what those set free is in the ledger, where the inbox finds it.
     """
-    plain = {place: one.run.id for place, one in enumerate(asked) if _is_plain(one)}
-    found = batches.endable(connection, set(plain.values())) if plain else {}
-    finishes: dict[int, batches.Finish] = {}  # by place, so that of two ends of one attempt the second finds it ended
-    for place, run_id in plain.items():
-        if attempt := found.pop(run_id, None):
-            _, _, outcome, now = asked[place]
-            finishes[place] = batches.Finish(attempt, outcome.run, now, outcome.reason, outcome.error)
-    batches.end(connection, list(finishes.values()))
-    ended = [
-        Ended(True, one.outcome.run) if place in finishes else _end(connection, one) for place, one in enumerate(asked)
-    ]
+    plain: dict[int, End] = {}
+    for one in asked:
+        if _is_plain(one):
+            plain.setdefault(one.run.id, one)  # of two ends of one attempt the second is to find it ended
+    for run_id in plain.keys() - batches.end(connection, [_finish(one) for one in plain.values()]):
+        del plain[run_id]
+    ended = [Ended(True, one.outcome.run) if plain.get(one.run.id) is one else _end(connection, one) for one in asked]
     return _followed(connection, asked, ended)
 
 
 def _is_plain(asked: End) -> bool:
     return asked.outcome.wait_s is None and asked.run.attempt == 1 and asked.run.mutex is None
+
+
+def _finish(asked: End) -> batches.Finish:
+    return batches.Finish(asked.run.id, asked.outcome.run, asked.now, asked.outcome.reason, asked.outcome.error)
 
 
 def end(connection: sa.Connection, book: Book, run: Run, outcome: Outcome, now: datetime) -> Ended:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -40,44 +39,54 @@ class Start(NamedTuple):
     known: Run | None = None  # as this node recorded it; else its row is read
 
 
+class _First(NamedTuple):
+    """A run whose first attempt may start, for all that is known, and what is to be written of it."""
+
+    run: Run
+    job: JobDefinition
+    beginning: batches.Beginning
+
+    def started(self, since: datetime | None) -> Started:
+        """Returns it with its attempt begun."""
+        news = {
+            "state": RunState.RUNNING,
+            "attempt": 1,
+            "started_at": self.beginning.started_at,
+            "window_since": since,
+            "window_until": self.beginning.window_until,
+            "not_before": None,
+            "reason": None,
+            "definition_hash": self.job.hash,
+        }
+        return Started(altered(self.run, news), self.job, _NONE)
+
+
 def start_many(connection: sa.Connection, asked: Sequence[Start]) -> list[Started | None]:
     """Starts many runs: first attempts that have their locks in a handful of statements, all others one by one."""
-    free = batches.startable(connection, {one.run_id for one in asked})
-    read = runs.of_ids(connection, [one.run_id for one in asked if one.known is None and one.run_id in free])
+    read = runs.of_ids(connection, [one.run_id for one in asked if one.known is None])
     paused = accounts.paused(connection)
-    plain: dict[int, Started] = {}
-    nodes: dict[int, list[Run]] = {}
-    for one in asked:
-        run, found = one.known or read.get(one.run_id), free.pop(one.run_id, None)
-        begun = _plainly(run, found, one, paused) if run and found else None
-        if begun is not None:
-            plain[one.run_id] = begun
-            nodes.setdefault(one.node_id, []).append(begun.run)
-    for node_id, begun_there in nodes.items():
-        batches.start(connection, sorted(begun_there, key=attrgetter("id")), node_id)
+    firsts = {one.run_id: first for one in asked if (first := _first(one, one.known or read.get(one.run_id), paused))}
+    since = batches.start(connection, [first.beginning for first in firsts.values()])
+    plain = {run_id: firsts[run_id].started(moment) for run_id, moment in since.items()}
+    over = {run.id for run in read.values() if run.state.ended}
     return [
-        plain.pop(one.run_id, None) or start(connection, one.book, one.run_id, one.node_id, one.now) for one in asked
+        plain.pop(one.run_id, None)
+        or (None if one.run_id in over else start(connection, one.book, one.run_id, one.node_id, one.now))
+        for one in asked
     ]
 
 
-def _plainly(run: Run, found: batches.Startable, asked: Start, paused: frozenset[str]) -> Started | None:
-    """Returns the run with its first attempt begun; None where more is to be looked at."""
-    job, now = asked.book.get(run.job), asked.now
-    if found.paused or not found.holds or job is None or (run.not_before and run.not_before > now):
+def _first(asked: Start, run: Run | None, paused: frozenset[str]) -> _First | None:
+    """Returns a run that may start as most do; None where more is to be looked at."""
+    job = asked.book.get(run.job) if run else None
+    if run is None or job is None or run.attempt or run.state.ended or (run.not_before and run.not_before > asked.now):
         return None
     if paused and job.accounts & paused:
         return None
-    news = {
-        "state": RunState.RUNNING,
-        "attempt": 1,
-        "started_at": run.started_at or now,
-        "window_since": run.window_since if run.trigger in runrows.HELD else run.window_since or found.covered,
-        "window_until": run.window_until or run.tick or run.created_at,
-        "not_before": None,
-        "reason": None,
-        "definition_hash": job.hash,
-    }
-    return Started(altered(run, news), job, _NONE)
+    until = run.window_until or run.tick or run.created_at
+    follows = run.trigger not in runrows.HELD
+    beginning = batches.Beginning(run.id, asked.node_id, asked.now, run.window_since, until, follows, job.hash)
+    return _First(run, job, beginning)
 
 
 def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now: datetime) -> Started | None:

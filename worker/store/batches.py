@@ -1,140 +1,177 @@
-"""What each run costs, for many runs in a handful of statements: first attempts that start, and that end.
+"""What each run costs, for many runs at once: first attempts that start, and that end.
 
 Only what is plain is done here. Runs that wait for a lock, retries, followers and races take the longer way, one by
 one: see `runs/starting` and `runs/ending`.
+
+SQLite looks, and then writes a row at a time, which is cheap there. PostgreSQL does it all in one statement: each would
+be a round trip, and would look the rows up again. What is open is told by the moment that is missing. By its state
+PostgreSQL would look it up in the index of what is open, and pass all that was so since its last vacuum: ten thousand
+entries a batch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import orjson
 import sqlalchemy as sa
 
-from worker.model.records import AttemptState, Run, RunState
-from worker.store.dialect import spelled
-from worker.store.many import among, binding, changing, deleting, inserting, words
+from worker.model.records import RunState
+from worker.store.columns import Moment
+from worker.store.many import Row, binding, words
 from worker.store.runrows import HELD
-from worker.store.tables import attempts, calls, jobs, locks, runs
 
+_MOMENT = Moment()
+_HOLDS = """(SELECT run_id FROM locks WHERE name = 'job:' || runs.job) = runs.id
+    AND (runs.mutex IS NULL OR (SELECT run_id FROM locks WHERE name = 'mutex:' || runs.mutex) = runs.id)"""
+_MAY_START = f"""runs.finished_at IS NULL AND runs.attempt = 0 AND {_HOLDS}
+    AND NOT EXISTS (SELECT 1 FROM jobs
+        WHERE jobs.name = runs.job AND (jobs.paused_at IS NOT NULL OR jobs.quarantined_at IS NOT NULL))"""
+_REACHED = "SELECT MAX(past.window_until) FROM runs AS past WHERE past.job = runs.job AND past.state = 'succeeded'"
+_COVERED = f"COALESCE(({_REACHED} AND past.trigger NOT IN {tuple(map(str, HELD))}), ({_REACHED}))"
+_MAY_END = """attempts.ended_at IS NULL AND runs.attempt = 1 AND runs.mutex IS NULL
+    AND NOT EXISTS (SELECT 1 FROM runs AS other
+        WHERE other.job = runs.job AND other.state IN ('queued', 'running') AND other.state = 'queued')"""
+_CALLS = "(SELECT COUNT(*) FROM calls WHERE calls.run_id = attempts.run_id)"
 _SUMMED = ("read", "written", "unchanged", "deleted", "rejected", "pages")
-# What is open is told by the moment that is missing. By its state PostgreSQL would look it up in the index of what is
-# open, and pass all that was so since its last vacuum: ten thousand entries a batch.
-_BEGIN = inserting(attempts, ["run_id", "number", "node_id", "state", "started_at"])
-_START = changing(
-    runs,
-    "state = 'running', attempt = 1, started_at = given.started_at, window_since = given.window_since, "
-    "window_until = given.window_until, not_before = NULL, reason = NULL, definition_hash = given.definition_hash",
-    ["of_id", "started_at", "window_since", "window_until", "definition_hash"],
-    "id = given.of_id AND attempt = 0 AND finished_at IS NULL",
-)
-_END = changing(
-    attempts,
-    "state = given.state, ended_at = given.ended_at, error_kind = given.error_kind, error = given.error",
-    ["of_run_id", "of_number", "state", "ended_at", "error_kind", "error"],
-    "run_id = given.of_run_id AND number = given.of_number AND attempts.ended_at IS NULL",
-)
-_RELEASE = deleting(locks, "run_id")
-_FINISH = changing(
-    runs,
-    ", ".join(f"{name} = given.{name}" for name in (*_SUMMED, "calls", "finished_at", "reason"))
-    + ", state = given.state, not_before = NULL, error_kind = given.error_kind, error = given.error",
-    ["of_id", *_SUMMED, "calls", "state", "finished_at", "reason", "error_kind", "error"],
-    "id = given.of_id AND runs.finished_at IS NULL",
-)
+_SUMS = ", ".join(f"attempts.{name}" for name in _SUMMED)
+_ENDED = ("state", "ended_at", "error_kind", "error")
+_FINISHED = ("state", "reason", "error_kind", "error", "calls", *_SUMMED)
+_AFRESH = "state = 'running', attempt = 1, not_before = NULL, reason = NULL"
 
 
-class Startable(NamedTuple):
-    """A queued run that was not attempted yet; its row is locked until the transaction ends."""
+class Beginning(NamedTuple):
+    """A queued run whose first attempt is to start, as it is to stand then."""
 
     run_id: int
-    holds: bool  # every lock that it needs
-    paused: bool  # its job, or that is in quarantine
-    covered: datetime | None  # up to when runs of its job have covered the time
-
-
-class Endable(NamedTuple):
-    """The first attempt of a run that is to end; its row and the run's are locked."""
-
-    run_id: int
-    calls: int
-    sums: tuple[int, ...]  # of records and pages, in the order of `_SUMMED`
+    node_id: int
+    started_at: datetime
+    since: datetime | None  # of its window
+    window_until: datetime | None
+    follows: bool  # without `since` its window begins where its job's runs have covered the time up to
+    definition_hash: str
 
 
 class Finish(NamedTuple):
     """How the first attempt of a run ends, and its run with it; both states are the same word."""
 
-    attempt: Endable
+    run_id: int
     state: RunState
-    at: datetime
+    ended_at: datetime
     reason: str | None
-    error: tuple[str, str] | None
+    error: tuple[str, str] | None  # its kind, and what it says
 
 
-@cache
-def _startable(dialect: str) -> sa.Select[Any]:
-    job = sa.select(locks.c.run_id).where(locks.c.name == sa.literal("job:") + runs.c.job).scalar_subquery()
-    mutex = sa.select(locks.c.run_id).where(locks.c.name == sa.literal("mutex:") + runs.c.mutex).scalar_subquery()
-    holds = sa.and_(job == runs.c.id, sa.or_(runs.c.mutex.is_(None), mutex == runs.c.id))
-    job_row = sa.select(jobs.c.name).where(jobs.c.name == runs.c.job)
-    still = job_row.where(sa.or_(jobs.c.paused_at.is_not(None), jobs.c.quarantined_at.is_not(None)))
-    paused = still.exists().label("paused")
-    past, succeeded = runs.alias("past"), spelled(RunState.SUCCEEDED)
-    reached = sa.select(sa.func.max(past.c.window_until)).where(past.c.job == runs.c.job, past.c.state == succeeded)
-    own = reached.where(past.c.trigger.not_in(map(spelled, HELD)))
-    covered = sa.func.coalesce(own.scalar_subquery(), reached.scalar_subquery())
-    query = sa.select(runs.c.id, sa.func.coalesce(holds, sa.false()).label("holds"), paused, covered.label("covered"))
-    fresh = query.where(runs.c.finished_at.is_(None), runs.c.attempt == 0)
-    ours = fresh.where(among(dialect, runs.c.id, "ids")).order_by(runs.c.id)
-    return ours.with_for_update(skip_locked=True, of=runs)
+def start(connection: sa.Connection, wanted: Sequence[Beginning]) -> dict[int, datetime | None]:
+    """Starts those of the runs that hold their locks and are not paused; passes over what another transaction is at.
+
+    Returns since when their windows are, by id. Each run is named once.
+    """
+    begin = _begin_at_once if connection.dialect.name == "postgresql" else _begin_singly
+    begun = begin(connection, sorted(wanted)) if wanted else {}
+    return {run_id: _MOMENT.process_result_value(since, connection.dialect) for run_id, since in begun.items()}
 
 
-@cache
-def _endable(dialect: str) -> sa.Select[Any]:
-    other, queued, running = runs.alias("other"), spelled(RunState.QUEUED), spelled(AttemptState.RUNNING)
-    waits = sa.select(other.c.id).where(
-        other.c.job == runs.c.job, other.c.state.in_([queued, running]), other.c.state == queued
-    )
-    made = sa.select(sa.func.count()).where(calls.c.run_id == attempts.c.run_id).scalar_subquery()
-    query = sa.select(attempts.c.run_id, made, *(attempts.c[name] for name in _SUMMED)).join_from(attempts, runs)
-    ours = query.where(among(dialect, attempts.c.run_id, "ids"), attempts.c.number == 1, ~waits.exists())
-    plain = ours.where(attempts.c.ended_at.is_(None), runs.c.attempt == 1, runs.c.mutex.is_(None))
-    return plain.order_by(attempts.c.run_id).with_for_update(of=[attempts, runs])
+def end(connection: sa.Connection, wanted: Sequence[Finish]) -> set[int]:
+    """Ends those of the running first attempts whose runs hold no mutex and that no run of their job waits for.
+
+    Their runs end with them and give back their locks. Returns their ids. Each run is named once.
+    """
+    finish = _finish_at_once if connection.dialect.name == "postgresql" else _finish_singly
+    return finish(connection, sorted(wanted)) if wanted else set()
 
 
-def startable(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Startable]:
-    """Returns those of the runs that wait for their first attempt and that no other transaction has locked just now."""
-    rows = connection.execute(_startable(connection.dialect.name), {"ids": sorted(ids)})
-    return {row[0]: Startable(*row) for row in rows}
+# SQLite
+_STARTABLE = f"SELECT id, {_COVERED} FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND {_MAY_START}"
+_OPEN = "INSERT INTO attempts (run_id, number, node_id, state, started_at) VALUES (?, 1, ?, 'running', ?)"
+_START = f"""UPDATE runs SET {_AFRESH}, window_since = ?, window_until = ?, definition_hash = ?, started_at = ?
+    WHERE id = ?"""
+_ENDABLE = f"""SELECT attempts.run_id, {_CALLS}, {_SUMS} FROM attempts JOIN runs ON runs.id = attempts.run_id
+    WHERE attempts.run_id IN (SELECT value FROM json_each(?)) AND attempts.number = 1 AND {_MAY_END}"""
+_CLOSE = f"UPDATE attempts SET {', '.join(f'{name} = ?' for name in _ENDED)} WHERE run_id = ? AND number = 1"
+_FINISH = f"""UPDATE runs SET not_before = NULL, {", ".join(f"{name} = ?" for name in _FINISHED)}, finished_at = ?
+    WHERE id = ?"""
+_RELEASE = "DELETE FROM locks WHERE run_id = ?"
 
 
-def start(connection: sa.Connection, begun: Sequence[Run], node_id: int) -> None:
-    """Opens the first attempt of each run; the runs are handed over as they are to stand."""
-    bound, running = binding(connection), AttemptState.RUNNING.value
-    opened, started = [], []
-    for run in begun:
-        at = bound(run.started_at)
-        opened.append((run.id, 1, node_id, running, at))
-        started.append((run.id, at, bound(run.window_since), bound(run.window_until), run.definition_hash))
-    _BEGIN.execute(connection, opened)
-    _START.execute(connection, started)
+def _begin_singly(connection: sa.Connection, wanted: Sequence[Beginning]) -> dict[int, datetime | str | None]:
+    covered: dict[int, str | None] = dict(connection.exec_driver_sql(_STARTABLE, (_listed(wanted),)).all())
+    bound, begun = binding(connection), {}
+    opened, started = list[Row](), list[Row]()
+    for run_id, node_id, moment, since, until, follows, definition in wanted:
+        if run_id in covered:
+            at, begun[run_id] = bound(moment), bound(since) or (covered[run_id] if follows else None)
+            opened.append((run_id, node_id, at))
+            started.append((begun[run_id], bound(until), definition, at, run_id))
+    _each(connection, _OPEN, opened)
+    _each(connection, _START, started)
+    return begun
 
 
-def endable(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Endable]:
-    """Returns the running first attempts of the runs that hold no mutex and that no run of their job waits for."""
-    rows = connection.execute(_endable(connection.dialect.name), {"ids": sorted(ids)})
-    return {row[0]: Endable(row[0], row[1], row[2:]) for row in rows}
-
-
-def end(connection: sa.Connection, finishes: Sequence[Finish]) -> None:
-    """Ends the attempts and their runs, in the order of their ids, and gives back what locks the runs held."""
+def _finish_singly(connection: sa.Connection, wanted: Sequence[Finish]) -> set[int]:
+    found = {row[0]: row[1:] for row in connection.exec_driver_sql(_ENDABLE, (_listed(wanted),))}
     bound = binding(connection)
-    ended, finished = [], []
-    for (run_id, made, sums), state, moment, reason, error in sorted(finishes):
-        at = bound(moment)
-        kind, text = (error[0], words(connection, error[1])) if error else (None, None)
-        ended.append((run_id, 1, state.value, at, kind, text))
-        finished.append((run_id, *sums, made, state.value, at, reason, kind, text))
-    _END.execute(connection, ended)
-    _FINISH.execute(connection, finished)
-    _RELEASE.execute(connection, [(row[0],) for row in ended])
+    closed, finished = list[Row](), list[Row]()
+    for run_id, state, moment, reason, error in wanted:
+        if sums := found.get(run_id):
+            at, (kind, text) = bound(moment), error or (None, None)
+            what = words(connection, text)
+            closed.append((state.value, at, kind, what, run_id))
+            finished.append((state.value, reason, kind, what, *sums, at, run_id))
+    _each(connection, _CLOSE, closed)
+    _each(connection, _FINISH, finished)
+    _each(connection, _RELEASE, [(run_id,) for run_id in found])
+    return set(found)
+
+
+def _listed(wanted: Sequence[Beginning] | Sequence[Finish]) -> str:
+    return orjson.dumps([one.run_id for one in wanted]).decode()
+
+
+def _each(connection: sa.Connection, statement: str, rows: list[Row]) -> None:
+    if rows:
+        connection.exec_driver_sql(statement, rows)
+
+
+# PostgreSQL
+_START_ALL = f"""
+    WITH ready AS (
+        SELECT given.*, CASE WHEN follows THEN {_COVERED} END AS covered
+        FROM json_to_recordset(%s::json) AS given (run_id bigint, node_id bigint, started_at timestamptz,
+            since timestamptz, window_until timestamptz, follows boolean, definition_hash text)
+        JOIN runs ON runs.id = given.run_id WHERE {_MAY_START} FOR UPDATE OF runs SKIP LOCKED),
+    begun AS (
+        UPDATE runs SET {_AFRESH}, window_since = COALESCE(since, covered), window_until = ready.window_until,
+            definition_hash = ready.definition_hash, started_at = ready.started_at
+        FROM ready WHERE runs.id = ready.run_id RETURNING runs.id, node_id, runs.started_at, runs.window_since),
+    opened AS (
+        INSERT INTO attempts (run_id, number, node_id, state, started_at)
+        SELECT id, 1, node_id, 'running', started_at FROM begun)
+    SELECT id, window_since FROM begun"""
+# The number comes with the row: were it in the text, the planner would read the index of all first attempts.
+_END_ALL = f"""
+    WITH ended AS (
+        UPDATE attempts SET {", ".join(f"{name} = given.{name}" for name in _ENDED)}
+        FROM json_to_recordset(%s::json) AS given (run_id bigint, number integer, state text, ended_at timestamptz,
+            reason text, error_kind text, error text)
+        JOIN runs ON runs.id = given.run_id
+        WHERE attempts.run_id = given.run_id AND attempts.number = given.number AND {_MAY_END}
+        RETURNING given.*, {_CALLS} AS calls, {_SUMS}),
+    released AS (DELETE FROM locks USING ended WHERE locks.run_id = ended.run_id)
+    UPDATE runs SET not_before = NULL, {", ".join(f"{name} = ended.{name}" for name in _FINISHED)},
+        finished_at = ended.ended_at
+    FROM ended WHERE runs.id = ended.run_id RETURNING runs.id"""
+
+
+def _begin_at_once(connection: sa.Connection, wanted: Sequence[Beginning]) -> dict[int, datetime | None]:
+    given = orjson.dumps([one._asdict() for one in wanted]).decode()
+    return dict(connection.exec_driver_sql(_START_ALL, (given,)).all())
+
+
+def _finish_at_once(connection: sa.Connection, wanted: Sequence[Finish]) -> set[int]:
+    rows = []
+    for run_id, state, at, reason, error in wanted:
+        kind, text = error or (None, None)
+        row = {"run_id": run_id, "number": 1, "state": state.value, "ended_at": at, "reason": reason}
+        rows.append(row | {"error_kind": kind, "error": words(connection, text)})
+    return set(connection.exec_driver_sql(_END_ALL, (orjson.dumps(rows).decode(),)).scalars())

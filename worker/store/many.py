@@ -78,17 +78,6 @@ def changing(table: sa.Table, values: str, names: Iterable[str], where: str) -> 
     )
 
 
-def deleting(table: sa.Table, name: str) -> Many:
-    """Returns the statement that deletes the rows with one of the values in a column."""
-    out = f"DELETE FROM {table.name}"  # noqa: S608  the same
-    given = _given([table.c[name]], [name])
-    return Many(
-        f"{out} WHERE {name} = ?",
-        f"{out} WHERE {name} = ANY(ARRAY(SELECT {name} FROM {given}))",  # noqa: S608  the same
-        (name,),
-    )
-
-
 def _given(columns: Iterable[sa.Column[Any]], names: Iterable[str]) -> str:
     kinds = ", ".join(f"{name} {_kind(column)}" for name, column in zip(names, columns, strict=True))
     return f"json_to_recordset(%s::json) AS given ({kinds})"
