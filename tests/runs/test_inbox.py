@@ -1,5 +1,7 @@
 """Commands of other processes, carried out once and answered."""
 
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
 
@@ -13,6 +15,7 @@ from worker.runs.candidates import of_request
 from worker.runs.desk import Act, Desk, Done
 from worker.store import commands
 from worker.store.database import Database
+from worker.store.writer import Ticket
 
 
 def test_a_triggered_job_runs_with_its_parameters(make_bench: Make) -> None:
@@ -28,6 +31,30 @@ def test_a_triggered_job_runs_with_its_parameters(make_bench: Make) -> None:
     assert (run.trigger, run.cause, run.state) == (Trigger.MANUAL, f"manual:{request}", RunState.SUCCEEDED)
     assert seen == [{"region": "eu"}]
     assert outcome(bench, request) == "done"
+
+
+def test_nothing_starts_while_ticks_are_still_being_recorded(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is claimed already lies in the ledger as a run that waits, and whoever recorded it submits it, once."""
+    bench = make_bench(definition("orders"), definition("devices", "manual"))
+    request = post(bench, "trigger", "devices")
+    seen: list[tuple[list[str], str | None]] = []
+    submit = bench.writer.submit
+
+    def submit_and_look(operation: Callable[[sa.Connection], object]) -> Ticket[object]:
+        monkeypatch.undo()
+        ticket = submit(operation)
+        ticket.wait()
+        bench.inbox.once()
+        names = [run.job for run in bench.runs() if run.id in bench.submitted]
+        seen.append((names, outcome(bench, request)))
+        return ticket
+
+    monkeypatch.setattr(bench.writer, "submit", submit_and_look)
+    bench.fire("orders", 1)
+    bench.inbox.once()
+
+    assert seen == [(["devices"], "done")]
+    assert bench.submitted.count(bench.last("orders").id) == 2  # of whoever recorded it, and of the inbox since
 
 
 def test_two_nodes_carry_a_command_out_once(make_bench: Make) -> None:

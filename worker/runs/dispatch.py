@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from threading import Lock
 
 import sqlalchemy as sa
 
@@ -34,6 +35,7 @@ class Dispatch:
     events: Events
     now: Callable[[], datetime]
     fresh: Fresh = field(default_factory=Fresh, kw_only=True)  # what was submitted and not begun
+    firing: Lock = field(default_factory=Lock, kw_only=True)  # held while ticks are recorded that are then submitted
 
     def fire(self, ticks: Sequence[Tick]) -> None:
         """Records the ticks due at this instant, a thousand in one transaction, all of them before the first starts.
@@ -42,11 +44,12 @@ class Dispatch:
         asked again, it knows what was recorded before.
         """
         recorded: list[Run] = []
-        try:
-            for claimed in self.claims(ticks):
-                recorded += claimed
-        finally:
-            self.settle(recorded)
+        with self.firing:
+            try:
+                for claimed in self.claims(ticks):
+                    recorded += claimed
+            finally:
+                self.settle(recorded)
 
     def claims(self, ticks: Sequence[Tick]) -> Iterator[list[Run]]:
         """Yields what the ticks became, in their order, part by part as each is on disk; raises StoreError.

@@ -18,6 +18,7 @@ from worker.runs.reloads import Reloads
 from worker.runs.verbs import plan
 from worker.store import commands, openruns
 from worker.store.database import Database
+from worker.store.openruns import Waiting
 from worker.store.writer import Writer
 from worker.vault.redact import redact
 
@@ -31,7 +32,8 @@ class Inbox:
     """Carries out commands and submits what is due; `once` is one pass.
 
     Submitting what is due makes up for every way a run can be left in the queue: a retry whose wait is over, a
-    process that died between claim and submit, a lock that was passed on. The engine ignores what it has already.
+    process that died between claim and submit, a lock that was passed on. The engine ignores what it has already. While
+    ticks are being recorded it waits: to start the first of many would keep the last from their record.
     """
 
     node_id: int
@@ -46,7 +48,7 @@ class Inbox:
         """Makes one pass; raises StoreError where the database cannot be reached."""
         with self.database.read() as connection:
             waiting = commands.waiting(connection)
-            due = openruns.due(connection, self.now(), held_jobs(connection, self.book()))
+            due = [] if self.dispatch.firing.locked() else self._due(connection)
         for run in due:
             self.dispatch.submit(run.id, run.priority)
         for command in waiting:
@@ -54,6 +56,9 @@ class Inbox:
                 self._pass_on(command)
             else:
                 self._carry_out(command)
+
+    def _due(self, connection: sa.Connection) -> list[Waiting]:
+        return openruns.due(connection, self.now(), held_jobs(connection, self.book()))
 
     def _pass_on(self, command: Command) -> None:
         """Leaves a reload to the node that it names, which answers it; for one that is gone somebody else does."""

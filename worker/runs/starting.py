@@ -68,6 +68,7 @@ def start_many(connection: sa.Connection, asked: Sequence[Start]) -> list[Starte
     firsts = {one.run_id: first for one in asked if (first := _first(one, one.known or read.get(one.run_id), paused))}
     since = batches.start(connection, [first.beginning for first in firsts.values()])
     plain = {run_id: firsts[run_id].started(moment) for run_id, moment in since.items()}
+    read |= runs.of_ids(connection, [run_id for run_id in firsts.keys() - since.keys() if run_id not in read])
     over = {run.id for run in read.values() if run.state.ended}
     return [
         plain.pop(one.run_id, None)
