@@ -1,7 +1,8 @@
 """What the daemon asks again and again reads an index, not the history: at a million runs a scan takes 0.3 s."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -51,3 +52,41 @@ def test_an_index_answers(sqlite_database: Database, question: str) -> None:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
 
     assert [row for row in plan if f"INDEX {index}" in row[3]], plan
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("statement", ["_START_ALL", "_END_ALL"])
+def test_what_is_done_at_once_looks_each_row_up(postgres_database: Database, statement: str) -> None:
+    """PostgreSQL takes tables for small until it has analyzed them, and keeps the plans that it makes meanwhile."""
+    for table in ("runs", "attempts", "locks", "jobs", "calls"):
+        with postgres_database.write() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    read: dict[int, list[str]] = {}
+    for first, until in pairwise((0, 1, 100, 1000, 20_000)):
+        with postgres_database.write(by_index=True) as connection:
+            connection.exec_driver_sql(_RUNS, (first, until - 1))
+            connection.exec_driver_sql(_ATTEMPTS, (first, until - 1))
+            explain = f"EXPLAIN (FORMAT JSON) {getattr(batches, statement)}"
+            plan = connection.exec_driver_sql(explain, ("[]",)).scalar_one()[0]["Plan"]
+            read[until] = [str(node) for node in _nodes(plan) if _reads_all(node)]
+    assert not any(read.values()), read
+
+
+_RUNS = """
+    INSERT INTO runs (id, job, cause, trigger, state, params, attempt, created_at, definition_hash)
+    SELECT n, 'job-' || n %% 100, 'tick:' || n, 'tick', 'succeeded', '{}', 1, now(), 'hash'
+    FROM generate_series(%s::bigint, %s::bigint) AS n"""
+_ATTEMPTS = """
+    INSERT INTO attempts (run_id, number, node_id, state, started_at)
+    SELECT n, 1, 1, 'succeeded', now() FROM generate_series(%s::bigint, %s::bigint) AS n"""
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
+
+
+def _reads_all(node: dict[str, Any]) -> bool:
+    of_table = "Relation Name" in node and node["Node Type"].endswith("Scan")
+    return of_table and not node.keys() & {"Index Cond", "Recheck Cond"}

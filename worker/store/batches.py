@@ -29,9 +29,10 @@ _MAY_START = f"""runs.finished_at IS NULL AND runs.attempt = 0 AND {_HOLDS}
         WHERE jobs.name = runs.job AND (jobs.paused_at IS NOT NULL OR jobs.quarantined_at IS NOT NULL))"""
 _REACHED = "SELECT MAX(past.window_until) FROM runs AS past WHERE past.job = runs.job AND past.state = 'succeeded'"
 _COVERED = f"COALESCE(({_REACHED} AND past.trigger NOT IN {tuple(map(str, HELD))}), ({_REACHED}))"
-_MAY_END = """attempts.ended_at IS NULL AND runs.attempt = 1 AND runs.mutex IS NULL
-    AND NOT EXISTS (SELECT 1 FROM runs AS other
-        WHERE other.job = runs.job AND other.state IN ('queued', 'running') AND other.state = 'queued')"""
+_MAY_END = """attempts.ended_at IS NULL AND (
+        SELECT runs.attempt = 1 AND runs.mutex IS NULL AND (SELECT other.id FROM runs AS other
+            WHERE other.job = runs.job AND other.state IN ('queued', 'running') AND other.state = 'queued' LIMIT 1
+        ) IS NULL FROM runs WHERE runs.id = attempts.run_id)"""
 _CALLS = "(SELECT COUNT(*) FROM calls WHERE calls.run_id = attempts.run_id)"
 _SUMMED = ("read", "written", "unchanged", "deleted", "rejected", "pages")
 _SUMS = ", ".join(f"attempts.{name}" for name in _SUMMED)
@@ -86,8 +87,8 @@ _STARTABLE = f"SELECT id, {_COVERED} FROM runs WHERE id IN (SELECT value FROM js
 _OPEN = "INSERT INTO attempts (run_id, number, node_id, state, started_at) VALUES (?, 1, ?, 'running', ?)"
 _START = f"""UPDATE runs SET {_AFRESH}, window_since = ?, window_until = ?, definition_hash = ?, started_at = ?
     WHERE id = ?"""
-_ENDABLE = f"""SELECT attempts.run_id, {_CALLS}, {_SUMS} FROM attempts JOIN runs ON runs.id = attempts.run_id
-    WHERE attempts.run_id IN (SELECT value FROM json_each(?)) AND attempts.number = 1 AND {_MAY_END}"""
+_ENDABLE = f"""SELECT run_id, {_CALLS}, {_SUMS} FROM attempts
+    WHERE run_id IN (SELECT value FROM json_each(?)) AND number = 1 AND {_MAY_END}"""
 _CLOSE = f"UPDATE attempts SET {', '.join(f'{name} = ?' for name in _ENDED)} WHERE run_id = ? AND number = 1"
 _FINISH = f"""UPDATE runs SET not_before = NULL, {", ".join(f"{name} = ?" for name in _FINISHED)}, finished_at = ?
     WHERE id = ?"""
@@ -133,13 +134,14 @@ def _each(connection: sa.Connection, statement: str, rows: list[Row]) -> None:
         connection.exec_driver_sql(statement, rows)
 
 
-# PostgreSQL
+# PostgreSQL. What is asked of a run is asked in a subquery of its own: were it joined, the planner would read tables
+# whole by an index, which look small to it until they are analyzed.
 _START_ALL = f"""
     WITH ready AS (
-        SELECT given.*, CASE WHEN follows THEN {_COVERED} END AS covered
-        FROM json_to_recordset(%s::json) AS given (run_id bigint, node_id bigint, started_at timestamptz,
+        SELECT * FROM json_to_recordset(%s::json) AS given (run_id bigint, node_id bigint, started_at timestamptz,
             since timestamptz, window_until timestamptz, follows boolean, definition_hash text)
-        JOIN runs ON runs.id = given.run_id WHERE {_MAY_START} FOR UPDATE OF runs SKIP LOCKED),
+        CROSS JOIN LATERAL (SELECT CASE WHEN follows THEN {_COVERED} END AS covered FROM runs
+            WHERE runs.id = given.run_id AND {_MAY_START} FOR UPDATE OF runs SKIP LOCKED) AS free),
     begun AS (
         UPDATE runs SET {_AFRESH}, window_since = COALESCE(since, covered), window_until = ready.window_until,
             definition_hash = ready.definition_hash, started_at = ready.started_at
@@ -148,13 +150,12 @@ _START_ALL = f"""
         INSERT INTO attempts (run_id, number, node_id, state, started_at)
         SELECT id, 1, node_id, 'running', started_at FROM begun)
     SELECT id, window_since FROM begun"""
-# The number comes with the row: were it in the text, the planner would read the index of all first attempts.
+# The number comes with the row for the same reason: were it in the text, that would be the index of first attempts.
 _END_ALL = f"""
     WITH ended AS (
         UPDATE attempts SET {", ".join(f"{name} = given.{name}" for name in _ENDED)}
         FROM json_to_recordset(%s::json) AS given (run_id bigint, number integer, state text, ended_at timestamptz,
             reason text, error_kind text, error text)
-        JOIN runs ON runs.id = given.run_id
         WHERE attempts.run_id = given.run_id AND attempts.number = given.number AND {_MAY_END}
         RETURNING given.*, {_CALLS} AS calls, {_SUMS}),
     released AS (DELETE FROM locks USING ended WHERE locks.run_id = ended.run_id)
