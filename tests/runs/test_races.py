@@ -4,13 +4,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 from tests.runs.bench import Make, definition
 from tests.runs.operating import outcome, post
 from worker.model.moments import new_id
 from worker.runs.candidates import of_tick
 from worker.runs.claims import record
-from worker.runs.starting import Started, start
+from worker.runs.ending import Ended
+from worker.runs.removal import remove
+from worker.runs.starting import Start, Started, start, start_many
 from worker.store import attempts
 from worker.store.writer import Writer
 
@@ -47,6 +50,40 @@ def test_nodes_that_start_a_run_at_once_start_one_attempt(make_bench: Make) -> N
         (at,) = (place for place, one in enumerate(begun) if one is not None)
         with bench.database.read() as connection:
             assert [one.node_id for one in attempts.of_run(connection, run_id)] == [nodes[at]]
+
+
+def test_a_run_that_is_asked_for_twice_at_once_begins_once(make_bench: Make) -> None:
+    """Whoever asked first has it, and it says when that was."""
+    bench = make_bench(definition("orders"))
+    bench.fire("orders", 1)
+    (run_id,) = bench.submitted
+    later = bench.now + timedelta(seconds=1)
+    asked = [Start(bench.book(), run_id, bench.node, now) for now in (bench.now, later)]
+    first, second = bench.writer.call(lambda connection: start_many(connection, asked))
+    assert first is not None
+    assert first.run.started_at == bench.last("orders").started_at == bench.now
+    assert second is None
+
+
+def test_a_run_that_starts_as_its_job_is_removed_goes_on(make_bench: Make) -> None:
+    """Whoever removes the job saw it waiting a moment before, and waits for the start to be committed."""
+    bench = make_bench(definition("orders"))
+    bench.fire("orders", 1)
+    (run_id,) = bench.submitted
+    ended: list[Ended] = []
+
+    def remove_job() -> None:
+        with bench.database.write() as connection:
+            ended.extend(remove(connection, bench.book(), {"orders"}, bench.now))
+
+    remover = threading.Thread(target=remove_job)
+    with bench.database.write() as connection:
+        assert start(connection, bench.book(), run_id, bench.node, bench.now)
+        remover.start()
+        remover.join(0.2)  # on PostgreSQL it has seen the run by then, as it was
+    remover.join()
+    assert ended == []
+    assert bench.states("orders") == ["running"]
 
 
 def test_a_tick_whose_id_another_node_gave_away_has_its_row_nevertheless(make_bench: Make) -> None:

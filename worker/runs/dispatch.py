@@ -1,6 +1,7 @@
 """What becomes of due ticks and of ticks that were missed: one transaction each, then to the engine."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -35,7 +36,7 @@ class Dispatch:
     events: Events
     now: Callable[[], datetime]
     fresh: Fresh = field(default_factory=Fresh, kw_only=True)  # what was submitted and not begun
-    firing: Lock = field(default_factory=Lock, kw_only=True)  # held while ticks are recorded that are then submitted
+    firing: Lock = field(default_factory=Lock, kw_only=True)  # held while more are recorded than one transaction takes
 
     def fire(self, ticks: Sequence[Tick]) -> None:
         """Records the ticks due at this instant, a thousand in one transaction, all of them before the first starts.
@@ -44,7 +45,7 @@ class Dispatch:
         asked again, it knows what was recorded before.
         """
         recorded: list[Run] = []
-        with self.firing:
+        with self.firing if len(ticks) > _AT_ONCE else nullcontext():
             try:
                 for claimed in self.claims(ticks):
                     recorded += claimed

@@ -18,11 +18,11 @@ from worker.runs.reloads import Reloads
 from worker.runs.verbs import plan
 from worker.store import commands, openruns
 from worker.store.database import Database
-from worker.store.openruns import Waiting
 from worker.store.writer import Writer
 from worker.vault.redact import redact
 
 POLL_S = 0.5
+_PATIENCE_S = 2.0  # how long a pass waits at most; ten thousand ticks take about one
 _RELOAD = "reload"  # of one node, which its target names
 _GONE = timedelta(minutes=1)  # a node that has not reloaded by then never will
 
@@ -32,8 +32,7 @@ class Inbox:
     """Carries out commands and submits what is due; `once` is one pass.
 
     Submitting what is due makes up for every way a run can be left in the queue: a retry whose wait is over, a
-    process that died between claim and submit, a lock that was passed on. The engine ignores what it has already. While
-    ticks are being recorded it waits: to start the first of many would keep the last from their record.
+    process that died between claim and submit, a lock that was passed on. The engine ignores what it has already.
     """
 
     node_id: int
@@ -46,9 +45,10 @@ class Inbox:
 
     def once(self) -> None:
         """Makes one pass; raises StoreError where the database cannot be reached."""
+        self._let_ticks_be_recorded()
         with self.database.read() as connection:
             waiting = commands.waiting(connection)
-            due = [] if self.dispatch.firing.locked() else self._due(connection)
+            due = openruns.due(connection, self.now(), held_jobs(connection, self.book()))
         for run in due:
             self.dispatch.submit(run.id, run.priority)
         for command in waiting:
@@ -57,8 +57,10 @@ class Inbox:
             else:
                 self._carry_out(command)
 
-    def _due(self, connection: sa.Connection) -> list[Waiting]:
-        return openruns.due(connection, self.now(), held_jobs(connection, self.book()))
+    def _let_ticks_be_recorded(self) -> None:
+        """Waits, not for ever, while many are: to start the first of them would keep the last from their record."""
+        if self.dispatch.firing.acquire(timeout=_PATIENCE_S):
+            self.dispatch.firing.release()
 
     def _pass_on(self, command: Command) -> None:
         """Leaves a reload to the node that it names, which answers it; for one that is gone somebody else does."""

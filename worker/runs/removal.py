@@ -19,7 +19,7 @@ _REMOVED = Outcome(AttemptState.SKIPPED, Reason.REMOVED)
 def remove(connection: sa.Connection, book: Book, names: Collection[str], now: datetime) -> list[Ended]:
     """Ends what waits of these jobs as skipped, and returns what that set free; what runs goes on to its end."""
     waiting = [run_id for run_id, job in openruns.open_jobs(connection) if job in names] if names else []
-    found = (run for run_id in waiting if (run := runs.get(connection, run_id)))
+    found = (run for run_id in waiting if (run := runs.locked(connection, run_id)))
     ended: list[Ended] = []
     for run in found:
         if run.state is RunState.QUEUED:

@@ -65,7 +65,10 @@ def start_many(connection: sa.Connection, asked: Sequence[Start]) -> list[Starte
     """Starts many runs: first attempts that have their locks in a handful of statements, all others one by one."""
     read = runs.of_ids(connection, [one.run_id for one in asked if one.known is None])
     paused = accounts.paused(connection)
-    firsts = {one.run_id: first for one in asked if (first := _first(one, one.known or read.get(one.run_id), paused))}
+    firsts: dict[int, _First] = {}
+    for one in asked:
+        if first := _first(one, one.known or read.get(one.run_id), paused):
+            firsts.setdefault(one.run_id, first)
     since = batches.start(connection, [first.beginning for first in firsts.values()])
     plain = {run_id: firsts[run_id].started(moment) for run_id, moment in since.items()}
     read |= runs.of_ids(connection, [run_id for run_id in firsts.keys() - since.keys() if run_id not in read])

@@ -3,10 +3,10 @@
 Only what is plain is done here. Runs that wait for a lock, retries, followers and races take the longer way, one by
 one: see `runs/starting` and `runs/ending`.
 
-SQLite looks, and then writes a row at a time, which is cheap there. PostgreSQL does it all in one statement: each would
-be a round trip, and would look the rows up again. What is open is told by the moment that is missing. By its state
-PostgreSQL would look it up in the index of what is open, and pass all that was so since its last vacuum: ten thousand
-entries a batch.
+SQLite looks, and then writes a row at a time, which is cheap there. PostgreSQL does it all in one statement: several
+would each be a round trip, and each look the rows up again. What is open is told by the moment that is missing. By its
+state PostgreSQL would look it up in the index of what is open, and pass all that was so since its last vacuum: ten
+thousand entries a batch. Of one job that is little: who waits for it is told by state.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,7 @@ _MOMENT = Moment()
 _HOLDS = """(SELECT run_id FROM locks WHERE name = 'job:' || runs.job) = runs.id
     AND (runs.mutex IS NULL OR (SELECT run_id FROM locks WHERE name = 'mutex:' || runs.mutex) = runs.id)"""
 _MAY_START = f"""runs.finished_at IS NULL AND runs.attempt = 0 AND {_HOLDS}
-    AND NOT EXISTS (SELECT 1 FROM jobs
-        WHERE jobs.name = runs.job AND (jobs.paused_at IS NOT NULL OR jobs.quarantined_at IS NOT NULL))"""
+    AND (SELECT COALESCE(jobs.paused_at, jobs.quarantined_at) FROM jobs WHERE jobs.name = runs.job) IS NULL"""
 _REACHED = "SELECT MAX(past.window_until) FROM runs AS past WHERE past.job = runs.job AND past.state = 'succeeded'"
 _COVERED = f"COALESCE(({_REACHED} AND past.trigger NOT IN {tuple(map(str, HELD))}), ({_REACHED}))"
 _MAY_END = """attempts.ended_at IS NULL AND (
@@ -135,7 +134,7 @@ def _each(connection: sa.Connection, statement: str, rows: list[Row]) -> None:
 
 
 # PostgreSQL. What is asked of a run is asked in a subquery of its own: were it joined, the planner would read tables
-# whole by an index, which look small to it until they are analyzed.
+# whole by an index, which look small to it until they are analyzed. So rows are also locked in the order of their ids.
 _START_ALL = f"""
     WITH ready AS (
         SELECT * FROM json_to_recordset(%s::json) AS given (run_id bigint, node_id bigint, started_at timestamptz,
@@ -158,10 +157,10 @@ _END_ALL = f"""
             reason text, error_kind text, error text)
         WHERE attempts.run_id = given.run_id AND attempts.number = given.number AND {_MAY_END}
         RETURNING given.*, {_CALLS} AS calls, {_SUMS}),
-    released AS (DELETE FROM locks USING ended WHERE locks.run_id = ended.run_id)
+    released AS (DELETE FROM locks WHERE run_id = ANY(ARRAY(SELECT run_id FROM ended)))
     UPDATE runs SET not_before = NULL, {", ".join(f"{name} = ended.{name}" for name in _FINISHED)},
         finished_at = ended.ended_at
-    FROM ended WHERE runs.id = ended.run_id RETURNING runs.id"""
+    FROM ended WHERE runs.id = ended.run_id AND runs.finished_at IS NULL RETURNING runs.id"""
 
 
 def _begin_at_once(connection: sa.Connection, wanted: Sequence[Beginning]) -> dict[int, datetime | None]:
