@@ -75,7 +75,8 @@ def _arguments(function: Callable[..., object], call: str, given: Mapping[str, J
     try:
         wanted = find(function, tuple(given))
     except TypeError as error:
-        raise GiveUp(f"{call} cannot be called with the parameters {', '.join(given) or 'none'}: {error}") from None
+        named = f"the parameters {', '.join(given)}" if given else "no parameters"
+        raise GiveUp(f"{call} cannot be called with the context, which comes first, and {named}: {error}") from None
     return {name: _converted(call, name, wanted[name], value) for name, value in given.items()}
 
 

@@ -55,6 +55,7 @@ def test_what_a_function_raises_is_passed_on() -> None:
         ("no_such_module:main", {}, "cannot be imported"),
         ("own_job:no_such", {}, "has no no_such"),
         ("own_job:NUMBER", {}, "names a int; expected a function"),
+        ("platform:node", {}, "cannot be called with the context, which comes first, and no parameters"),
         ("own_job:main", {"region": "eu"}, "missing a required argument: 'day'"),
         ("own_job:main", {"region": "eu", "day": "2026-01-31", "colour": 1}, "unexpected keyword argument 'colour'"),
         ("own_job:main", {"region": "eu", "day": "tomorrow"}, "the parameter day does not fit"),
