@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from worker.model.moments import id_at, utc_now
+from jobs.ids import id_at
+from worker.model.moments import utc_now
 from worker.store import jobs
 from worker.store.database import Database
 from worker.store.jobs import JobRow

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from jobs.contract import Context, Json, Record
@@ -23,6 +24,7 @@ class Page:
     rejects: list[Refused] = field(default_factory=list)  # what was no record at all
     cursor_name: str = ""
     gone: list[Record] = field(default_factory=list)  # keys of records that the source no longer has, column to value
+    gone_at: list[datetime | None] = field(default_factory=list)  # when each of them went; empty where none is told
     partial: bool = False  # records may have slipped past the walk that read this page
     settles: list[str] = field(default_factory=list)  # hashes of the kept rejects that `records` are, in their order
     upto_call: int | None = None  # the highest id of the calls that it rests on; None where that is not told

@@ -78,14 +78,13 @@ class Filling:
 
     def keys_of(self, records: Sequence[Json]) -> tuple[list[Values], list[Json]]:
         """Returns the stored keys of records whose fields are columns, and the records that have none."""
-        found, without = list[Values](), list[Json]()
-        for record in records:
-            values = [self._stored(name, record) for name in self.key]
-            if None in values:
-                without.append(record)
-            else:
-                found.append(tuple(values))
-        return found, without
+        keys = list(map(self.key_of, records))
+        return [key for key in keys if key], [record for record, key in zip(records, keys, strict=True) if not key]
+
+    def key_of(self, record: Json) -> Values | None:
+        """Returns the stored key of a record whose fields are columns; None where it has none."""
+        values = tuple(self._stored(name, record) for name in self.key)
+        return None if None in values else values
 
     def _stored(self, name: str, record: Json) -> Json:
         value = record.get(name) if isinstance(record, dict) else None

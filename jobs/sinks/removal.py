@@ -1,14 +1,22 @@
 """Rows that the source no longer has: marked or deleted by their keys, behind a guard."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from jobs.contract import Json, Log, WorkerError
+from jobs.ids import id_at
 from jobs.kinds import Kind
 from jobs.sinks import schema
 from jobs.sinks.bulk import Stamp
 from jobs.sinks.sqloptions import SqlOptions
+
+Gone = tuple[Sequence[Json], datetime | None]
+"""A stored key, and when the source lost its record, where that is told."""
+
+_BEFORE = "__before"
+_ALL_RUNS = 2**63 - 1
 
 
 class TooManyGone(WorkerError):
@@ -54,20 +62,23 @@ class Removal:
 
     def allow(self, table: schema.Table, more: int) -> None:
         """Takes so many more rows for removed; raises TooManyGone where these are too many for one run."""
+        before = self._removed
         self._removed += more
         if self._limit is not None and self._removed > self._limit:
             verb = "marked as deleted" if self._marks else "deleted"
+            outcome = "no more than the first of them were" if before else "none of them was"
             raise TooManyGone(
                 f"{self._removed} rows of the table {table.name} would be {verb}, allowed are {self._limit} "
-                f"(guard.max_delete = {self._options.guard.words}), so none of them was. "
+                f"(guard.max_delete = {self._options.guard.words}), so {outcome}. "
                 "See whether the source answered in full; if the rows are rightly gone, raise guard.max_delete."
             )
 
-    def remove(
-        self, connection: sa.Connection, table: schema.Table, keys: Sequence[Sequence[Json]], stamp: Stamp
-    ) -> int:
-        """Marks or deletes the rows with these keys; returns how many were there and not yet marked."""
-        if not keys:
+    def remove(self, connection: sa.Connection, table: schema.Table, gone: Sequence[Gone], stamp: Stamp) -> int:
+        """Marks or deletes rows; returns how many were there and not yet marked.
+
+        What a run that began after a row had gone wrote was made again: it stays.
+        """
+        if not gone:
             return 0
         rows = self.live(table)
         named = [f"__key_{number}" for number in range(len(self._options.key))]
@@ -75,12 +86,14 @@ class Removal:
             rows.c[column] == sa.bindparam(name, type_=sa.types.NullType())
             for name, column in zip(named, self._options.key, strict=True)
         ]
+        written_by = sa.func.coalesce(rows.c[schema.RUN_ID], sa.literal(0, sa.BigInteger))
+        ours.append(written_by < sa.bindparam(_BEFORE, type_=sa.BigInteger))
         change: sa.Update | sa.Delete = sa.delete(rows).where(*ours)
         if self._marks:
             run_id, at, version = stamp.values
             values = dict(zip((*schema.SYSTEM, schema.DELETED_AT), (run_id, at, version, at), strict=True))
             change = sa.update(rows).where(*ours, self.is_live(rows)).values(values)
-        parameters = [dict(zip(named, key, strict=True)) for key in keys]
+        parameters = [dict(zip(named, key, strict=True)) | {_BEFORE: _runs_before(at)} for key, at in gone]
         try:
             removed = connection.execute(change, parameters).rowcount
         except sa.exc.IntegrityError as error:
@@ -89,6 +102,11 @@ class Removal:
                 'Other rows refer to them; say gone = "mark", or let the foreign key cascade.'
             ) from error
         return removed
+
+
+def _runs_before(gone_at: datetime | None) -> int:
+    """Returns what the ids of all runs that began by then are below; a time may be cut to its second."""
+    return _ALL_RUNS if gone_at is None else id_at(gone_at.replace(microsecond=0) + timedelta(seconds=1))
 
 
 def untyped(name: str) -> sa.ColumnClause[Json]:

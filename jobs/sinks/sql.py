@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 import sqlalchemy as sa
 
@@ -111,8 +112,11 @@ class SqlDestination:
             return []
         removal.open(unit.connection, table)
         removal.measure(unit.connection, table)
-        keys, nameless = self._way.filling.keys_of(batch.page.gone)
-        removed = removal.remove(unit.connection, table, keys, stamp)
+        keys = [
+            (self._way.filling.key_of(record), at) for record, at in zip_longest(batch.page.gone, batch.page.gone_at)
+        ]
+        nameless = [record for record, (key, _) in zip(batch.page.gone, keys, strict=True) if key is None]
+        removed = removal.remove(unit.connection, table, [(key, at) for key, at in keys if key], stamp)
         removal.allow(table, removed)
         unit.count(deleted=removed)
         key = ", ".join(options.key)

@@ -208,7 +208,7 @@ class Mirror(Upsert):
             self.removal.allow(table, seen.count_unseen(connection, table, self.removal))
         for keys in self._batches(seen, table):
             with units() as (unit, stamp):
-                unit.count(deleted=self.removal.remove(unit.connection, table, keys, stamp))
+                unit.count(deleted=self.removal.remove(unit.connection, table, [(key, None) for key in keys], stamp))
 
     def _batches(self, seen: Seen, table: schema.Table) -> Iterator[list[tuple[object, ...]]]:
         after: tuple[object, ...] | None = None

@@ -34,7 +34,7 @@ class ApiOptions(RestOptions):
     missing: Missing = Field(default="fail", description="What a 404 for a parent's children means: skip or fail.")
     parallel: int = Field(default=1, ge=1, le=16, description="Parents whose children are read at once.")
     deletions: DeletionsOptions | None = Field(
-        default=None, description="Another resource, whose records name what is gone; read after the first."
+        default=None, description="Another resource, whose records name what is gone; read before the first."
     )
 
     @model_validator(mode="after")
@@ -85,15 +85,11 @@ class ApiSource:
         self._options, self._ahead, self._database = options, ahead, database
 
     def pages(self, context: Context) -> Generator[Page]:
-        """Yields pages until there are no more; what is gone comes after what is there."""
+        """Yields pages until there are no more; what is gone comes first, so that what was made again stays."""
         deletions = self._options.deletions
-        if deletions is None:
-            yield from self._records(context)
-            return
-        tombstones = Tombstones(deletions, self._options.account, self._ahead, self._database)
-        yield from tombstones.before(context)
+        if deletions is not None:
+            yield from Tombstones(deletions, self._options.account, self._ahead, self._database).pages(context)
         yield from self._records(context)
-        yield from tombstones.pages(context)
 
     def _records(self, context: Context) -> Generator[Page]:
         options = self._options

@@ -1,22 +1,24 @@
-"""What an API deleted, as a resource of its own tells: read after the records, in the same run.
+"""What an API deleted, as a resource of its own tells: read before the records, in the same run.
 
 Its first run begins at its own start: what was deleted before never came. Its cursor is the job's one of the name
 `deletions`.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from datetime import datetime
 
 from pydantic import Field
 
 from jobs.contract import AccountRef, BadRecord, Context, Json
 from jobs.flow import Page
-from jobs.paths import Path, getter
-from jobs.sources.cursor import CursorOptions, Watermark
-from jobs.sources.marks import TimeMark
+from jobs.paths import Path, descent, getter
+from jobs.sources.cursor import CursorOptions, read_time
+from jobs.sources.marks import AnyCursor
 from jobs.sources.rest import RestOptions, RestSource
 
 NAME = "deletions"
+_TOGETHER = 100_000  # keys in one page: some 50 MB
 
 
 class DeletionsOptions(RestOptions):
@@ -36,38 +38,38 @@ class Tombstones:
         self._database = database
         self._source = RestSource(self._options, ahead, NAME, database)
         self._getters = {column: getter(path) for column, path in options.key.items()}
-        self._is_first = False
-
-    def before(self, context: Context) -> Generator[Page]:
-        """Yields what sets the cursor of a first run to its start, before any record is stored.
-
-        Else a row that is stored by a run which fails, and deleted before the next one, would stay for ever.
-        """
-        cursor = self._options.cursor
-        if isinstance(cursor, CursorOptions) and not cursor.initial:
-            self._is_first = context.cursor(NAME, self._database).version == 0
-        if self._is_first:
-            yield Page([], cursor=context.window.until.isoformat().replace("+00:00", "Z"), cursor_name=NAME)
+        self._time = _time_of(options.cursor)
 
     def pages(self, context: Context) -> Generator[Page]:
-        """Yields keys as what is gone; a record that names none is a reject."""
-        for page in self._walk(context):
-            gone, rejects = list[dict[str, Json]](), list(page.rejects)
-            for record in page.records:
-                try:
-                    gone.append(self._key(record))
-                except BadRecord as error:
-                    rejects.append((record, str(error)))
-            yield replace(page, records=[], gone=gone, rejects=rejects, total=None)
+        """Yields keys as what is gone, together: a guard is to weigh all of them before the first goes.
 
-    def _walk(self, context: Context) -> Generator[Page]:
+        A record that names none is a reject. A first run sets the cursor to its start, before any record is stored:
+        else a row that is stored by a run which fails, and deleted before the next one, would stay for ever.
+        """
         cursor = self._options.cursor
-        if not (self._is_first and isinstance(cursor, CursorOptions)):
-            return self._source.pages(context)
-        until = context.window.until  # as `before` told it, whether or not that is stored by now
-        sorted_cursor = self._options.sorted_cursor
-        told = sorted_cursor if isinstance(sorted_cursor, CursorOptions) else cursor
-        return self._source.walked(context, TimeMark(told, Watermark(told, until, until)))
+        begins = isinstance(cursor, CursorOptions) and not cursor.initial
+        if begins and context.cursor(NAME, self._database).version == 0:
+            yield Page([], cursor=context.window.until.isoformat().replace("+00:00", "Z"), cursor_name=NAME)
+            return
+        told: Page | None = None
+        for page in self._source.pages(context):
+            told = _joined(told, self._told(page))
+            if len(told.gone) >= _TOGETHER:
+                yield told
+                told = None
+        if told is not None:
+            yield told
+
+    def _told(self, page: Page) -> Page:
+        gone, times, rejects = list[dict[str, Json]](), list[datetime | None](), list(page.rejects)
+        for record in page.records:
+            try:
+                gone.append(self._key(record))
+            except BadRecord as error:
+                rejects.append((record, str(error)))
+            else:
+                times.append(self._time(record))
+        return replace(page, records=[], gone=gone, gone_at=times, rejects=rejects, total=None)
 
     def _key(self, record: Json) -> dict[str, Json]:
         key = {column: get(record) for column, get in self._getters.items()}
@@ -75,3 +77,25 @@ class Tombstones:
             if value is None or value == "":
                 raise BadRecord(f"it names nothing that is gone: {self._options.key[column]} gives no {column}")
         return key
+
+
+def _time_of(cursor: AnyCursor | None) -> Callable[[Json], datetime | None]:
+    """Returns what tells when a record's key went: by the field of a cursor over time, which can be read by then."""
+    if not isinstance(cursor, CursorOptions):
+        return lambda _: None
+    get = descent(tuple(cursor.field.split(".")))
+    return lambda record: read_time(get(record), cursor.format)
+
+
+def _joined(before: Page | None, page: Page) -> Page:
+    """Returns two pages as one, in their order."""
+    if before is None:
+        return page
+    return replace(
+        page,
+        cursor=before.cursor if page.cursor is None else page.cursor,
+        gone=before.gone + page.gone,
+        gone_at=before.gone_at + page.gone_at,
+        rejects=before.rejects + page.rejects,
+        partial=before.partial or page.partial,
+    )

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from jobs.ids import id_at
 from tests.cli.conftest import Verb
 from tests.cli.seeding import seed
-from worker.model.moments import id_at, utc_now
+from worker.model.moments import utc_now
 from worker.store import tables
 from worker.store.database import Database
 

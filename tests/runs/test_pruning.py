@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jobs.ids import id_at
 from tests.examples import examples
 from tests.runs.bench import START, Bench, Make, definition
 from worker.engine.schedule import of_job
 from worker.model.events import HistoryPruned
 from worker.model.listening import Events
-from worker.model.moments import id_at
 from worker.model.options import RetentionOptions
 from worker.model.records import Call, Command, Node, Purpose, Reject, RunState
 from worker.runs.pruning import Pruned, Pruner, told

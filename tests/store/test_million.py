@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.million import fill
+from jobs.ids import id_at
 from tests.conftest import Server
 from tests.fresh import open_new
-from worker.model.moments import id_at, utc_now
+from worker.model.moments import utc_now
 from worker.model.records import AttemptState, Reason, RunState
 from worker.runs import explaining
 from worker.store import (

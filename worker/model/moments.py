@@ -6,8 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-_EPOCH_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
-_SEQUENCE_BITS = 22  # four million ids a millisecond; 41 bits of milliseconds last until 2094
+from jobs.ids import EPOCH_MS, SEQUENCE_BITS
 
 
 def utc_now() -> datetime:
@@ -18,11 +17,6 @@ def utc_now() -> datetime:
 def elapsed_s() -> float:
     """Returns seconds of a clock that never jumps and that counts a suspended machine's sleep (CLOCK_BOOTTIME)."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def id_at(moment: datetime) -> int:
-    """Returns what every id made before a moment is below, and every id made later is not."""
-    return (int(moment.timestamp() * 1000) - _EPOCH_MS) << _SEQUENCE_BITS
 
 
 class IdMaker:
@@ -40,8 +34,8 @@ class IdMaker:
             now_ms = time.time_ns() // 1_000_000
             if now_ms > self._last_ms:
                 self._last_ms = now_ms
-                self._sequence = itertools.count(self._chance.getrandbits(_SEQUENCE_BITS - 1))
-            return (self._last_ms - _EPOCH_MS << _SEQUENCE_BITS) + next(self._sequence)
+                self._sequence = itertools.count(self._chance.getrandbits(SEQUENCE_BITS - 1))
+            return (self._last_ms - EPOCH_MS << SEQUENCE_BITS) + next(self._sequence)
 
 
 new_id = IdMaker()

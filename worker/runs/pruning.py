@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from jobs.ids import id_at
 from worker.model.events import HistoryPruned
 from worker.model.listening import Events
-from worker.model.moments import id_at
 from worker.model.options import RetentionOptions
 from worker.store import retention
 from worker.store.database import Database
