@@ -1,5 +1,6 @@
 """What a mapping makes of records: rows, and rejects beside them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Protocol
@@ -9,6 +10,9 @@ from jobs.contract import Json, Record
 from jobs.convert import found
 from jobs.flow import Refused
 from jobs.kinds import Kind
+
+Parted = Callable[[list[Json]], tuple[list[Record], list[Refused]]]
+"""Parts records into what was made of them and what could not be."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,16 @@ class Mapping(Protocol):
 
     def rows(self, records: list[Json]) -> Mapped:
         """Returns what becomes of the records: each is a row or a reject; rows keep the records' order."""
+
+
+def parted(mapping: Mapping) -> Parted:
+    """Returns a mapping that gives just the rows, and the records that cannot be mapped with the reason."""
+
+    def rows(records: list[Json]) -> tuple[list[Record], list[Refused]]:
+        mapped = mapping.rows(records)
+        return mapped.rows, mapped.rejects
+
+    return rows
 
 
 def objects(records: list[Json]) -> tuple[list[Json], list[Refused]]:

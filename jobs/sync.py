@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from jobs.ahead import ahead
-from jobs.contract import Context, Job, Json, Record, Shown
+from jobs.contract import Context, Job, Json, Shown
 from jobs.destinations import rest_destination
-from jobs.flow import Batch, Destination, Page, Refused
+from jobs.flow import Batch, Destination, Page
 from jobs.fullpass import Reading, note, reading, resumes
 from jobs.held import Held, backfill_problem, unmoved, window_problem
 from jobs.lookups import finder
+from jobs.mapped import Parted, parted
 from jobs.mapping import Mapping as RowMapping
 from jobs.mapping import mapping
 from jobs.origins import pages as source_pages
@@ -90,9 +91,16 @@ class Sync(Job[SyncOptions]):
         if isinstance(said.destination, RestDestinationOptions):
             destination: Destination = rest_destination(said.destination, said.source, said.map, context, progress)
         else:
-            intake = Intake(said.map is None, made.kinds, resumes=resumes(said.source), complete=how.is_whole)
+            intake = Intake(said.map is None, made.kinds, self._keys(context), resumes(said.source), how.is_whole)
             destination = SqlDestination(said.destination, context, progress, intake)
         return _Line(how, made, destination)
+
+    def _keys(self, context: Context) -> Parted:
+        """Returns what makes of records the columns of the key at least, whatever the others hold."""
+        said, key = self.options, self.options.destination.key
+        columns = said.map and {column: said.map[column] for column in key if column in said.map}
+        types = said.types and {column: said.types[column] for column in key if column in said.types}
+        return parted(mapping(columns, flatten=said.flatten, types=types, reserved=RESERVED, find=finder(context)))
 
     def _how(self, context: Context) -> Reading:
         said = self.options
@@ -122,10 +130,7 @@ class Sync(Job[SyncOptions]):
         if context.params.get("rejects"):
             return KeptSource().pages(context)
 
-        def renamed(rows: list[Json]) -> tuple[list[Record], list[Refused]]:
-            mapped = line.mapping.rows(rows)
-            return mapped.rows, mapped.rejects
-
         prefetch = 0 if context.dry else self.options.prefetch
+        renamed = parted(line.mapping)
         pages = source_pages(line.how.options, line.how.context, prefetch, self.options.database, renamed)
         return unmoved(pages) if context.window.given else pages

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from jobs.contract import Context, Cursor, Unit
 from jobs.flow import Batch
 from jobs.kinds import Kind
+from jobs.mapped import Parted
 from jobs.sinks import replacing, schema, state, versions
 from jobs.sinks.bulk import Stamp
 from jobs.sinks.filling import Filling, Rules
@@ -28,6 +29,7 @@ class Intake:
 
     whole: bool = True  # a row is all there is: no map chose its columns
     kinds: Mapping[str, Kind] = field(default_factory=dict)  # declared ones, by column
+    keys: Parted = field(default=lambda records: (records, []))  # the columns of the key, of records that got no row
     resumes: bool = False  # the source goes on where a cursor stands
     complete: bool = True  # this pass brings everything that the source has
 
@@ -174,8 +176,9 @@ class Mirror(Upsert):
         if self._seen is None or not (batch.page.records or batch.page.rejects):
             return
         rejected = [record for record, _ in batch.rejects]
-        found, unreadable = self.filling.keys_of(rejected) if self.intake.whole else ([], rejected)
-        self._unreadable += len(unreadable)
+        named, nameless = self.intake.keys(rejected)
+        found, without = self.filling.keys_of(named)
+        self._unreadable += len(nameless) + len(without)
         if self.filling.table is not None:
             self.removal.open(connection, self.filling.table)
             self._seen.add(connection, [*taken.keys, *found])

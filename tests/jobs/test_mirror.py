@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jobs.contract import Counts, Json, RetryLater
+from jobs.contract import Counts, Json, RejectLimit, RetryLater
 from jobs.flow import Batch, Page
 from jobs.sinks.removal import TooManyGone
 from jobs.sinks.schema import TableUnfit
 from jobs.sinks.sql import Guard, SqlOptions
-from jobs.testing import MemoryContext
+from jobs.sync import Sync, SyncOptions
+from jobs.testing import MemoryContext, answer
 from tests.examples import examples
 from tests.jobs.filling import batch, destination, store
 from worker.store.database import Database
@@ -182,6 +183,30 @@ def test_a_rejected_record_is_not_gone(context: MemoryContext) -> None:
     page = Batch(Page([refused], rejects=[]), [], [], [(refused, "the map says no")])
     assert mirror(context, [{"id": 1, "day": 5}], page) == Counts(unchanged=1, rejected=1, deleted=1)
     assert there(context) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "mapped",
+    [
+        {"map": {"id": "name", "day": {"from": "day", "type": "integer"}}},
+        {"map": None, "types": {"id": {"type": "text"}, "day": {"type": "integer"}}},
+        {"map": None, "flatten": True, "types": {"of_day": {"type": "integer"}}, "key": "of_id"},
+    ],
+)
+def test_a_record_that_the_map_refuses_is_not_gone(context: MemoryContext, mapped: dict[str, Any]) -> None:
+    """Its key can be read, by the map's own path or type, and what else went is taken away."""
+    key = mapped.get("key", "id")
+    rows = [{"id": n, "name": n, "day": 1, "of": {"id": n, "day": 1}} for n in "abc"]
+    told = {name: value for name, value in mapped.items() if name != "key"}
+    destination = {"table": "t", "key": key, "mode": "mirror", "gone": "delete", "guard": ALL}
+    options = {"source": {"account": "api", "path": "/all"}, "destination": destination} | told
+    context.answers, context.max_rejects = lambda _: answer(rows), RejectLimit(count=1)
+    Sync(SyncOptions.model_validate(options)).run(context)
+    rows[1] |= {"day": "no number", "of": {"id": "b", "day": "no number"}}
+    del rows[2]
+    Sync(SyncOptions.model_validate(options)).run(context)
+    assert [row[key] for row in context.rows("t", key)] == ["a", "b"]
+    assert (context.counts.rejected, context.counts.deleted) == (1, 1)
 
 
 @pytest.mark.parametrize("whole", [True, False])
