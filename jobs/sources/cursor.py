@@ -118,8 +118,12 @@ class Watermark:
 
     def __init__(self, options: CursorOptions, cursor: datetime | None, until: datetime) -> None:
         self._options = options
-        self._get = descent(tuple(options.field.split(".")))
-        self._is_deep = "." in options.field
+        *outer, self._name = options.field.split(".")
+        self._get = descent((*outer, self._name))
+        self._holder = descent(tuple(outer)) if outer else lambda record: record
+        self._is_deep = bool(outer)
+        self._lacking: Json = None  # a record without the field, while no other had it
+        self._is_known = False  # a record had the field, whatever it held
         self._until = until
         self._cursor = cursor
         self._newest = cursor  # of what was seen, within the window
@@ -161,12 +165,23 @@ class Watermark:
             return None
         return self._newest.isoformat().replace("+00:00", "Z")
 
+    def check_field(self, place: str) -> None:
+        """Raises BadAnswer where records came and none of them had the field: the cursor would never move."""
+        if self._lacking is not None and not self._is_known:
+            raise BadAnswer(
+                f"{place} gave no record with the field {self._options.field}, by which the cursor moves; "
+                f"one has {', '.join(sorted(self._lacking))[:200]}. Check cursor.field."
+            )
+
     def take(self, records: list[Json], place: str) -> tuple[list[Json], list[tuple[Json, str]]]:
         """Notes the times of a page, and parts its records from those whose time cannot be read.
 
         A record without a time is kept. Raises BadAnswer where the server did not filter or sort as asked.
         """
         kept, rejects = records, list[tuple[Json, str]]()
+        self._is_known = self._is_known or any(map(self._has_field, records))
+        if records and not self._is_known:
+            self._lacking = records[0]
         try:
             times = self._times(records)
         except (ValueError, TypeError, OverflowError, OSError):
@@ -174,6 +189,10 @@ class Watermark:
         if times:
             self._note(times, place)
         return kept, rejects
+
+    def _has_field(self, record: Json) -> bool:
+        holder = self._holder(record)
+        return isinstance(holder, dict) and self._name in holder
 
     def _times(self, records: list[Json]) -> list[datetime]:
         values = list(map(self._get, records)) if self._is_deep else values_of(records, self._options.field)

@@ -72,10 +72,13 @@ class NoMark:
 
 
 class TimeMark:
-    """A cursor over time, moved with each page where records come in its order, else with the last one."""
+    """A cursor over time, moved with each page where records come in its order, else with the last one.
 
-    def __init__(self, options: CursorOptions, watermark: Watermark) -> None:
-        self._sorted = options.sorted
+    A walk that is not `whole` may bring few records, none of which needs to have the cursor's field.
+    """
+
+    def __init__(self, options: CursorOptions, watermark: Watermark, *, whole: bool = True) -> None:
+        self._sorted, self._whole = options.sorted, whole
         self.carried_in = options.carrier
         self._watermark = watermark
 
@@ -93,7 +96,9 @@ class TimeMark:
         return self._watermark.take(records, place)
 
     def value(self, document: Json, place: str, *, last: bool) -> Json:  # noqa: ARG002 - one form
-        """Returns how far the cursor moves."""
+        """Returns how far the cursor moves; raises BadAnswer where no record of the walk had its field."""
+        if last and self._whole:
+            self._watermark.check_field(place)
         return self._watermark.value() if last or self._sorted else None
 
     def anew(self, error: FailedAnswer) -> Mark | None:  # noqa: ARG002 - one form

@@ -117,7 +117,8 @@ class Families:
     def _mark(self, context: Context, stored: Json) -> Mark:
         if self._cursor is None:
             return NoMark(context)
-        return TimeMark(self._cursor, Watermark(self._cursor, read_time(stored, "iso"), context.window.until))
+        watermark = Watermark(self._cursor, read_time(stored, "iso"), context.window.until)
+        return TimeMark(self._cursor, watermark, whole=False)
 
 
 def _descent(place: str) -> Getter:

@@ -130,6 +130,22 @@ def test_records_without_a_time_are_kept() -> None:
     assert pages[-1].cursor == text(NOON)
 
 
+@pytest.mark.parametrize("field", ["att", "at.when", "in.att"])
+def test_a_field_that_no_record_has_is_noticed(field: str) -> None:
+    """The cursor would stay where it is, and each run read everything."""
+    rows = [{"id": place, "at": text(NOON), "in": {"at": text(NOON)}} for place in range(3)]
+    with pytest.raises(
+        BadAnswer, match=rf"with the field {field}, .* one has at, id, in\. Check cursor.field"
+    ):
+        read(rows, field=field)
+
+
+@pytest.mark.parametrize("rows", [[], [{"id": 1, "at": None}], [{"id": 1}, {"id": 2}, {"id": 3, "at": ""}]])
+def test_a_field_that_is_empty_is_none_that_is_missing(rows: list[Json]) -> None:
+    """Records that never changed have no time yet."""
+    assert [page.cursor for page in read(rows)[0]] == [None] * (2 if len(rows) > 2 else 1)
+
+
 def test_a_time_that_cannot_be_read_rejects_its_record() -> None:
     """Good records beside it go on."""
     rows = [{"at": "yesterday"}, {"at": text(NOON)}]
