@@ -134,9 +134,7 @@ def test_records_without_a_time_are_kept() -> None:
 def test_a_field_that_no_record_has_is_noticed(field: str) -> None:
     """The cursor would stay where it is, and each run read everything."""
     rows = [{"id": place, "at": text(NOON), "in": {"at": text(NOON)}} for place in range(3)]
-    with pytest.raises(
-        BadAnswer, match=rf"with the field {field}, .* one has at, id, in\. Check cursor.field"
-    ):
+    with pytest.raises(BadAnswer, match=rf"with the field {field}, .* one has at, id, in\. Check cursor.field"):
         read(rows, field=field)
 
 

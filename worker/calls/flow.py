@@ -90,7 +90,7 @@ class Flow:
         except TooLong as error:
             raise CallUnsent(
                 f"{self._place()}: not sent: the account's next call is due in {error}, which is after the run's "
-                "timeout; the run is tried again then.",
+                "timeout; if the job's retry.attempts are not used up, the run is tried again then.",
                 self._last_call,
                 error.wait_s,
             ) from None
