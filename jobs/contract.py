@@ -184,6 +184,7 @@ class Delivery:
     fingerprint: str
     state: DeliveryState
     remote_id: str | None = None
+    run_id: int = 0  # the run that settled it; told to whoever asks
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ class MemoryUnit:
     rejects: list[tuple[Json, str]] = field(default_factory=list)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     keys: dict[str, str | None] = field(default_factory=dict)  # of rejects, by their records' texts
+    run_id: int = 1
 
     def reject(self, record: Json, reason: str, key: str | None = None) -> None:
         """Keeps a record that could not be stored, with the reason."""
@@ -92,7 +93,7 @@ class MemoryUnit:
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Remembers what became of rows that were sent."""
-        self.deliveries |= {delivery.key: delivery for delivery in deliveries}
+        self.deliveries |= {delivery.key: replace(delivery, run_id=self.run_id) for delivery in deliveries}
 
 
 def _whole_day() -> Window:
@@ -192,9 +193,8 @@ class MemoryContext:
     def unit(self, database: str | None = None, upto_call: int | None = None) -> Iterator[Unit]:  # noqa: ARG002 - there is one database here, and no trail
         """Opens one transaction; an error inside it leaves nothing behind, and `dry` but counts and new rejects."""
         with self._turn, suppress(_Undone), (self.write or self.engine.begin)() as connection:
-            unit = MemoryUnit(
-                connection, dict(self.cursors), copy(self.counts), list(self.rejects), dict(self.sent), self.keys
-            )
+            kept = list(self.rejects), dict(self.sent), self.keys
+            unit = MemoryUnit(connection, dict(self.cursors), copy(self.counts), *kept, self.run_id)
             yield unit
             if self.dry:
                 raise _Undone

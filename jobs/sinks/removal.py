@@ -1,12 +1,12 @@
 """Rows that the source no longer has: marked or deleted by their keys, behind a guard."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from jobs.contract import Json, Log, WorkerError
-from jobs.ids import id_at
+from jobs.ids import begun_by
 from jobs.kinds import Kind
 from jobs.sinks import schema
 from jobs.sinks.bulk import Stamp
@@ -16,7 +16,6 @@ Gone = tuple[Sequence[Json], datetime | None]
 """A stored key, and when the source lost its record, where that is told."""
 
 _BEFORE = "__before"
-_ALL_RUNS = 2**63 - 1
 
 
 class TooManyGone(WorkerError):
@@ -93,7 +92,7 @@ class Removal:
             run_id, at, version = stamp.values
             values = dict(zip((*schema.SYSTEM, schema.DELETED_AT), (run_id, at, version, at), strict=True))
             change = sa.update(rows).where(*ours, self.is_live(rows)).values(values)
-        parameters = [dict(zip(named, key, strict=True)) | {_BEFORE: _runs_before(at)} for key, at in gone]
+        parameters = [dict(zip(named, key, strict=True)) | {_BEFORE: begun_by(at)} for key, at in gone]
         try:
             removed = connection.execute(change, parameters).rowcount
         except sa.exc.IntegrityError as error:
@@ -102,11 +101,6 @@ class Removal:
                 'Other rows refer to them; say gone = "mark", or let the foreign key cascade.'
             ) from error
         return removed
-
-
-def _runs_before(gone_at: datetime | None) -> int:
-    """Returns what the ids of all runs that began by then are below; a time may be cut to its second."""
-    return _ALL_RUNS if gone_at is None else id_at(gone_at.replace(microsecond=0) + timedelta(seconds=1))
 
 
 def untyped(name: str) -> sa.ColumnClause[Json]:

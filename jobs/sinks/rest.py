@@ -7,11 +7,14 @@ leaves behind, means that nobody knows, and goes by the option `in_doubt`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import zip_longest
 
 import orjson
 
 from jobs.contract import BadRecord, Context, Delivery, Json, Record
 from jobs.flow import Batch
+from jobs.ids import begun_by
 from jobs.progress import Progress
 from jobs.sinks.courier import Courier
 from jobs.sinks.doubt import Doubts, held_prefix
@@ -100,22 +103,22 @@ class RestDestination:
         return items
 
     def _gone(self, batch: Batch, manifest: Manifest) -> list[Item]:
-        """Returns what is to be taken away: rows that are there, or may be."""
+        """Returns what is to be taken away: rows that are there, or may be, and were not sent since they went."""
         if self._options.delete is None:
             manifest.leave(len(batch.page.gone))
             return []
-        keyed = dict[str, Record]()
-        for record in batch.page.gone:
+        keyed = dict[str, tuple[Record, datetime | None]]()
+        for record, at in zip_longest(batch.page.gone, batch.page.gone_at):
             row = {column: record[field] for column, field in self._fields.items() if field in record} | record
             try:
-                keyed[key_of(row, self._options.key)] = row
+                keyed[key_of(row, self._options.key)] = row, at
             except BadRecord as error:
                 manifest.refuse((record, str(error)))
         known = self._context.deliveries(list(keyed))
         items = list[Item]()
-        for key, row in keyed.items():
+        for key, (row, at) in keyed.items():
             before = known.get(key)
-            if before is None or not _may_be_there(before):
+            if before is None or not _may_be_there(before) or before.run_id >= begun_by(at):
                 manifest.leave()
             else:
                 items += self._settled(self._packer.gone(row, before), manifest, asked_for=False)

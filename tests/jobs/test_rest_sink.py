@@ -1,11 +1,13 @@
 """REST destinations: what is sent, when it is sent again, and what the answers make of it."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 
 from jobs.contract import Answer, Counts, Delivery, FailedAnswer, Interrupted, Json
+from jobs.ids import id_at
 from jobs.progress import Progress
 from jobs.sinks.rest import RestDestination
 from jobs.testing import MemoryContext, Request, answer
@@ -133,6 +135,23 @@ def test_what_is_gone_is_deleted() -> None:
         assert crm.names() == {"a": ["a"]}
         deliver(context, [], page=gone)
         assert (len(crm.orders), context.counts.unchanged) == (1, 4)
+
+
+def test_what_was_made_again_is_not_deleted_once_more() -> None:
+    """Its deletion, told again by the look-back, is older than the run that sent it anew."""
+    crm = Crm()
+    delete, noon = {"path": "/orders/{remote_id}"}, datetime(2026, 6, 1, 12, tzinfo=UTC)
+    gone = {"gone": [{"key": "a"}], "gone_at": [noon]}
+    with MemoryContext(answers=crm, run_id=id_at(noon - timedelta(hours=1))) as context:
+        deliver(context, [row("a")], delete=delete)
+        context.run_id = id_at(noon + timedelta(minutes=1))
+        deliver(context, [], page=gone, delete=delete)
+        assert crm.orders == {}
+        deliver(context, [row("a")], delete=delete)
+        deliver(context, [], page=gone, delete=delete)
+        assert crm.names() == {"a": ["a"]}
+        deliver(context, [], page=gone | {"gone_at": [noon + timedelta(hours=1)]}, delete=delete)
+        assert crm.orders == {}
 
 
 def test_what_is_gone_is_known_by_the_sources_name_too() -> None:

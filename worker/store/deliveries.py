@@ -1,6 +1,7 @@
 """The table `deliveries`: what became of rows that were sent to an API, by the job's key."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from worker.store.tables import deliveries
 
 def of_keys(connection: sa.Connection, job: str, keys: Sequence[str]) -> dict[str, Delivery]:
     """Returns what is remembered of these keys."""
-    wanted = (deliveries.c.key, deliveries.c.fingerprint, deliveries.c.state, deliveries.c.remote_id)
+    wanted = [deliveries.c[field.name] for field in fields(Delivery)]
     found = dict[str, Delivery]()
     for part in in_parts(keys):
         rows = connection.execute(sa.select(*wanted).where(deliveries.c.job == job, deliveries.c.key.in_(part)))
