@@ -182,6 +182,29 @@ def test_events_of_a_calendar(tmp_path: Path, day: str, zone: ZoneInfo, spans: l
     assert told == spans
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "zone", "spans"),
+    [
+        ("20271031T003000Z", "20271031T011000Z", BERLIN, ["0200 0210", "0230 0300"]),
+        ("20271030T120000Z", "20271031T003000Z", BERLIN, ["0000 0230"]),
+        ("20270328T003000Z", "20270328T013000Z", BERLIN, ["0130 0200", "0300 0330"]),
+        ("20271031T010000Z", "20271031T013000Z", BERLIN, ["0200 0230"]),
+        ("20270403T143000Z", "20270403T151000Z", ZoneInfo("Australia/Lord_Howe"), ["0130 0200"]),
+    ],
+)
+def test_an_event_while_clocks_change(tmp_path: Path, begin: str, end: str, zone: ZoneInfo, spans: list[str]) -> None:
+    """It takes each instant of its span, and of an hour that is shown twice what the clock shows in it."""
+    events = f"BEGIN:VEVENT\nUID:maintenance\nDTSTART:{begin}\nDTEND:{end}\nEND:VEVENT\n"
+    days = BLACKOUT.validate_python({"ics": str(calendar(tmp_path, events))})
+    last = datetime.strptime(end, "%Y%m%dT%H%M%S%z")
+    portions = days.of(last.astimezone(zone).date(), zone)
+    assert [f"{start:%H%M} {stop:%H%M}" for start, stop in portions] == spans
+    first = datetime.strptime(begin, "%Y%m%dT%H%M%S%z")
+    for minute in range(0, int((last - first).total_seconds()), 60):
+        local = (first + timedelta(seconds=minute)).astimezone(zone).replace(tzinfo=None)
+        assert holds(days.of(local.date(), zone), local)
+
+
 OUTLOOK = """BEGIN:VTIMEZONE
 TZID:W. Europe Standard Time
 BEGIN:STANDARD

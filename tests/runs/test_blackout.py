@@ -92,8 +92,7 @@ def test_after_a_downtime_the_last_tick_outside_of_blackouts_is_made_up_for(make
     _miss(bench, 8)
     assert _told(bench) == [
         ("missed", Reason.DOWNTIME, 1, 4),
-        ("skipped", Reason.BLACKOUT, 5, 1),
-        ("skipped", Reason.BLACKOUT, 6, 3),
+        ("skipped", Reason.BLACKOUT, 5, 4),
     ]
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from tests.runs.bench import START, Make, definition, disabled
 from worker.model.events import RunSkipped
-from worker.model.records import Health, Reason, RunState
+from worker.model.records import Health, Reason, RunState, Tick
 from worker.runs.candidates import tick_cause
 from worker.store import accounts
 
@@ -73,6 +73,29 @@ def test_ticks_skipped_in_a_row_for_one_reason_are_one_row_with_a_range(make_ben
         START + timedelta(minutes=2),
         START + timedelta(minutes=5),
     )
+
+
+def test_ticks_skipped_at_once_are_one_row_too(make_bench: Make) -> None:
+    """As after a second in which nobody looked; the first runs, and another job's ticks in between are its own."""
+    bench = make_bench(definition("orders"), definition("devices"))
+    minutes = [(job, minute) for minute in range(1, 5) for job in ("orders", "devices")]
+
+    bench.dispatch.fire([Tick(job, START + timedelta(minutes=minute)) for job, minute in minutes])
+    bench.fire("orders", 5)
+
+    for job, last in (("orders", 5), ("devices", 4)):
+        ran, skipped = bench.runs(job)
+        assert (ran.tick, ran.state, skipped.state) == (START + timedelta(minutes=1), RunState.QUEUED, RunState.SKIPPED)
+        assert (skipped.ticks, skipped.tick_until) == (last - 1, START + timedelta(minutes=last))
+
+
+def test_of_ticks_at_one_instant_the_highest_priority_is_handed_in_first(make_bench: Make) -> None:
+    """The engine begins what it is handed as long as it has a free place."""
+    priorities = {"a-low": 0, "b-middle": 3, "c-low": 0, "z-high": 9}
+    bench = make_bench(*(definition(name, priority=priority) for name, priority in priorities.items()))
+    bench.dispatch.fire([Tick(name, START + timedelta(minutes=1)) for name in priorities])
+    jobs = {run.id: run.job for run in bench.runs()}
+    assert [jobs[run_id] for run_id in bench.submitted] == ["z-high", "b-middle", "a-low", "c-low"]
 
 
 def test_a_range_of_skips_does_not_reach_over_a_run(make_bench: Make) -> None:
@@ -154,9 +177,9 @@ def test_a_tick_of_a_job_that_has_just_left_has_a_row(make_bench: Make) -> None:
     bench = make_bench(definition("orders"))
     bench.definitions.clear()
     bench.fire("orders", 1, 2)
-    assert [(run.state, run.reason, run.ticks) for run in bench.runs("orders")] == [("skipped", "removed", 1)] * 2
+    assert [(run.state, run.reason, run.ticks) for run in bench.runs("orders")] == [("skipped", "removed", 2)]
     bench.fire("orders", 1, 2)
-    assert len(bench.runs("orders")) == 2
+    assert [run.ticks for run in bench.runs("orders")] == [2]
 
 
 def test_the_hour_that_comes_twice_has_two_causes() -> None:

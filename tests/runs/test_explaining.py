@@ -225,6 +225,9 @@ QUEUED = RunFacts(replace(RUN, id=43, state=RunState.QUEUED, mutex="erp"))
 DIED = Attempt(43, 1, 7, AttemptState.LOST, START, START, error_kind="node_died")
 FULL = replace(CLUSTER, busy={7: 8})
 QUIET = definition("orders", timezone="UTC", blackout="12:00-12:30")
+ENDED = definition("orders", timezone="UTC", blackout="2026-01-01..2099-12-31")
+PAST = definition("orders", {"once": "2026-01-01T05:00:00Z"})
+OUTSIDE = definition("orders", {"at": "05:00"}, hours="06:00-20:00")
 OFF = definition("orders", enabled=False)
 ROW = JobRow("orders", "hash-orders", True, START)
 PAUSED = replace(ROW, paused_by="jane", paused_at=START, paused_why="month's end")
@@ -239,6 +242,18 @@ HINDRANCES: dict[str, tuple[Facts, str, str]] = {
     "paused": (facts_of(row=PAUSED), "paused by jane at 2026-03-01 12:00:00Z: month's end", "worker resume orders"),
     "quarantined": (facts_of(row=replace(PAUSED, quarantined_at=START)), "in quarantine since", "worker resume orders"),
     "blackout": (facts_of(QUIET), "A blackout of the job lasts until 2026-03-01 12:30:00Z", "worker trigger"),
+    "blackout, long": (facts_of(ENDED), "lasts for more than a year", "worker trigger"),
+    "schedule": (
+        facts_of(PAST),
+        "2026-01-01 05:00:00 UTC has passed",
+        "remove it",
+    ),
+    "schedule, blackout": (
+        facts_of(ENDED),
+        "Every tick lies in a blackout",
+        "shorten",
+    ),
+    "schedule, hours": (facts_of(OUTSIDE), "No tick lies within 06:00", "change hours"),
     "account": (facts_of(accounts=[account(Health.BLOCKED)]), "tangoe is blocked since", "worker account reset tangoe"),
     "account, login": (facts_of(accounts=[account(Health.NEEDS_LOGIN)]), "without a login", "worker account login"),
     "account, key": (facts_of(accounts=[account(Health.UNDECRYPTABLE)]), "a token that can be opened", "keys status"),
@@ -250,6 +265,11 @@ HINDRANCES: dict[str, tuple[Facts, str, str]] = {
     ),
     "rate limit": (facts_of(accounts=[called(429, 60)]), "answered 429 to its latest call", "rate_limit"),
     "overlap": (facts_of(open=[HELD]), "Run 42 holds the job since 2026-03-01 12:00:00Z", "worker cancel 42"),
+    "overlap, past": (
+        replace(facts_of(open=[HELD]), now=START + timedelta(days=1)),
+        "Run 42 holds the job since",
+        "it passed its timeout of 10m and is cut off",
+    ),
     "queued": (facts_of(open=[QUEUED], lock=Held(42, START)), "for run 42, which holds the job", "worker cancel 42"),
     "queued, mutex": (
         facts_of(open=[replace(QUEUED, mutex=Held(9, START))], lock=Held(43, START)),
@@ -303,6 +323,17 @@ def test_nothing_stands_in_the_way_of_a_healthy_job() -> None:
     assert hindrances(facts_of(accounts=[account(Health.FRESH), called(429, 9000)])) == []
     queueing = facts_of(definition("orders", overlap="queue"), open=[HELD])
     assert "ticks wait for its end" in hindrances(queueing)[0].text
+
+
+@pytest.mark.parametrize("when", ["succeeded", "failed", "finished"])
+def test_of_the_jobs_before_it_only_those_that_ended_otherwise_hold_it_back(when: str) -> None:
+    """Whose end is still to come holds nothing back."""
+    job = definition("bills", schedule={"after": ["orders"], "when": when})
+    for state in (RunState.QUEUED, RunState.RUNNING, RunState.SUCCEEDED, RunState.FAILED, RunState.SKIPPED):
+        known = replace(facts_of().configuration, jobs={"orders": definition("orders")})
+        facts = replace(facts_of(job), configuration=known, parents={"orders": replace(RUN, state=state)})
+        held = state.ended and when not in ("finished", state)
+        assert [point.kind for point in hindrances(facts)] == ["upstream"] * held
 
 
 def test_the_next_ticks_tell_their_fate() -> None:

@@ -10,7 +10,7 @@ from worker.model.events import RunRescued
 from worker.model.moments import new_id
 from worker.model.records import AttemptState, Call, Purpose, Reason, RunState
 from worker.runs.starting import start
-from worker.store import attempts, calls, tokens
+from worker.store import attempts, calls, nodes, tokens
 
 
 def _left_running(bench: Bench, silent_for_s: float) -> int:
@@ -56,6 +56,8 @@ def test_on_a_file_of_its_own_a_daemon_knows_at_once_that_others_are_dead(make_b
 
     assert bench.pulse.rescue(alone=True) == 1
     assert bench.last("orders").state is RunState.QUEUED
+    with bench.database.read() as connection:
+        assert [node.id for node in nodes.living(connection, bench.database.lease_now(connection))] == [bench.node]
 
 
 def test_a_rescued_run_waits_for_no_clock(make_bench: Make) -> None:

@@ -24,11 +24,30 @@ class Document:
 
 def read_document(file: Path) -> Document | Problem:
     """Returns the file's content, or what is wrong with it."""
-    raw = _bytes(file)
-    if isinstance(raw, Problem):
-        return raw
-    text = _text(file, raw)
+    text = _read(file)
     return text if isinstance(text, Problem) else parsed(file, text)
+
+
+def read_section(file: Path, section: str) -> Document | Problem:
+    """Returns the file's content, and where that is broken elsewhere what stands below `[section]`, at its lines."""
+    text = _read(file)
+    if isinstance(text, Problem):
+        return text
+    whole = parsed(file, text)
+    if isinstance(whole, Document) or (section in text and f"[{section}]" not in text):
+        return whole
+    part = parsed(file, _below(text, section))
+    return part if isinstance(part, Document) else whole
+
+
+def _below(text: str, section: str) -> str:
+    """Returns the text with all lines blank but those of a section."""
+    kept, within = list[str](), False
+    for line in text.splitlines():
+        if line.startswith("["):
+            within = line.startswith((f"[{section}]", f"[{section}."))
+        kept.append(line if within else "")
+    return "\n".join(kept)
 
 
 def parsed(file: Path, text: str) -> Document | Problem:
@@ -39,6 +58,11 @@ def parsed(file: Path, text: str) -> Document | Problem:
         return syntax_problem(file, text, str(error))
     except RecursionError:
         return Problem(file, None, "", "this nests tables or lists too deep to be read; write [tables] with headers")
+
+
+def _read(file: Path) -> str | Problem:
+    raw = _bytes(file)
+    return raw if isinstance(raw, Problem) else _text(file, raw)
 
 
 def _bytes(file: Path) -> bytes | Problem:

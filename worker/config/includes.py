@@ -3,7 +3,7 @@
 import glob
 from pathlib import Path
 
-from worker.config.documents import Document, read_document
+from worker.config.documents import Document, read_document, read_section
 from worker.config.draft import Draft
 from worker.config.lines import KeyPath, dotted
 from worker.model.errors import Problem
@@ -32,9 +32,12 @@ def join(main: Path) -> tuple[Draft, tuple[Path, ...]]:
 
 
 def alone(main: Path, section: str) -> Draft:
-    """Returns a draft of one section, which only the main file can hold; its problem where that cannot be read."""
+    """Returns a draft of one section, which only the main file can hold; its problem where that cannot be read.
+
+    What is broken elsewhere in the file keeps nobody from it.
+    """
     draft = Draft(main)
-    document = read_document(main)
+    document = read_section(main, section)
     if isinstance(document, Problem):
         draft.problems.append(document)
     else:

@@ -56,15 +56,27 @@ def lint(jobs: Mapping[str, JobOptions], zone: ZoneInfo, concurrency: int, now: 
     return sorted([*found, *waits, *crowds, *_stale(enabled, zone, now)], key=lambda finding: finding.job)
 
 
+def never_due(name: str, policy: JobOptions, zone: ZoneInfo, now: datetime) -> Finding | None:
+    """Returns why the clock never starts a job any more; None where it does, and where it never was to."""
+    due = of_job(policy, zone, name)
+    return _silence(name, policy, zone, due, now) if due else None
+
+
 def _of_job(name: str, policy: JobOptions, zone: ZoneInfo, due: Occurrences, now: datetime) -> Iterator[Finding]:
-    if due.next_after(now) is None:
-        yield _never(name, policy, zone, now)
-    elif outside(due, policy).next_after(now) is None:
-        message = "every tick lies in a blackout: the job never runs by itself; shorten the blackout"
-        yield Finding(name, "blackout", "blackout", message, due.next_after(now))
+    if found := _silence(name, policy, zone, due, now):
+        yield found
     else:
         own = policy.timezone or zone
         yield from (_of_night(name, odd) for odd in odd_nights(policy, own, name, due, (now, now + _YEAR)))
+
+
+def _silence(name: str, policy: JobOptions, zone: ZoneInfo, due: Occurrences, now: datetime) -> Finding | None:
+    if due.next_after(now) is None:
+        return _never(name, policy, zone, now)
+    if outside(due, policy).next_after(now) is None:
+        message = "every tick lies in a blackout: the job never runs by itself; shorten the blackout"
+        return Finding(name, "blackout", "blackout", message, due.next_after(now))
+    return None
 
 
 def _never(name: str, policy: JobOptions, zone: ZoneInfo, now: datetime) -> Finding:

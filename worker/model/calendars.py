@@ -7,7 +7,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from worker.model.moments import utc_now
 from worker.model.portions import Portion, Portions, clipped, joined
 
-_DAY = timedelta(days=1)
+_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _LARGEST = 8 * 1024 * 1024  # bytes
 _TOO_OFTEN = ("SECONDLY", "MINUTELY")  # a year of them would not fit into memory
 _lock = Lock()  # the library does not say that threads may share a calendar
@@ -56,7 +56,31 @@ def _spans(calendar: Calendar, year: int, zone: ZoneInfo) -> Iterator[tuple[date
         events = calendar.instances.between((year - 1, 12, 30), (year + 1, 1, 3))
     for event in events:
         if str(event.get("STATUS", "")).upper() != "CANCELLED":
-            yield _local(event.start, zone), _local(event.end, zone)
+            yield from _shown(event.start, event.end, zone)
+
+
+def _shown(start: date, end: date, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """Yields the local times of an event: two spans where clocks change in it, which may show an hour twice."""
+    if isinstance(start, datetime) and isinstance(end, datetime) and start.tzinfo and end.tzinfo:
+        start, end = start.astimezone(UTC), end.astimezone(UTC)
+        offset = start.astimezone(zone).utcoffset()
+        while start < end and end.astimezone(zone).utcoffset() != offset:
+            change = _change(start, end, zone)
+            yield _local(start, zone), _local(change - _SECOND, zone) + _SECOND
+            start, offset = change, change.astimezone(zone).utcoffset()
+    yield _local(start, zone), _local(end, zone)
+
+
+def _change(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
+    """Returns when the offset that a zone has at the start ends, to the second; at the end it has another."""
+    offset, before, after = start.astimezone(zone).utcoffset(), 0, int((end - start).total_seconds()) + 1
+    while after - before > 1:
+        middle = (before + after) // 2
+        if (start + middle * _SECOND).astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return start + after * _SECOND
 
 
 def _local(moment: date, zone: ZoneInfo) -> datetime:

@@ -28,7 +28,8 @@ MEANINGS: dict[Reason, Meaning] = {
         "see what its last attempts did (`worker show RUN`), mend that, then `worker resume JOB`",
     ),
     Reason.ACCOUNT_PAUSED: Meaning(
-        "an account it runs under was paused", "`worker resume --account NAME` lets its jobs go on"
+        "an account it runs under was paused",
+        "`worker account list` says which; `worker resume --account NAME` lets its jobs go on",
     ),
     Reason.DISABLED: Meaning("the job was disabled in the configuration", "set enabled = true and `worker reload`"),
     Reason.BLACKOUT: Meaning("the tick lay in a blackout of the job", "change `blackout` if it should run then"),

@@ -1,7 +1,7 @@
 """One transaction that records candidates: claims them, takes their locks, decides run or skip with a reason."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -125,19 +125,28 @@ def _quiet(book: Book, run: Run, now: datetime) -> Reason | None:
 def _with_own_row(connection: sa.Connection, judged: Iterable[Run]) -> list[Run]:
     """Returns the runs that need a row; a range of skips never reaches over another row of its job."""
     rows: list[Run] = []
-    begun: set[str] = set()  # jobs that get a row here
+    latest: dict[str, int] = {}  # the place of each job's last row here
     for run in judged:
-        if run.job in begun or not _told_again(connection, run):
-            rows.append(run)
-            begun.add(run.job)
+        place = latest.get(run.job)
+        if place is None and _is_skipped_tick(run) and runs.extend_skip(connection, run):
+            continue
+        if place is not None and _goes_on(rows[place], run):
+            rows[place] = replace(
+                rows[place], tick_until=run.tick_until or run.tick, ticks=rows[place].ticks + run.ticks
+            )
+            continue
+        latest[run.job] = len(rows)
+        rows.append(run)
     return rows
 
 
-def _told_again(connection: sa.Connection, run: Run) -> bool:
-    """Adds a skipped tick to the job's latest row where that tells of the same reason; True where it did."""
-    if run.state is not RunState.SKIPPED or run.tick is None or again_until(run.cause):
-        return False
-    return runs.extend_skip(connection, run)
+def _is_skipped_tick(run: Run) -> bool:
+    return run.state is RunState.SKIPPED and run.tick is not None and not again_until(run.cause)
+
+
+def _goes_on(before: Run, run: Run) -> bool:
+    """Tells whether a tick is skipped for the reason for which the one before it was."""
+    return _is_skipped_tick(before) and _is_skipped_tick(run) and before.reason is run.reason
 
 
 def _lock(

@@ -84,8 +84,8 @@ class Dispatch:
         self.settle(self.writer.call(account))
 
     def settle(self, recorded: Sequence[Run]) -> None:
-        """Submits the runs that may start now and tells of those that never happen."""
-        for run in recorded:
+        """Submits the runs that may start now, the highest priority first, and tells of those that never happen."""
+        for run in sorted(recorded, key=lambda run: -run.priority):  # the first that is handed in has the free place
             if run.state is RunState.QUEUED and run.not_before:
                 continue  # the inbox submits it when its time has come
             if run.state is RunState.QUEUED:
@@ -97,7 +97,7 @@ class Dispatch:
 
     def pass_on(self, ended: Ended) -> None:
         """Submits and tells what the end of a run set free."""
-        for waiting in ended.handed:
+        for waiting in sorted(ended.handed, key=lambda waiting: -waiting.priority):
             self.submit(waiting.id, waiting.priority)
         self.settle(ended.recorded)
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from worker.engine.shut import blackout_end
+from worker.engine.lint import never_due
+from worker.engine.shut import blackout_end, in_blackout
 from worker.model.records import Health, Run, RunState
+from worker.model.schedules import After
 from worker.model.wording import clock, many, span
 from worker.runs.explaining import AccountFacts, Facts, RunFacts, running_attempt
 from worker.runs.quarantine import is_last_chance
@@ -55,10 +57,19 @@ def _paused(facts: Facts) -> Iterator[Point]:
 
 
 def _blackout(facts: Facts) -> Iterator[Point]:
-    end = blackout_end(facts.job.policy, facts.now) if facts.job else None
-    if end:
-        text = f"A blackout of the job lasts until {clock(end)}: ticks in it are skipped"
+    if facts.job and in_blackout(facts.job.policy, facts.now):
+        end = blackout_end(facts.job.policy, facts.now)
+        lasts = f"until {clock(end)}" if end else "for more than a year"
+        text = f"A blackout of the job lasts {lasts}: ticks in it are skipped"
         yield Point("blackout", text, "wait, or ask by hand: `worker trigger` runs it all the same")
+
+
+def _schedule(facts: Facts) -> Iterator[Point]:
+    if facts.job and facts.job.policy.enabled:
+        odd = never_due(facts.name, facts.job.policy, facts.configuration.worker.timezone, facts.now)
+        if odd is not None:
+            text, _, remedy = odd.message.rpartition("; ")
+            yield Point("schedule", text[0].upper() + text[1:], remedy)
 
 
 def _accounts(facts: Facts) -> Iterator[Point]:
@@ -138,7 +149,10 @@ def _running(one: RunFacts, facts: Facts) -> Iterator[Point]:
     elif facts.job.policy.overlap == "queue":
         yield Point("overlap", f"{text}; ticks wait for its end", f"`worker cancel {one.run.id}` ends it", one.run.id)
     else:
-        remedy = f"wait, or `worker cancel {one.run.id}`; it is cut off after {span(facts.job.policy.timeout)}"
+        limit = facts.job.policy.timeout
+        is_past = (facts.now - attempt.started_at).total_seconds() > limit
+        cut = f"it passed its timeout of {span(limit)} and" if is_past else f"after {span(limit)} it"
+        remedy = f"wait, or `worker cancel {one.run.id}`; {cut} is cut off"
         yield Point("overlap", f"{text}; ticks until its end are skipped", remedy, one.run.id)
 
 
@@ -196,6 +210,7 @@ def _all_busy(facts: Facts) -> bool:
 
 
 def _parents(facts: Facts) -> Iterator[Point]:
+    schedule = facts.job.policy.schedule if facts.job else None
     for name, run in (facts.parents or {}).items():
         job = facts.configuration.jobs.get(name)
         if job is None or not job.policy.enabled:
@@ -203,7 +218,7 @@ def _parents(facts: Facts) -> Iterator[Point]:
             yield Point("upstream", f"It comes after {name}, which is {state}", f"`worker explain {name}`")
         elif run is None:
             yield Point("upstream", f"It comes after {name}, which has never run", f"`worker explain {name}`")
-        elif run.state not in (RunState.SUCCEEDED, RunState.RUNNING):
+        elif run.state.ended and isinstance(schedule, After) and schedule.when not in ("finished", run.state):
             text = f"It comes after {name}, whose latest run {run.id} is {run.state}"
             yield Point("upstream", text, f"`worker explain {name}`", run.id)
 
@@ -234,6 +249,7 @@ _LOOKS: tuple[Callable[[Facts], Iterator[Point]], ...] = (
     _enabled,
     _paused,
     _blackout,
+    _schedule,
     _accounts,
     _open,
     _parents,

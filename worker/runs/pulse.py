@@ -79,6 +79,7 @@ class Pulse:
         alive = {self.node_id} if alone else self._alive(connection)
         if alone:
             tokens.end_leases(connection)
+            nodes.stop_others(connection, self.node_id, now)
         calls.abandon(connection, alive)
         locks.release_ended(connection)
         orphans = [one for one in attempts.running(connection) if one.node_id not in alive]

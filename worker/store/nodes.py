@@ -46,6 +46,12 @@ def stop(connection: sa.Connection, node_id: int, now: datetime) -> None:
     connection.execute(sa.update(nodes).where(nodes.c.id == node_id).values(stopped_at=now))
 
 
+def stop_others(connection: sa.Connection, node_id: int, now: datetime) -> None:
+    """Says that all other nodes left: this one knows that none of them can be alive."""
+    present = nodes.c.stopped_at.is_(None), nodes.c.id != node_id
+    connection.execute(sa.update(nodes).where(*present).values(stopped_at=now))
+
+
 def living(connection: sa.Connection, lease_now: datetime) -> list[Node]:
     """Returns the nodes that have not left and whose heart beat within their lease (lease clock)."""
     since = lease_now - timedelta(seconds=LONGEST_LEASE_S)
