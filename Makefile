@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist wo
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-slow test-soak test-browser test-all lint types imports check format clean
+.PHONY: help install demo test test-fast test-slow test-soak test-browser test-all lint types imports check format clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,8 @@ help: ## Show this list.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgres,sandbox,jwt]' --group dev
 	@touch $@
+
+install: .venv/installed ## Make .venv with all that is needed.
 
 demo: .venv/installed ## Run the main job against the sandbox on SQLite: about half a minute.
 	$(BIN)/worker demo

@@ -1,11 +1,11 @@
 """What flows through a sync: pages from a source, batches of rows to a destination."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from jobs.contract import Context, Json, Record
+from jobs.contract import Json, Record
 
 Refused = tuple[Json, str]
 """A record that could not be mapped, typed or stored, and why."""
@@ -57,13 +57,6 @@ class Batch:
     def is_empty(self) -> bool:
         """Tells whether there is nothing to store."""
         return not (self.read or self.page.gone or self.page.partial) and self.page.cursor is None
-
-
-class Source(Protocol):
-    """Where records come from."""
-
-    def pages(self, context: Context) -> Iterator[Page]:
-        """Yields pages until there are no more; raises Interrupted once the run must end."""
 
 
 class Destination(Protocol):

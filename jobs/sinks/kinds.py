@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import orjson
 
 from jobs.contract import BadRecord, Json
+from jobs.convert import found
 from jobs.kinds import Kind
 from jobs.numerals import decimal_text
 from jobs.stamps import whole_seconds, with_microseconds
@@ -111,8 +112,7 @@ def _fit_each(column: Column, values: Sequence[Json]) -> tuple[Sequence[Json], d
             stored.append(None if value is None else _CONVERT[column.kind](column, value))
         except (BadRecord, ValueError, OverflowError, TypeError):
             stored.append(None)
-            found = f"{type(value).__name__} {value!r:.60}"
-            reasons[place] = f"{column.name} is a column of the kind {column.kind}, which cannot hold the {found}"
+            reasons[place] = f"{column.name} is a column of the kind {column.kind}, which cannot hold {found(value)}"
     return stored, reasons
 
 

@@ -29,10 +29,13 @@ class Linked(Pager):
         return "the linked page" if at else "the first page"
 
     def joined(self, seen: Seen, link: str) -> str:
-        """Returns a link as a whole URL."""
-        if self.own_host:
-            link = urlsplit(link)._replace(scheme="", netloc="").geturl()
-        return urljoin(seen.url, link)
+        """Returns a link as a whole URL; raises BadAnswer where it is none."""
+        try:
+            if self.own_host:
+                link = urlsplit(link)._replace(scheme="", netloc="").geturl()
+            return urljoin(seen.url, link)
+        except ValueError:  # such as http://[
+            raise BadAnswer(f"{seen.place} names a next page whose URL cannot be read: {link[:100]!r}.") from None
 
 
 class LinkPaging(Linked):
@@ -118,7 +121,7 @@ class TokenPaging(Sized):
 
 
 _PARAMETER = re.compile(r';\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]+)))?')
-_LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,]+))?)*)')
+_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,]+))?)*)')
 
 
 def next_link(header: str) -> str:

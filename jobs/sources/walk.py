@@ -84,20 +84,23 @@ class Walk:
     def _read(self, at: Position, flights: Flights) -> tuple[Seen, list[Refused]]:
         answer, was_ahead = flights.take(at, self._sizes.now)
         seen, decoded = self._decoded(at, answer)
-        total = self._paging.total_of(seen)
-        if was_ahead and total != self._total:  # something came or went in between: see counted.py
+        if was_ahead and self._paging.total_of(seen) != self._total:  # something came or went: see counted.py
             flights.forget()
             seen, decoded = self._decoded(at, self._answer(at, self._sizes.now))
-            total = self._paging.total_of(seen)
         self._count += seen.count
-        if total is None and decoded.document is None and not seen.count and self._count < (self._total or 0):
+        self._follow_total(seen, empty=decoded.document is None and not seen.count)
+        return seen, decoded.rejects
+
+    def _follow_total(self, seen: Seen, *, empty: bool) -> None:
+        """Compares the total with the last page's; raises BadAnswer where an empty answer hides the rest."""
+        total, before = self._paging.total_of(seen), self._total or 0
+        if total is None and empty and self._count < before:
             raise BadAnswer(
-                f"{seen.place} holds nothing ({self._paging.told(at)}), though the page before told of {self._total} "
+                f"{seen.place} holds nothing ({self._paging.told(seen.at)}), though the page before told of {before} "
                 "records in all; try it later."
             )
-        self._is_shifted |= total is not None and total < (self._total or 0)
+        self._is_shifted |= total is not None and total < before
         self._total = total
-        return seen, decoded.rejects
 
     def _answer(self, at: Position, size: int) -> Answer:
         ask = self._paging.ask(at, size, self._mark.span)

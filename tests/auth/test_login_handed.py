@@ -93,7 +93,7 @@ def test_an_implicit_answer_that_is_not_ours_is_refused(implicit: Bench, sandbox
     sandbox.fault(Fault(kind))
 
     with pytest.raises(LoginFailed, match=why):
-        log_in(implicit.login(invite=implicit.person.hand_over))
+        log_in(implicit.login(invite=implicit.person.hand_over, patience_s=1.0))
 
     assert implicit.desk.row().generation == 0
 

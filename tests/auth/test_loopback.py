@@ -27,7 +27,7 @@ def _get(url: str) -> requests.Response:
 
 def test_what_is_secret_is_a_secret_and_the_rest_is_text() -> None:
     """So that no message shows a code, and any may show an error."""
-    with Loopback(LOOPBACK) as server:
+    with Loopback(LOOPBACK, "s") as server:
         assert _get(f"{server.redirect_uri}?code=a-code-of-one-login&state=s&error=e").status_code == 200
         delivery = server.wait(5.0)
 
@@ -37,7 +37,7 @@ def test_what_is_secret_is_a_secret_and_the_rest_is_text() -> None:
 
 def test_another_page_cannot_hand_anything_over() -> None:
     """Another origin, another path, a method that the login does not use, or a body without bounds."""
-    with Loopback(LOOPBACK, fragment=True) as server:
+    with Loopback(LOOPBACK, "s", fragment=True) as server:
         url = server.redirect_uri
         assert _post(url, b"state=s", Origin="https://evil.example.com") == 403
         assert _post(f"{url}/other", b"state=s") == 403
@@ -46,13 +46,23 @@ def test_another_page_cannot_hand_anything_over() -> None:
         assert _post(url, b"state=s&access_token=a-token-of-one-login") == 200
         assert server.wait(5.0) is not None
 
-    with Loopback(LOOPBACK) as server:
+    with Loopback(LOOPBACK, "s") as server:
         assert _post(server.redirect_uri, b"state=s&code=c") == 403
+
+
+def test_who_does_not_know_the_state_does_not_end_the_login() -> None:
+    """Any page that is open in the browser can knock where `redirect_url` has a fixed port."""
+    with Loopback(LOOPBACK, "s") as server:
+        url = server.redirect_uri
+        asked = ("?anything=1", "?code=c&state=other", "?state=s&code=c", "?state=s&code=late")
+        assert [_get(url + query).status_code for query in asked] == [403, 403, 200, 410]
+        assert server.wait(5.0) == {"code": Secret("c"), "state": "s"}
+        assert server.strange == 2
 
 
 def test_a_connection_that_says_nothing_keeps_nobody_waiting() -> None:
     """Browsers open some in advance."""
-    with Loopback(LOOPBACK) as server:
+    with Loopback(LOOPBACK, "s") as server:
         parts = urlsplit(server.redirect_uri)
         with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5):
             assert _get(f"{server.redirect_uri}?state=s").status_code == 200
@@ -61,11 +71,11 @@ def test_a_connection_that_says_nothing_keeps_nobody_waiting() -> None:
 def test_only_this_machine_is_listened_to() -> None:
     """The address is a loopback one, whatever name it was given by."""
     for url in (LOOPBACK, "http://localhost/callback"):
-        with Loopback(url) as server:
+        with Loopback(url, "s") as server:
             assert server._server.server_address[0] == "127.0.0.1"
 
 
 def test_a_port_is_taken_once() -> None:
     """Nobody can listen beside us."""
-    with Loopback(LOOPBACK) as server, pytest.raises(CannotListen, match="cannot be listened on"):
-        Loopback(server.redirect_uri)
+    with Loopback(LOOPBACK, "s") as server, pytest.raises(CannotListen, match="cannot be listened on"):
+        Loopback(server.redirect_uri, "s")

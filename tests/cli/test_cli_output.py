@@ -49,6 +49,7 @@ def test_secrets_and_control_characters_are_not_shown(capsys: pytest.CaptureFixt
     """Neither in tables nor in errors nor in documents."""
     secret = Secret("correct horse battery staple")
     assert harmless(f"a\x1b[31m{secret.reveal()}\x9b") == "a�[31m***�"
+    assert harmless("a\u202eb\u2028c\u2066") == "a�b�c�"
     fail(f"it said {secret.reveal()} \x1b[2J")
     print_json({"note": f"it said {secret.reveal()}"})
     told = capsys.readouterr()

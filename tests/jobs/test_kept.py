@@ -19,7 +19,7 @@ def job(**column: Json) -> Sync:
 
 def test_what_gets_through_leaves_the_list() -> None:
     """The source is not asked, the cursor stays, and a record that fails again does not fail the run."""
-    records = [{"id": 1, "tags": 5}, {"id": 2, "tags": [1]}, {"id": None, "tags": []}]
+    records = [{"id": 1, "tags": 5, "at": None}, {"id": 2, "tags": [1]}, {"id": None, "tags": []}]
     with MemoryContext(answers=[records]) as context:
         context.max_rejects = RejectLimit(count=10)
         job(n="length(tags)").run(context)
@@ -38,12 +38,15 @@ def test_what_gets_through_leaves_the_list() -> None:
 
 def test_a_newer_state_that_gets_through_takes_its_rejects_away() -> None:
     """Else an old state, tried again, would come over the newer one; a newer reject takes the older one's place."""
-    pages = [[{"id": 1, "tags": 5}, {"id": 2, "tags": 6}], [{"id": 1, "tags": 7}, {"id": 2, "tags": [1]}]]
+    pages = [
+        [{"id": 1, "tags": 5, "at": None}, {"id": 2, "tags": 6}],
+        [{"id": 1, "tags": 7, "at": None}, {"id": 2, "tags": [1]}],
+    ]
     with MemoryContext(answers=pages, max_rejects=RejectLimit(count=10)) as context:
         job(n="length(tags)").run(context)
         assert [record for record, _ in context.rejects] == pages[0]
 
         job(n="length(tags)").run(context)
 
-        assert [record for record, _ in context.rejects] == [{"id": 1, "tags": 7}]
+        assert [record for record, _ in context.rejects] == [{"id": 1, "tags": 7, "at": None}]
         assert [row["id"] for row in context.rows("t")] == [2]

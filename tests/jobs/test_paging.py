@@ -155,6 +155,24 @@ def test_link_header_is_read_as_rfc_8288_says(header: str, target: str) -> None:
     assert next_link(header) == target
 
 
+def test_a_header_made_to_be_slow_is_read_at_once() -> None:
+    """With time by its square this would take hours, in which no other thread of the process goes on."""
+    assert next_link("<" * 1_000_000) == ""
+
+
+@pytest.mark.parametrize("own_host", [True, False])
+def test_a_link_that_is_no_url_is_told(own_host: bool) -> None:
+    """The page and the link are named."""
+    pages = {"items": [{"id": 1}], "next": "http://[x"}
+    paging = {"kind": "next_url", "next": "next", "own_host": own_host}
+    options = RestOptions.model_validate({"account": "api", "path": "/items", "records": "items", "paging": paging})
+    with (
+        MemoryContext(answers=lambda _: pages) as context,
+        pytest.raises(BadAnswer, match=r"cannot be read: 'http://\[x'"),
+    ):
+        list(RestSource(options).pages(context))
+
+
 @pytest.mark.parametrize(
     ("document", "paging", "words"),
     [

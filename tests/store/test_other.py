@@ -128,6 +128,8 @@ def test_a_driver_that_is_gone_is_told() -> None:
         ("snowflake://u@h/d", "pip install snowflake-sqlalchemy"),
         ("postgresql+psycopg2://u@h/d", "expected postgresql://.*the driver for postgresql is psycopg"),
         ("postgresql://u:x@h/d", "the URL holds a password"),
+        ("postgresql://u@h/d?pass%77ord=x", "the URL holds a password"),
+        ("mysql+pymysql://u@h/d?passwd=x", "the URL holds a password"),
         ("strange://h", "expected sqlite, postgresql"),
     ],
 )

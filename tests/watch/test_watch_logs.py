@@ -216,9 +216,10 @@ def test_no_local_variable_is_shown(bench: Bench, form: str) -> None:
 def test_a_value_makes_no_second_line(bench: Bench, form: str) -> None:
     """Neither a newline nor an escape sequence in a field forges a line or steers a terminal."""
     bench.configure(form)
-    structlog.get_logger().info("a\nforged\r", **{"field": "b\nforged\x1b[2J", "odd key=\n": "c"})
+    structlog.get_logger().info("a\nforged\r", **{"field": "b\nforged\x1b[2J", "odd key=\n": "c", "turned": "\u202e"})
     assert len(bench.text.splitlines()) == 1
     assert "\x1b[2J" not in bench.text
+    assert form == "json" or "\u202e" not in bench.text
 
 
 @pytest.mark.parametrize("form", FORMATS)

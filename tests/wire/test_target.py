@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.contract import Answer
+from worker.model.records import Purpose
+from worker.model.urls import is_loopback
 from worker.vault.secret import Secret
-from worker.wire.target import BadTarget, is_loopback, origin_of, parse, shown, with_params
+from worker.wire.redirects import destination
+from worker.wire.target import BadTarget, origin_of, parse, shown, with_params
 
 
 @pytest.mark.parametrize(
@@ -106,3 +110,11 @@ def test_bare_url_has_no_query() -> None:
 def test_shown_url_is_bounded() -> None:
     """A long query does not make a long row."""
     assert len(shown(parse("https://a.example/"), {"q": "x" * 9000}, bare=False)) == 2000
+
+
+def test_a_redirect_that_names_no_url_is_refused_in_words() -> None:
+    """The standard library's error would end the run as a fault of the worker."""
+    answer = Answer(302, {"location": "http://[x"}, b"", "https://api.example.com/x")
+    told = destination("https://api.example.com/x", answer, Purpose.READ)
+    with pytest.raises(BadTarget):
+        parse(told or "")

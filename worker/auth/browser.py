@@ -5,7 +5,6 @@ RFC 6749 sections 4.1 and 4.2, RFC 7636 (PKCE, S256 only), RFC 8252 (native apps
 
 import base64
 import hashlib
-import hmac
 import secrets
 from urllib.parse import urlencode
 
@@ -19,6 +18,7 @@ from worker.auth.refresh import Handed
 from worker.auth.verdict import Verdict
 from worker.vault.redact import redact
 from worker.vault.secret import Secret
+from worker.wire.packing import clear
 
 _TRIES = 3  # of an exchange that surely did not reach the server, or was refused by a busy one
 _BETWEEN_S = 2.0
@@ -31,10 +31,10 @@ def by_code(desk: Desk) -> Handed:
     """Returns the token of a login with an authorization code, exchanged at once; raises LoginFailed."""
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    with _listening(desk, fragment=False) as server:
-        delivery = _answered(
-            desk, server, {"response_type": "code", "code_challenge": challenge, "code_challenge_method": "S256"}
-        )
+    state = secrets.token_urlsafe(32)
+    asked = {"response_type": "code", "state": state, "code_challenge": challenge, "code_challenge_method": "S256"}
+    with _listening(desk, state, fragment=False) as server:
+        delivery = _answered(desk, server, asked)
         code = delivery.get("code")
         if not isinstance(code, Secret) or not code.reveal():
             raise desk.failed("the browser brought no code")
@@ -47,34 +47,30 @@ def by_fragment(desk: Desk) -> Handed:
     An API that is handed refresh tokens with each call (`bearer`) issues one here too, against section 4.2.2: that is
     kept then. Raises LoginFailed.
     """
-    with _listening(desk, fragment=True) as server:
+    state = secrets.token_urlsafe(32)
+    with _listening(desk, state, fragment=True) as server:
         at, at_s = desk.clocks.now(), desk.clocks.elapsed_s()
-        delivery = _answered(desk, server, {"response_type": "token"})
+        delivery = _answered(desk, server, {"response_type": "token", "state": state})
     left_out = set() if desk.account.options.bearer == "refresh_token" else {"refresh_token"}
-    body = {name: _clear(value) for name, value in delivery.items() if name not in left_out}
+    body = {name: clear(value) for name, value in delivery.items() if name not in left_out}
     granted = granted_from(body, desk.clocks.now())
     if granted is None:
         raise desk.failed("the browser brought no usable access token")
     return Handed(granted, desk.account.options.grant, at, at_s)
 
 
-def _clear(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
-
-
-def _listening(desk: Desk, *, fragment: bool) -> Loopback:
+def _listening(desk: Desk, state: str, *, fragment: bool) -> Loopback:
     try:
-        return Loopback(desk.account.options.redirect_url, fragment=fragment)
+        return Loopback(desk.account.options.redirect_url, state, fragment=fragment)
     except CannotListen as error:
         raise desk.failed(f"{error}; give redirect_url another port, or none where the server lets it vary") from None
 
 
 def _answered(desk: Desk, server: Loopback, asked: dict[str, str]) -> Delivery:
     """Sends a person to the authorization endpoint and returns what the browser brought back, checked."""
-    state = secrets.token_urlsafe(32)
     options = desk.account.options
     base = desk.endpoint(desk.endpoints.authorize(), "authorize_url")
-    named = {"client_id": options.client_id, "redirect_uri": server.redirect_uri, "state": state}
+    named = {"client_id": options.client_id, "redirect_uri": server.redirect_uri}
     scope = {"scope": options.scope} if options.scope else {}
     pairs = [
         *(asked | named | scope | options.authorize_extra).items(),
@@ -84,22 +80,25 @@ def _answered(desk: Desk, server: Loopback, asked: dict[str, str]) -> Delivery:
     desk.invite(Invitation(url, desk.patience_s, advice=_PRIVATE if asked["response_type"] == "token" else ""))
     delivery = server.wait(desk.patience_s)
     if delivery is None:
-        raise desk.failed(f"no browser came back within {desk.patience_s:.0f} s")
-    _check(desk, delivery, state)
+        raise desk.failed(f"no browser came back within {desk.patience_s:.0f} s{_strangers(server.strange)}")
+    _check(desk, delivery)
     return delivery
 
 
-def _check(desk: Desk, delivery: Delivery, state: str) -> None:
-    """Raises LoginFailed where the answer is not to our question, not of our server, or a refusal."""
-    if not hmac.compare_digest(_clear(delivery.get("state", "")).encode(), state.encode()):
-        raise desk.failed("the answer's state is not the one that was sent, so it may be somebody else's login")
+def _strangers(count: int) -> str:
+    text = f"; what came had another state than was sent, or none ({count} times): it may be somebody else's login"
+    return text if count else ""
+
+
+def _check(desk: Desk, delivery: Delivery) -> None:
+    """Raises LoginFailed where the answer is not of our server, or a refusal."""
     issuer, named = desk.account.options.issuer, delivery.get("iss")
     if issuer and named is None and desk.endpoints.names_itself():
         raise desk.failed(f"the answer does not name its issuer, although {issuer} says that its answers do")
     if issuer and named not in (None, issuer):
         raise desk.failed(f"the answer is another issuer's than {issuer}")
     if "error" in delivery:
-        told = [_clear(delivery[key]) for key in ("error", "error_description") if delivery.get(key)]
+        told = [clear(delivery[key]) for key in ("error", "error_description") if delivery.get(key)]
         raise desk.failed(f"the server refused: {redact(': '.join(told))[:_MOST_TEXT]}")
 
 

@@ -1,8 +1,9 @@
 """Logins for machines without a browser: a person types a code on another one (RFC 8628)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from jobs.contract import BadAnswer, Json
+from jobs.contract import Answer, BadAnswer, Json
 from worker.auth.answer import Granted, Refusal, read_answer
 from worker.auth.client import Parameters, client_part
 from worker.auth.endpoint import TokenEndpoint
@@ -78,19 +79,20 @@ def _begin(desk: Desk) -> _Begun:
     about = About(desk.account.name, Purpose.LOGIN, tenant=options.tenant or None)
     try:
         answer = desk.line.send(outgoing, about).answer
-    except (CallError, StoreError) as error:
+        body = answer.json() if answer.status == _OK else None
+    except (CallError, StoreError, BadAnswer) as error:
         raise desk.failed(str(error)) from None
     if answer.status != _OK:
-        refusal = read_answer(answer, DeviceCodeGrant(Secret("")), desk.clocks.now())
-        raise desk.failed(refusal.message if isinstance(refusal, Refusal) else f"{answer.url} answered {answer.status}")
-    try:
-        body = answer.json()
-    except BadAnswer as error:
-        raise desk.failed(str(error)) from None
+        raise desk.failed(_refusal(answer, desk.clocks.now()))
     begun = _begun(body) if isinstance(body, dict) else None
     if begun is None:
         raise desk.failed(f"{answer.url} answered without device_code, user_code and a verification_uri")
     return begun
+
+
+def _refusal(answer: Answer, now: datetime) -> str:
+    found = read_answer(answer, DeviceCodeGrant(Secret("")), now)
+    return found.message if isinstance(found, Refusal) else f"{answer.url} answered {answer.status}"
 
 
 def _begun(body: dict[str, Json]) -> _Begun | None:
@@ -113,8 +115,10 @@ def _seconds(value: Json, otherwise: float) -> float:
 
 def _page(value: Json) -> str:
     """Returns a page that may be shown to a person and opened, empty where it is none."""
+    if not isinstance(value, str):
+        return ""
     try:
-        web_url(value.partition("?")[0]) if isinstance(value, str) else None
+        web_url(value.partition("?")[0])
     except ValueError:
         return ""
-    return value if isinstance(value, str) else ""
+    return value

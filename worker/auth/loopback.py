@@ -3,6 +3,7 @@
 RFC 8252 section 7.3. It listens on a loopback address only, takes one answer at one path, and ends with the login.
 """
 
+import hmac
 import queue
 import socket
 import threading
@@ -31,10 +32,17 @@ class CannotListen(Exception):
 class _Box:
     """Holds the one answer, which counts once its browser was told so: the process may end right after."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: str) -> None:
+        self._state = state.encode()
         self._lock = threading.Lock()
         self._taken = False
+        self.strange = 0  # answers with another state, or none
         self.answers: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+
+    def expects(self, delivery: Delivery) -> bool:
+        """Tells whether an answer is to our question; any page or program may knock here."""
+        state = delivery.get("state")
+        return isinstance(state, str) and hmac.compare_digest(state.encode(), self._state)
 
     def claim(self) -> bool:
         """Tells whether the caller is the first to bring an answer."""
@@ -58,15 +66,17 @@ class _Place:
 
 
 class Loopback:
-    """Listens while it is entered; `fragment`: the answer lies where only a script of ours can read it (implicit).
+    """Listens while it is entered, for the one answer that carries `state`.
+
+    `fragment`: the answer lies where only a script of ours can read it (implicit).
 
     Raises CannotListen where the port of `redirect_url` is taken.
     """
 
-    def __init__(self, redirect_url: str, *, fragment: bool = False) -> None:
+    def __init__(self, redirect_url: str, state: str, *, fragment: bool = False) -> None:
         parts = urlsplit(redirect_url)
         host = parts.hostname or "127.0.0.1"
-        self._box = _Box()
+        self._box = _Box(state)
         try:
             self._server = _server("127.0.0.1" if host == "localhost" else host, parts.port or 0)
         except OSError as error:
@@ -79,6 +89,11 @@ class Loopback:
     def redirect_uri(self) -> str:
         """Where the browser is sent, as the authorization server is told."""
         return f"{self._place.origin}{self._place.path}"
+
+    @property
+    def strange(self) -> int:
+        """How many answers came with another state, or none: a page's or a program's that is not our server."""
+        return self._box.strange
 
     def wait(self, timeout_s: float) -> Delivery | None:
         """Returns the parameters of the one answer, None where none came in time; what is secret is a Secret."""
@@ -154,6 +169,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _take(self, encoded: str) -> None:
         pairs = parse_qsl(encoded, keep_blank_values=True, max_num_fields=50)
         delivery = {name: Secret(value) if name in _SECRETS else value for name, value in pairs}
+        if not self.box.expects(delivery):
+            self.box.strange += 1
+            self._reply(HTTPStatus.FORBIDDEN, WRONG)
+            return
         if not self.box.claim():
             self._reply(HTTPStatus.GONE, LATE)
             return

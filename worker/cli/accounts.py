@@ -160,8 +160,8 @@ def _remedy(options: AccountOptions, token: TokenRow) -> str:
         Health.FRESH: "nothing",
         Health.STALE: "nothing: it is renewed at its next use",
         Health.DEGRADED: f"nothing: it is tried again by itself; at once by: worker account reset {name}",
-        Health.BLOCKED: "mend what the reason says and start the worker anew; where nothing of the configuration was "
-        f"wrong: worker account reset {name}",
+        Health.BLOCKED: "mend what the reason says, then worker reload; only where the server was wrong: "
+        f"worker account reset {name}, which sends the same secret once more",
         Health.NEEDS_LOGIN: f"log in: {login}",
         Health.UNDECRYPTABLE: "put the key that is missing back into the key ring; where it is lost: "
         f"worker account logout {name} --force",

@@ -25,7 +25,8 @@ JsonFlag = Annotated[
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="At most so many rows.")]
 
 _EXACT = 2**53  # from here on JavaScript and jq 1.6 round integers, and a rounded id finds nothing
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# The last three ranges break lines or turn the direction of writing round.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _AWAY_S = 0.5
 
 

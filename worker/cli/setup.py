@@ -1,6 +1,7 @@
 """The verbs before the first run: check, schema."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,11 +42,7 @@ def check(
     `files`, `accounts`, `jobs`.
     """
     try:
-        configuration = load(config)
-        if secrets or connect:
-            found = fetch(configuration)
-            if connect:
-                try_databases(configuration, found)
+        configuration = _checked(config, secrets=secrets or connect, connect=connect)
     except ConfigurationError as error:
         if as_json:
             print_json({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
@@ -62,6 +59,15 @@ def check(
     if strict and odd:
         fail(f"{many(len(odd), 'warning')} in the configuration, and --strict takes a warning for an error")
         raise typer.Exit(EXIT_CONFIGURATION)
+
+
+def _checked(config: Path, *, secrets: bool, connect: bool) -> Configuration:
+    """Returns the configuration once all that was asked for is there; raises ConfigurationError."""
+    configuration = load(config)
+    found = fetch(configuration) if secrets else None
+    if connect and found is not None:
+        try_databases(configuration, found)
+    return configuration
 
 
 @app.command(epilog="Example: `worker schema > config.schema.json`")

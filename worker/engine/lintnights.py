@@ -15,7 +15,6 @@ from worker.model.options import JobOptions
 from worker.model.portions import holds
 
 _INSTANT = timedelta(microseconds=1)
-_DAY = timedelta(days=1)
 _HOURS_OF_A_DAY = 24
 _NAMED = 3  # times that a message names
 

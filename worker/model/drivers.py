@@ -2,6 +2,8 @@
 
 import sqlalchemy as sa
 
+from worker.model.urls import holds_password
+
 _OURS = {"sqlite": "pysqlite", "postgresql": "psycopg"}  # the only drivers that the worker's bulk paths know
 _DIALECTS = {  # of those that SQLAlchemy does not bring along: the package on PyPI
     "awsathena": "PyAthena[SQLAlchemy]",
@@ -24,7 +26,7 @@ _DRIVERS = {"MySQLdb": "mysqlclient", "mysql": "mysql-connector-python", "psycop
 def any_database_url(url: str) -> str:
     """Returns a database's URL; raises ValueError where no driver for it is installed, naming the package."""
     parsed = _parsed(url)
-    if parsed.password is not None or "password=" in url:
+    if parsed.password is not None or holds_password(url):
         raise ValueError('the URL holds a password: take it out and write password = { env = "NAME" } beside it')
     kind = parsed.get_backend_name()
     own = _OURS.get(kind)

@@ -45,12 +45,6 @@ def others(portions: Portions, day: date) -> Portions:
     return tuple((start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end)
 
 
-def common(one: Portions, other: Portions) -> Portions:
-    """Returns what two lists of portions of one date share."""
-    shared = ((max(a[0], b[0]), min(a[1], b[1])) for a in one for b in other)
-    return tuple(portion for portion in shared if portion[0] < portion[1])
-
-
 def holds(portions: Portions, local: datetime) -> bool:
     """Tells whether a local time lies in one of the portions."""
     return any(start <= local < end for start, end in portions)

@@ -1,9 +1,10 @@
 """URLs as options: which are taken, and no password in any of them."""
 
 import ipaddress
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 _DATABASES = ("sqlite", "postgresql")
+_SECRET_NAMES = ("password", "passwd", "passphrase", "pwd", "secret", "token")  # how names of such parameters end
 
 
 def _split(url: str) -> SplitResult:
@@ -66,11 +67,16 @@ def proxy_url(url: str) -> str:
     return url
 
 
+def holds_password(url: str) -> bool:
+    """Tells whether a parameter of the URL is a secret, by its name."""
+    return any(name.lower().endswith(_SECRET_NAMES) for name, _ in parse_qsl(url.partition("?")[2]))
+
+
 def database_url(url: str) -> str:
     """Returns a database's URL; raises ValueError where it is of no known kind or holds a password."""
     scheme = url.partition("://")[0].partition("+")[0]
     if "://" not in url or scheme not in _DATABASES:
         raise ValueError("expected sqlite:///file.db or postgresql://user@host/name, found another kind of URL")
-    if _split(url).password is not None or "password=" in url:
+    if _split(url).password is not None or holds_password(url):
         raise ValueError('the URL holds a password: take it out and write password = { env = "NAME" } beside it')
     return url

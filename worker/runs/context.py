@@ -16,17 +16,16 @@ from worker.calls.session import AccountApi, BoundApi, RunRef
 from worker.model.errors import AttemptLost, TimedOut
 from worker.model.listening import Events
 from worker.model.moments import elapsed_s
-from worker.model.records import Reject, Run, Trigger
+from worker.model.records import Reject, Run
 from worker.runs import elsewhere
 from worker.runs.joblog import JobLog
 from worker.runs.unit import RunUnit
-from worker.store import attempts, cursors, deliveries, rejects
+from worker.store import attempts, cursors, deliveries, rejects, runrows
 from worker.store.database import Database
 from worker.vault.redact import redact
 
 _LONGEST_RECORD = 100_000  # characters kept of a rejected record
 _KEPT_AT_ONCE = 500  # rejects
-_HELD = (Trigger.BACKFILL, Trigger.REPLAY)  # runs over a window that is given
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class RunContext:
     def __init__(self, run: Run, resources: Resources, max_rejects: RejectLimit, leash: Leash) -> None:
         self.job, self.run_id, self.attempt = run.job, run.id, run.attempt
         until = run.window_until or run.created_at
-        self.window = Window(run.window_since, until, given=run.trigger in _HELD)
+        self.window = Window(run.window_since, until, given=run.trigger in runrows.HELD)
         self.params: Mapping[str, Json] = run.params
         self.max_rejects = max_rejects
         self.counts = Counts()

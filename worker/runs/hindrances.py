@@ -108,7 +108,7 @@ _HEALTH = {
 }
 _REMEDIES = {
     Health.DEGRADED: "it is tried again by itself; `worker account show NAME` tells more",
-    Health.BLOCKED: "mend its secret, which is noticed by itself; `worker account reset NAME` tries the old one again",
+    Health.BLOCKED: "mend its secret, then `worker reload`; `worker account reset NAME` sends the old one once more",
     Health.NEEDS_LOGIN: "`worker account login NAME`",
     Health.UNDECRYPTABLE: "put the key back that sealed it (`worker keys status`), or log in anew",
 }

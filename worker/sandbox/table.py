@@ -1,12 +1,11 @@
 """One resource in memory: rows by key, kept sorted by key and by time of change so that a page is a slice."""
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import overload
 
 Row = dict[str, object]
-Maker = Callable[[int], Row]
 
 MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%fZ"
 SECONDS = "%Y-%m-%dT%H:%M:%SZ"

@@ -19,6 +19,8 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} 
     13: "\\r",
     9: "\\t",
 }
+# What breaks a line, or turns the direction of writing round, on a terminal.
+_CONTROLS |= {code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 _TEXT_CONTROLS = {code: text for code, text in _CONTROLS.items() if code != 10}  # noqa: PLR2004  # newline
 
 

@@ -110,7 +110,8 @@ class Way:
         try:
             context.load_verify_locations(cafile, capath)
         except (OSError, ssl.SSLError):
-            raise Unreachable(f"ca_bundle {cafile} cannot be read as certificates in PEM form") from None
+            named = f"ca_bundle {cafile}" if self._ca_bundle else "the system's certificates"
+            raise Unreachable(f"{named} cannot be read as certificates in PEM form") from None
         if self._certificate is not None:
             self._certificate.load_into(context)
         return context

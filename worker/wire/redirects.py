@@ -19,7 +19,10 @@ def destination(asked: str, answer: Answer, purpose: Purpose) -> str | None:
     location = answer.headers.get("location")
     if answer.status not in _REDIRECTS or location is None or purpose in _ANSWERED_AT_HOME:
         return None
-    return urljoin(asked, location)
+    try:
+        return urljoin(asked, location)
+    except ValueError:  # such as http://[
+        return location  # `parse` refuses it in words
 
 
 def followed(method: str) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from worker.model.urls import is_loopback
 from worker.vault.redact import MASK, redact
 from worker.vault.secret import Secret
 from worker.vault.shapes import sensitive
@@ -45,15 +46,6 @@ class Target:
     def path_and_query(self) -> str:
         """The request target (RFC 9112 section 3.2.1)."""
         return f"{self.path}?{self.query}" if self.query else self.path
-
-
-@lru_cache(maxsize=1024)
-def is_loopback(host: str) -> bool:
-    """Tells whether a host name or address is this machine: 127.0.0.0/8, ::1 or localhost."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @lru_cache(maxsize=1024)
