@@ -1,6 +1,6 @@
 """Rows of which nobody knows whether they arrived: which may be sent again, which are looked up, which are held."""
 
-from jobs.contract import Context, FailedAnswer, Interrupted, Json, WorkerError
+from jobs.contract import BadRecord, Context, FailedAnswer, Interrupted, Json, WorkerError
 from jobs.paths import getter
 from jobs.sinks.parcels import Item, Packer
 from jobs.sinks.restoptions import RestDestinationOptions
@@ -59,6 +59,17 @@ def held_prefix(key: str) -> str:
     return f"in doubt: {key}:"
 
 
+def _unnamed(item: Item) -> Verdict:
+    """Returns the verdict on a deletion without an id; raises BadRecord for a change: it may not make a second row."""
+    if item.act == "delete":
+        return held(item.key, "it is gone from the source, and its id at the API is not known")
+    raise BadRecord(
+        "the row changed, and its id at the API is not known, which destination.update needs: no answer told it. Write "
+        "update.path with the columns that the API knows a row by, or add a lookup whose `found` is the id; in_doubt = "
+        '"resend" sends it like a new row'
+    )
+
+
 class Doubts:
     """Decides on items before they are sent."""
 
@@ -70,9 +81,10 @@ class Doubts:
     def settle(self, item: Item, *, asked_for: bool) -> Item | Verdict:
         """Returns the item to send, or the verdict on one that is not sent.
 
-        `asked_for` says that a person wants it sent who knows that it is held. Raises what a look at the API raises.
+        `asked_for` says that a person wants it sent who knows that it is held. Raises BadRecord for a change of a row
+        whose id nobody knows and for a row that cannot be asked for, and what a look at the API raises.
         """
-        if item.act == "delete" and self._is_nameless(item):
+        if self._is_nameless(item):
             return self._named(item)
         if not item.is_in_doubt or is_free(item, self._options) or self._options.in_doubt == "resend":
             return item
@@ -84,18 +96,20 @@ class Doubts:
             return item
         if item.is_repeated and item.remote_id is None:
             return Verdict("delivered", remote_id=remote_id)
-        return self._packer.found(item, remote_id)
+        found = self._packer.found(item, remote_id)
+        return _unnamed(found) if self._is_nameless(found) else found
 
     def _is_nameless(self, item: Item) -> bool:
-        delete = self._options.delete
-        return delete is not None and "remote_id" in places(delete.path) and not item.remote_id
+        """Tells whether the request for the item needs an id that is not known."""
+        part = {"update": self._options.update, "delete": self._options.delete}.get(item.act)
+        return part is not None and not item.remote_id and "remote_id" in places(part.model_dump())
 
     def _named(self, item: Item) -> Item | Verdict:
-        """Returns the item with its id, where a look at the API finds it."""
-        if self._options.lookup is None:
-            return held(item.key, "it is gone from the source, and its id at the API is not known")
-        remote_id = self._looked_up(item)
-        return Verdict("absent") if remote_id is None else self._packer.found(item, remote_id)
+        """Returns the item with its id, where a look at the API finds it, and as a new one where it is not there."""
+        remote_id = self._looked_up(item) if self._options.lookup else ""
+        if remote_id is None:
+            return Verdict("absent") if item.act == "delete" else item.anew()
+        return self._packer.found(item, remote_id) if remote_id else _unnamed(item)
 
     def _looked_up(self, item: Item) -> str | None:
         """Returns the row's id at the API, "" where it tells none, and None where the row is not there."""

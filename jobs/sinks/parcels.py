@@ -148,10 +148,13 @@ class Packer:
         return Parcel(items, options.method, path, params, self._headers(items), self._body(values))
 
     def _act(self, before: Delivery | None) -> Act:
-        update = self._options.update
-        if update is None or before is None or before.remote_id is None:
+        options = self._options
+        if options.update is None or before is None or before.remote_id is None:
             return "create"
-        return "update" if before.remote_id or "remote_id" not in places([update.path, update.body]) else "create"
+        if before.remote_id or "remote_id" not in places(options.update.model_dump()):
+            return "update"
+        is_known_again = options.method == "PUT" or options.in_doubt == "resend"
+        return "create" if is_known_again else "update"
 
     def _values(self, item: Item) -> Record:
         known = {"remote_id": item.remote_id} if item.remote_id else {}

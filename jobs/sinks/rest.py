@@ -125,11 +125,15 @@ class RestDestination:
         return items
 
     def _settled(self, item: Item, manifest: Manifest, *, asked_for: bool) -> list[Item]:
-        """Returns the item where it is to be sent, and nothing where its verdict is known."""
+        """Returns the item where it is to be sent, and nothing where its verdict is known or it is refused."""
         if item.is_known:
             manifest.leave()
             return []
-        settled = self._doubts.settle(item, asked_for=asked_for)
+        try:
+            settled = self._doubts.settle(item, asked_for=asked_for)
+        except BadRecord as error:
+            manifest.refuse((item.record, str(error)))
+            return []
         if isinstance(settled, Item):
             return [settled]
         self._judge(item, settled, manifest)

@@ -67,14 +67,14 @@ def wanted(run: Round) -> dict[str, list[Any]]:
     return {key: [name] for key, name in run.rows.items()}
 
 
-@given(rounds(["x", "y"]), st.booleans())
-def test_with_a_look_the_far_end_becomes_the_source(runs: list[Round], by_key: bool) -> None:
-    """Created, updated and deleted by the API's ids, with and without idempotency keys."""
+@given(rounds(["x", "y"]), st.booleans(), st.sampled_from(["data.id", "data.none"]))
+def test_with_a_look_the_far_end_becomes_the_source(runs: list[Round], by_key: bool, id_at: str) -> None:
+    """Created, updated and deleted by the API's ids, told or looked for, with and without idempotency keys."""
     crm = Crm()
     options: dict[str, Json] = {"in_doubt": "lookup", "lookup": LOOKUP, "update": UPDATE, "delete": DELETE}
     header = {"idempotency_header": "Idempotency-Key"} if by_key else {}
     with Mortal(answers=crm) as context:
-        played(context, crm, runs, options | header)
+        played(context, crm, runs, options | header | {"id": id_at})
         assert crm.names() == wanted(runs[-1])
         assert context.rejects == []
 
@@ -105,6 +105,18 @@ def test_held_rows_are_told(runs: list[Round], by_key: bool) -> None:
             else:
                 assert state == ("in_doubt" if "in doubt" in told[key] else "refused"), told
                 assert name == BAD or state == "in_doubt"
+
+
+@given(rounds(["x", "y"]), st.booleans())
+def test_rows_without_an_id_are_told_when_they_change(runs: list[Round], by_key: bool) -> None:
+    """Each row is there as the source has it, or a reject says why not; none is there twice."""
+    crm = Crm()
+    header: dict[str, Json] = {"idempotency_header": "Idempotency-Key"} if by_key else {}
+    with Mortal(answers=crm) as context:
+        played(context, crm, runs, {"id": "data.none", "update": UPDATE} | header)
+        assert_nothing_is_there_twice(crm)
+        right = {key for key, name in runs[-1].rows.items() if crm.names().get(key) == [name]}
+        assert set(runs[-1].rows) - right <= {record["key"] for record, _ in context.rejects}
 
 
 @given(rounds(["x", "y", BAD]), st.integers(2, 4), st.sampled_from(["", "key"]))
