@@ -41,6 +41,9 @@ def rest_problem(options: RestDestinationOptions, source: object, columns: Colum
     if missing:
         place = "key names" if missing[0] in options.key else "names in braces"
         return f"map: the column {missing[0]} is missing, which the destination's {place}"
+    if options.delete and not (getattr(source, "deletions", None) or getattr(source, "changed_only", False)):
+        given = "source.deletions" if hasattr(source, "deletions") else "source.changed_only = true"
+        return f"destination.delete: the source does not tell what is gone; add {given}, or leave delete out"
     if options.write_back is None:
         return ""
     if not isinstance(getattr(source, "table", None), str):

@@ -245,6 +245,28 @@ def test_a_part_of_a_source_that_names_nothing(problems: Problems) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "destination", "deletes"),
+    [
+        ('path = "/t"', 'resource = "agent"', None),
+        ('path = "/t", deletions = { path = "/d", key = { id = "id" } }', 'resource = "agent"', "/a/{id}"),
+        ('path = "/t"', 'resource = "agent", delete = { path = "/b" }', "problem"),
+    ],
+)
+def test_a_profiles_deletions_are_for_sources_that_tell_what_is_gone(
+    loaded: Load, problems: Problems, source: str, destination: str, deletes: str | None
+) -> None:
+    """A job that asks for them itself is told that there are none to come."""
+    text = _TOP + _DESK + '[profiles.desk.destinations.agent]\npath = "/a"\ndelete = { path = "/a/{id}" }\n'
+    text += _job(source, table=f'account = "desk", key = "id", {destination}')
+    if deletes == "problem":
+        [problem] = problems(text)
+        assert "destination.delete: the source does not tell what is gone" in problem.message
+    else:
+        found = _dumped(loaded(text))["destination"]["delete"]
+        assert (found and found["path"]) == deletes
+
+
+@pytest.mark.parametrize(
     ("destination", "key", "message"),
     [
         (

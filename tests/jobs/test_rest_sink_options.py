@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from jobs.contract import Json
+from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sync import Sync, SyncOptions
 from jobs.testing import MemoryContext
 from tests.jobs.crm import LOOKUP, UPDATE, Crm, options
@@ -45,6 +46,7 @@ def job(destination: dict[str, Any], **given: Json) -> Sync:
 
 
 CRM: dict[str, Any] = {"account": "crm", "path": "/orders/{key}", "method": "PUT", "key": "key"}
+DELETE = {"delete": {"path": "/orders/{key}"}}
 
 
 def test_a_sync_sends_what_it_maps() -> None:
@@ -79,6 +81,8 @@ def test_rejects_name_the_source_record_and_go_when_tried_again() -> None:
         (CRM, {"map": {"name": "n"}}, "map: the column key is missing, which the destination's key names"),
         (CRM | {"params": {"s": "{size}"}}, {"map": {"key": "id"}}, "the column size is missing, .* names in braces"),
         (CRM | {"id": "id", "write_back": {"column": "x"}}, {}, "the source has none"),
+        (CRM | DELETE, {}, "destination.delete: .* add source.deletions, or leave delete out"),
+        (CRM | DELETE, {"source": {"table": "t"}}, "destination.delete: .* add source.changed_only = true"),
     ],
 )
 def test_map_and_source_must_give_what_it_wants(
@@ -87,6 +91,20 @@ def test_map_and_source_must_give_what_it_wants(
     """Told when it is configured."""
     with pytest.raises(ValidationError, match=words):
         job(destination, **given)
+
+
+TELLING: list[dict[str, Json]] = [
+    {"table": "t", "changed_only": True},
+    {"account": "api", "path": "/items", "deletions": {"path": "/deleted", "key": {"key": "id"}}},
+]
+
+
+@pytest.mark.parametrize("source", TELLING)
+def test_a_source_that_tells_what_is_gone_goes_with_delete(source: dict[str, Json]) -> None:
+    """By rows marked as deleted, or by another resource."""
+    options = job(CRM | DELETE, source=source).options
+    assert isinstance(options.destination, RestDestinationOptions)
+    assert options.destination.delete is not None
 
 
 CONFIG = """

@@ -12,6 +12,7 @@ __all__ = ["built_in", "spread"]
 _KEYS = ("description", "base", "account", *SECTIONS)
 _WITHOUT = "none"  # what a job writes for a resource's cursor to read everything in each run
 _PARTS = ("deletions", "for_each")  # of a source, that may name a resource of the same account
+_TELLING = ("deletions", "changed_only")  # by which a sync's source tells what is gone
 
 
 def spread(draft: Draft) -> None:
@@ -60,14 +61,18 @@ def _fill_job(draft: Draft, job: KeyPath) -> None:
     """Puts what a job's destination and source name beneath them; a job with a name that is none stays unfinished."""
     source, destination = draft.at((*job, "source")), draft.at((*job, "destination"))
     named = isinstance(source, dict) and "resource" in source
+    deletes = isinstance(destination, dict) and "delete" in destination
     good = _fill(draft, (*job, "source"), "resources", source)
     good &= _fill(draft, (*job, "destination"), "destinations", destination)
     for part in _PARTS:
         good &= _fill_part(draft, (*job, "source", part), source)
     if not good:
         draft.unfinished.add(job)
-    elif named:
+        return
+    if named:
         _settle_source(draft, job, source)
+    if not deletes and draft.at((*job, "type")) == "sync":
+        _settle_destination(source, destination)
 
 
 def _fill(draft: Draft, path: KeyPath, section: Section, end: Toml) -> bool:
@@ -137,6 +142,12 @@ def _settle_source(draft: Draft, job: KeyPath, source: Table) -> None:
         draft.fill((*job, "types"), (*path, "types"))
     source.pop("key", None)
     source.pop("types", None)
+
+
+def _settle_destination(source: Toml, destination: Toml) -> None:
+    """Takes out how a profile would delete, where the source tells nothing that is gone."""
+    if isinstance(source, dict) and isinstance(destination, dict) and not any(map(source.get, _TELLING)):
+        destination.pop("delete", None)
 
 
 def _key_columns(job: Table, destination: Table, key: Toml) -> Toml:
