@@ -1,5 +1,7 @@
 """Rows of which nobody knows whether they arrived: which may be sent again, which are looked up, which are held."""
 
+from shlex import quote
+
 from jobs.contract import BadRecord, Context, FailedAnswer, Interrupted, Json, WorkerError
 from jobs.paths import getter
 from jobs.sinks.parcels import Item, Packer
@@ -45,29 +47,18 @@ def is_free(item: Item, options: RestDestinationOptions) -> bool:
     return bool(options.idempotency_header) and options.batch == 1 and (item.is_repeated or not item.is_in_doubt)
 
 
-def held(key: str, why: str) -> Verdict:
+def held(job: str, key: str, why: str) -> Verdict:
     """Returns the verdict on a row that nobody knows of, with what a person can do."""
     remedy = (
-        "look whether it is there: if not, `worker replay JOB --rejects` sends it again; "
-        f"if so, say it with `worker trigger JOB --param 'arrived={key}'`"
+        f"look whether it is there: if not, `worker replay {job} --rejects` sends it again; "
+        f"if so, say it with `worker trigger {job} --param {quote(f'arrived={key}')}`"
     )
-    return Verdict("in_doubt", f"{held_prefix(key)} {why}; {remedy}")
+    return Verdict("in_doubt", f"{held_prefix(key)} {why.removesuffix('.')}; {remedy}")
 
 
 def held_prefix(key: str) -> str:
     """Returns how the reason of a held row begins."""
     return f"in doubt: {key}:"
-
-
-def _unnamed(item: Item) -> Verdict:
-    """Returns the verdict on a deletion without an id; raises BadRecord for a change: it may not make a second row."""
-    if item.act == "delete":
-        return held(item.key, "it is gone from the source, and its id at the API is not known")
-    raise BadRecord(
-        "the row changed, and its id at the API is not known, which destination.update needs: no answer told it. Write "
-        "update.path with the columns that the API knows a row by, or add a lookup whose `found` is the id; in_doubt = "
-        '"resend" sends it like a new row'
-    )
 
 
 class Doubts:
@@ -90,14 +81,14 @@ class Doubts:
             return item
         if self._options.in_doubt == "hold":
             why = "a request for it was sent and its answer never came"
-            return item if asked_for else held(item.key, why)
+            return item if asked_for else held(self._context.job, item.key, why)
         remote_id = self._looked_up(item)
         if remote_id is None:
             return item
         if item.is_repeated and item.remote_id is None:
             return Verdict("delivered", remote_id=remote_id)
         found = self._packer.found(item, remote_id)
-        return _unnamed(found) if self._is_nameless(found) else found
+        return self._unnamed(found) if self._is_nameless(found) else found
 
     def _is_nameless(self, item: Item) -> bool:
         """Tells whether the request for the item needs an id that is not known."""
@@ -109,7 +100,17 @@ class Doubts:
         remote_id = self._looked_up(item) if self._options.lookup else ""
         if remote_id is None:
             return Verdict("absent") if item.act == "delete" else item.anew()
-        return self._packer.found(item, remote_id) if remote_id else _unnamed(item)
+        return self._packer.found(item, remote_id) if remote_id else self._unnamed(item)
+
+    def _unnamed(self, item: Item) -> Verdict:
+        """Returns the verdict on a deletion without an id; raises BadRecord for a change: no second row may come of it."""
+        if item.act == "delete":
+            return held(self._context.job, item.key, "it is gone from the source, and its id at the API is not known")
+        raise BadRecord(
+            "the row changed, and its id at the API is not known, which destination.update needs: no answer told it. "
+            "Write update.path with the columns that the API knows a row by, or add a lookup whose `found` is the id; "
+            'in_doubt = "resend" sends it like a new row'
+        )
 
     def _looked_up(self, item: Item) -> str | None:
         """Returns the row's id at the API, "" where it tells none, and None where the row is not there."""

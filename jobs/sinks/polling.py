@@ -48,7 +48,8 @@ class Polling:
             if len(told) == len(parcel.items):
                 return told
             if self._pace.clock() >= until:
-                return {item.key: told.get(item.key) or held(item.key, trouble or why) for item in parcel.items}
+                job, why = self._context.job, trouble or why
+                return {item.key: told.get(item.key) or held(job, item.key, why) for item in parcel.items}
             self._sleep(poll.every)
 
     def _told(self, api: Api, path: str, params: dict[str, str], parcel: Parcel) -> tuple[Verdicts, str]:

@@ -52,8 +52,7 @@ class Sender:
         try:
             return self._answered(answer, parcel)
         except BadAnswer as error:
-            why = "its answer could not be read"
-            return Outcome(parcel, {item.key: held(item.key, why) for item in parcel.items}, error)
+            return Outcome(parcel, self._held(parcel.items, "its answer could not be read"), error)
         except WorkerError as error:
             return Outcome(parcel, error=error)
 
@@ -67,15 +66,15 @@ class Sender:
         if self._polling and parcel.items[0].act == "create":
             return Outcome(parcel, self._polling.verdicts(self._api, answer, parcel))
         verdicts = of_answer(answer, parcel, self._options)
-        missing = {item.key for item in parcel.items} - set(verdicts)
-        lost = {key: held(key, f"{answer.place} did not tell what became of it") for key in missing}
+        missing = [item for item in parcel.items if item.key not in verdicts]
+        lost = self._held(missing, f"{answer.place} did not tell what became of it")
         return self._halved(Outcome(parcel, verdicts | lost), by_item=bool(self._options.items))
 
     def _failed(self, error: FailedAnswer, parcel: Parcel) -> Outcome:
         item = parcel.items[0]
         if error.status in GONE and item.act == "update" and item.is_in_doubt:  # what is in doubt may be its deletion
             return Outcome(parcel, again=[(item.anew(),)])
-        verdicts = of_failure(error, parcel, self._options)
+        verdicts = of_failure(self._context.job, error, parcel, self._options)
         if verdicts is None:
             return Outcome(parcel, error=error, returned=never_acted(error))
         return self._halved(Outcome(parcel, verdicts), by_item=False)
@@ -93,4 +92,7 @@ class Sender:
         free = all(is_free(item, self._options) for item in parcel.items)
         if not isinstance(error, Unanswered) or free or self._options.in_doubt != "hold":
             return Outcome(parcel, error=error)  # the next attempt decides, after a while
-        return Outcome(parcel, {item.key: held(item.key, str(error)) for item in parcel.items})
+        return Outcome(parcel, self._held(parcel.items, str(error)))
+
+    def _held(self, items: Sequence[Item], why: str) -> Verdicts:
+        return {item.key: held(self._context.job, item.key, why) for item in items}

@@ -115,13 +115,13 @@ def read(path: str, document: Json, place: str) -> Json:
         raise BadAnswer(f"{place}: {error}.") from None
 
 
-def of_failure(error: FailedAnswer, parcel: Parcel, options: RestDestinationOptions) -> Verdicts | None:
+def of_failure(job: str, error: FailedAnswer, parcel: Parcel, options: RestDestinationOptions) -> Verdicts | None:
     """Returns what an answer with a status of 400 or more says of the items; None where it is none about them."""
     item = parcel.items[0]
     if item.act == "delete" and error.status in GONE:
         return {item.key: Verdict("absent")}
     if item.act == "update" and error.status in GONE and error.status not in options.refuse_on:
-        reason = f"{error} It is made anew when its record comes again: `worker replay JOB --rejects`."
+        reason = f"{error} It is made anew when its record comes again: `worker replay {job} --rejects`."
         return {item.key: Verdict("absent", reason)}
     if error.status == _CONFLICT and options.idempotency_header and item.is_repeated:
         return None  # the API still works on the first of them

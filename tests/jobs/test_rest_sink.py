@@ -100,6 +100,7 @@ def test_a_changed_row_updates_what_it_made() -> None:
         crm.orders.clear()
         deliver(context, [row("a", "newer")], update=UPDATE)
         assert "answered 404" in context.rejects[0][1]
+        assert "`worker replay job --rejects`" in context.rejects[0][1]
         deliver(context, [row("a", "newer")], update=UPDATE)
         assert crm.orders == {"o2": row("a", "newer")}
 

@@ -1,5 +1,6 @@
 """Rows of which nobody knows whether they arrived: held, sent again or looked up."""
 
+import shlex
 from itertools import repeat
 from typing import Any
 
@@ -25,7 +26,10 @@ def test_a_lost_answer_holds_its_row() -> None:
         assert crm.names() == {"a": ["a"], "b": ["a"]}
         assert states(context) == {'"a"': "in_doubt", '"b"': "delivered"}
         first, second = context.rejects
-        assert first[1].startswith('in doubt: "a": no complete answer came; look whether it is there')
+        assert first[1] == (
+            'in doubt: "a": no complete answer came; look whether it is there: if not, `worker replay job --rejects` '
+            "sends it again; if so, say it with `worker trigger job --param 'arrived=\"a\"'`"
+        )
         assert (first[0], second[0]) == (row("a"), row("a", "new"))
 
 
@@ -129,6 +133,19 @@ def test_a_person_can_have_a_held_row_sent() -> None:
         (kept,) = context.kept()
         deliver(context, [row("a")], page={"settles": [kept.hash]})
         assert (crm.names(), context.rejects) == ({"a": ["a"]}, [])
+
+
+def test_a_held_rows_remedy_can_be_pasted() -> None:
+    """Whatever stands in the key, and one sentence it is, though the cause ends one."""
+    crm = Crm(faults=iter(["lost"]))
+    with MemoryContext(answers=crm, job="to-crm") as context:
+        deliver(context, [row("O'Brien's $1")])
+        told = context.rejects[0][1]
+        command = told.rpartition("say it with `")[2].removesuffix("`")
+        assert shlex.split(command) == ["worker", "trigger", "to-crm", "--param", "arrived=\"O'Brien's $1\""]
+    with MemoryContext(answers=[Unanswered("it hung up. Look at the API.")]) as context:
+        deliver(context, [row("a")])
+        assert "it hung up. Look at the API; look whether" in context.rejects[0][1]
 
 
 @pytest.mark.parametrize("given", ["a", '"a"', ["a", "b"]])
