@@ -41,7 +41,7 @@ def filled(template: Json, values: Mapping[str, Json]) -> Json:
 
 def text_filled(template: str, values: Mapping[str, Json]) -> str:
     """Returns the text with its places filled; raises BadRecord where a value is missing."""
-    return _filled(template, values, str)
+    return _filled(template, values, lambda _name, text: text)
 
 
 def path_filled(template: str, values: Mapping[str, Json]) -> str:
@@ -52,9 +52,9 @@ def path_filled(template: str, values: Mapping[str, Json]) -> str:
     return _filled(template, values, _part)
 
 
-def _filled(template: str, values: Mapping[str, Json], write: Callable[[str], str]) -> str:
+def _filled(template: str, values: Mapping[str, Json], write: Callable[[str, str], str]) -> str:
     def one(match: re.Match[str]) -> str:
-        return write(_written(_value(values, match[1]))) if match[1] else _BRACES[match[0]]
+        return write(match[1], _written(_value(values, match[1]))) if match[1] else _BRACES[match[0]]
 
     return _PLACE.sub(one, template)
 
@@ -71,7 +71,7 @@ def _written(value: Json) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _part(text: str) -> str:
+def _part(name: str, text: str) -> str:
     if text in ("", ".", ".."):
-        raise BadRecord(f"{text!r} cannot be part of a path")
+        raise BadRecord(f"{{{name}}} is {repr(text) if text else 'empty'}, which cannot be part of a path")
     return quote(text, safe="")

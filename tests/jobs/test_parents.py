@@ -89,7 +89,7 @@ def test_values_are_escaped_and_missing_ones_told() -> None:
         assert context.rows("t", "id") == [{"id": "/p/7/c", "deep": None}, {"id": "/p/a%2Fb%3Fc/c", "deep": 1}]
         assert context.requests[1].params == {"of": "a/b?c"}
         [(record, reason)] = context.rejects
-        assert (record, "cannot be part of a path" in reason) == ({"n": None}, True)
+        assert (record, "{parent.n} is empty, which cannot be part of a path" in reason) == ({"n": None}, True)
         assert context.said == [
             ("warning", "parents whose children are not found (404) were passed over", {"parents": 1})
         ]

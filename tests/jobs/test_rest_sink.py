@@ -71,8 +71,8 @@ def test_requests_are_made_from_rows(given: dict[str, Json], sent: dict[str, Jso
         ([{"name": "n"}], {}, "the record has no key, which is its key"),
         ([{"key": None, "name": "n"}], {}, "the record has no key, which is its key"),
         ([{"key": "a"}], {"body": {"n": "{name}"}}, "there is no value for {name}; known are key"),
-        ([row("a", "")], {"path": "/o/{name}"}, "'' cannot be part of a path"),
-        ([row("a", "..")], {"path": "/o/{name}"}, "'..' cannot be part of a path"),
+        ([row("a", "")], {"path": "/o/{name}"}, "{name} is empty, which cannot be part of a path"),
+        ([row("a", "..")], {"path": "/o/{name}"}, "{name} is '..', which cannot be part of a path"),
         ([{"key": 2**70, "name": "n"}], {}, "the row cannot be written as JSON"),
     ],
 )
