@@ -5,7 +5,9 @@ it is. Two braces stand for one: `{{`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
+from math import isfinite
 from urllib.parse import quote
 
 import orjson
@@ -14,6 +16,7 @@ from jobs.contract import BadRecord, Json
 
 _PLACE = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\}")
 _BRACES = {"{{": "{", "}}": "}"}
+_HOLDING = frozenset({dict, list, tuple})
 
 
 def places(template: Json) -> set[str]:
@@ -52,9 +55,20 @@ def path_filled(template: str, values: Mapping[str, Json]) -> str:
     return _filled(template, values, _part)
 
 
+def json_of(value: Json, name: str, option: int = 0) -> bytes:
+    """Returns a value as JSON, by an option of orjson; raises BadRecord, which names it, for what JSON cannot hold."""
+    try:
+        text = orjson.dumps(value, option=option)
+    except TypeError as error:
+        raise BadRecord(f"{name} cannot be written as JSON: {error}") from None
+    if b"null" in text and (told := _not_finite([(name, value)])):  # orjson writes them so
+        raise BadRecord(f"{told}, which JSON cannot hold; have the source or map give another value")
+    return text
+
+
 def _filled(template: str, values: Mapping[str, Json], write: Callable[[str, str], str]) -> str:
     def one(match: re.Match[str]) -> str:
-        return write(match[1], _written(_value(values, match[1]))) if match[1] else _BRACES[match[0]]
+        return write(match[1], _written(match[1], values)) if match[1] else _BRACES[match[0]]
 
     return _PLACE.sub(one, template)
 
@@ -65,13 +79,28 @@ def _value(values: Mapping[str, Json], name: str) -> Json:
     return values[name]
 
 
-def _written(value: Json) -> str:
+def _written(name: str, values: Mapping[str, Json]) -> str:
+    value = _value(values, name)
     if value is None:
         return ""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else json_of(value, f"{{{name}}}").decode()
 
 
 def _part(name: str, text: str) -> str:
     if text in ("", ".", ".."):
         raise BadRecord(f"{{{name}}} is {repr(text) if text else 'empty'}, which cannot be part of a path")
     return quote(text, safe="")
+
+
+def _not_finite(parts: Iterable[tuple[str, Json]]) -> str:
+    """Returns which number among named values is not finite, by the key nearest to it; empty where all are."""
+    for name, part in parts:
+        kind = type(part)
+        if kind is float:
+            if not isfinite(part):
+                return f"{name} is {part}"
+        elif kind in _HOLDING and part:
+            told = _not_finite(part.items() if kind is dict else zip(repeat(name), part))
+            if told:
+                return told
+    return ""

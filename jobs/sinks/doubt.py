@@ -103,7 +103,7 @@ class Doubts:
         return self._packer.found(item, remote_id) if remote_id else self._unnamed(item)
 
     def _unnamed(self, item: Item) -> Verdict:
-        """Returns the verdict on a deletion without an id; raises BadRecord for a change: no second row may come of it."""
+        """Returns the verdict on a deletion without an id; raises BadRecord for a change: it may not double the row."""
         if item.act == "delete":
             return held(self._context.job, item.key, "it is gone from the source, and its id at the API is not known")
         raise BadRecord(

@@ -15,7 +15,7 @@ import orjson
 
 from jobs.contract import BadRecord, Delivery, Json, Record
 from jobs.sinks.restoptions import RestDestinationOptions
-from jobs.templates import filled, path_filled, places, text_filled
+from jobs.templates import filled, json_of, path_filled, places, text_filled
 
 _LONGEST_KEY = 1000  # bytes; an index of PostgreSQL takes 2,700 in all
 _OPEN = frozenset({"sending", "in_doubt"})
@@ -91,15 +91,9 @@ def key_of(row: Record, columns: Sequence[str]) -> str:
     for column in columns:
         if row.get(column) is None:
             raise BadRecord(f"the record has no {column}, which is its key")
-    text = _canonical([row[column] for column in columns] if len(columns) > 1 else row[columns[0]])
+    values = [row[column] for column in columns]
+    text = json_of(values if len(columns) > 1 else values[0], "the key", orjson.OPT_SORT_KEYS)
     return text.decode() if len(text) <= _LONGEST_KEY else hashlib.sha256(text).hexdigest()
-
-
-def _canonical(document: Json) -> bytes:
-    try:
-        return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:
-        raise BadRecord(f"the row cannot be written as JSON: {error}") from None
 
 
 class Packer:
@@ -185,7 +179,8 @@ class Packer:
         sent = [text_filled(options.path, values), _texts(options.params, values), filled(options.body, values)]
         if options.update:
             sent += [text_filled(options.update.path, values), filled(options.update.body, values)]
-        return hashlib.sha256(_canonical(sent if options.body is not None else [*sent, row])).hexdigest()
+        sent = sent if options.body is not None else [*sent, row]
+        return hashlib.sha256(json_of(sent, "the row", orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _texts(params: Mapping[str, str], values: Record) -> dict[str, str]:

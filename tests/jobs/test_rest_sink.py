@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -65,6 +66,14 @@ def test_requests_are_made_from_rows(given: dict[str, Json], sent: dict[str, Jso
         assert context.requests == [Request(**(usual | sent))]
 
 
+def test_a_value_that_json_cannot_hold_and_nobody_sends_does_no_harm() -> None:
+    """Only what a request says counts; a null is one."""
+    crm = Crm()
+    with MemoryContext(answers=crm) as context:
+        deliver(context, [{"key": "a", "name": None, "other": nan}], body={"key": "{key}", "name": "{name}"})
+        assert ([request.json for request in crm.seen], context.rejects) == ([{"key": "a", "name": None}], [])
+
+
 @pytest.mark.parametrize(
     ("rows", "given", "reason"),
     [
@@ -73,7 +82,15 @@ def test_requests_are_made_from_rows(given: dict[str, Json], sent: dict[str, Jso
         ([{"key": "a"}], {"body": {"n": "{name}"}}, "there is no value for {name}; known are key"),
         ([row("a", "")], {"path": "/o/{name}"}, "{name} is empty, which cannot be part of a path"),
         ([row("a", "..")], {"path": "/o/{name}"}, "{name} is '..', which cannot be part of a path"),
-        ([{"key": 2**70, "name": "n"}], {}, "the row cannot be written as JSON"),
+        ([{"key": 2**70, "name": "n"}], {}, "the key cannot be written as JSON"),
+        ([{"key": "a", "name": 2**70}], {}, "the row cannot be written as JSON"),
+        ([{"key": "a", "name": 2**70}], {"path": "/o/{name}"}, "{name} cannot be written as JSON"),
+        ([{"key": nan, "name": "n"}], {}, "the key is nan, which JSON cannot hold"),
+        ([{"key": "a", "name": inf}], {}, "name is inf, which JSON cannot hold"),
+        ([{"key": "a", "name": {"x": [None, -inf]}}], {}, "x is -inf, which JSON cannot hold"),
+        ([{"key": "a", "name": nan}], {"body": {"n": "{name}"}}, "n is nan, which JSON cannot hold"),
+        ([{"key": "a", "name": nan}], {"body": {"n": "<{name}>"}}, "{name} is nan, which JSON cannot hold"),
+        ([{"key": "a", "name": [nan]}], {"path": "/o/{name}"}, "{name} is nan, which JSON cannot hold"),
     ],
 )
 def test_a_row_that_cannot_be_sent_is_a_reject(rows: list[Any], given: dict[str, Json], reason: str) -> None:
@@ -84,6 +101,7 @@ def test_a_row_that_cannot_be_sent_is_a_reject(rows: list[Any], given: dict[str,
         assert [request.json.get("key", request.json) for request in crm.seen] in (
             ["good"],
             [{"n": "a"}],
+            [{"n": "<a>"}],
         )
         assert [(record, reason in why) for record, why in context.rejects] == [(rows[0], True)]
         assert (context.counts.written, context.counts.rejected) == (1, 1)

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydantic import ValidationError
 
-from jobs.contract import Json
+from jobs.contract import Json, RejectLimit
 from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sync import Sync, SyncOptions
 from jobs.testing import MemoryContext
@@ -73,6 +74,27 @@ def test_rejects_name_the_source_record_and_go_when_tried_again() -> None:
         context.rejects = [({"id": 1, "n": "mended"}, "as it was")]
         moving.run(context)
         assert (crm.orders, context.rejects) == ({"1": {"key": 1, "name": "mended"}}, [])
+
+
+def test_a_number_that_json_cannot_hold_is_a_reject_in_run_and_preview() -> None:
+    """A database has infinity; an API would be told null, and think that it was meant."""
+    crm = Crm()
+    with MemoryContext(answers=crm, max_rejects=RejectLimit(count=1)) as context:
+        with context.unit() as unit:
+            for statement in (
+                "CREATE TABLE t (key INTEGER PRIMARY KEY, v FLOAT)",
+                "INSERT INTO t VALUES (1, 1.5), (2, 9e999)",
+            ):
+                unit.connection.execute(sa.text(statement))
+        moving = job(CRM, source={"table": "t"})
+        context.dry = True
+        assert [request.body for request in moving.preview(context, 20).requests] == [{"key": 1, "v": 1.5}]
+        context.dry = False
+        moving.run(context)
+        assert crm.orders == {"1": {"key": 1, "v": 1.5}}
+        assert {reason for _, reason in context.rejects} == {
+            "v is inf, which JSON cannot hold; have the source or map give another value"
+        }
 
 
 @pytest.mark.parametrize(
