@@ -60,3 +60,9 @@ def decimal_text(value: Json) -> str:
         return written
     number = decimal(value)
     return format(number.copy_abs() if number.is_zero() else number, "f")
+
+
+def shortest(value: Json) -> str:
+    """Returns the one text that all spellings of a decimal share, 1 for 1.0; raises ValueError."""
+    written = decimal_text(value)
+    return written.rstrip("0").rstrip(".") if "." in written else written

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from jobs.contract import Json
+from jobs.kinds import Kind
 from jobs.sinks import portable, spelling
 from jobs.sinks.kinds import Column
 from jobs.sinks.schema import SYSTEM, quoted
@@ -66,7 +67,7 @@ class Statement:
         return replace(self, bold=False) if self.bold and (self.fresh or self._may_merge) else None
 
     def write(self, rows: Sequence[tuple[Json, ...]], stamp: Stamp) -> int:
-        """Stores the rows, none of whose keys comes twice among them; returns how many were new or changed."""
+        """Stores the rows, none of whose keys comes twice in one spelling; returns how many were new or changed."""
         if self._family == "other":
             target = portable.Target(self.table, self._texts.names, self.key)
             return portable.write(self.connection, target, rows, stamp.values)
@@ -123,8 +124,16 @@ class Statement:
         with self._cursor() as cursor:
             cursor.execute(f"CREATE TEMP TABLE {stage} ON COMMIT DROP AS {like}")
             self._copy(stage, rows)
+            if self._may_repeat and cursor.execute(self._texts.distinct(stage)).fetchone()[0] < len(rows):
+                cursor.execute(self._texts.older(stage))
             cursor.execute(self._texts.insert(self._texts.news(stage), "IS DISTINCT FROM"), stamp.values)
             return int(cursor.rowcount)
+
+    @property
+    def _may_repeat(self) -> bool:
+        """Tells whether rows may share a key that they spell differently, as uuids in upper and lower case do."""
+        key = [column for column in self.columns if column.name in self.key]
+        return not self.bold or not all(column.exact or column.kind is Kind.TEXT for column in key)
 
     def _copy(self, table: str, rows: Sequence[tuple[Json, ...]], ends: tuple[Json, ...] = ()) -> None:
         columns = self._texts.listed((*self._texts.names, *SYSTEM) if ends else self._texts.names)

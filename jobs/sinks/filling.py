@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from jobs.contract import Json, Log, Record
 from jobs.fields import names_in, values_of
 from jobs.kinds import Kind
+from jobs.numerals import shortest
 from jobs.sinks import portable, schema
 from jobs.sinks.bulk import Stamp, Statement
 from jobs.sinks.kinds import Column, fit, infer
@@ -95,6 +96,8 @@ class Filling:
 
     def _fit(self, column: Column, values: Sequence[Json]) -> tuple[Sequence[Json], dict[int, str]]:
         stored, bad = fit(column, values)
+        if column.kind is Kind.DECIMAL and column.name in self.key:
+            stored = list(map(_shortest, stored))
         return (stored, bad) if self._zoned or column.kind is not Kind.TIMESTAMP else (portable.plain(stored), bad)
 
     def _spelled(self, connection: sa.Connection, rows: list[Record]) -> tuple[list[Record], list[str]]:
@@ -215,6 +218,14 @@ class Filling:
 def _places(names: Sequence[str], columns: list[Column]) -> list[int]:
     known = [column.name for column in columns]
     return [known.index(name) for name in names]
+
+
+def _shortest(value: Json) -> Json:
+    """Returns the text of a decimal that all its spellings share; what SQLite holds besides stays."""
+    try:
+        return None if value is None else shortest(value)
+    except ValueError:
+        return value
 
 
 def _without(column: str) -> str:

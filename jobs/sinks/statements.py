@@ -45,6 +45,17 @@ class Texts:
         columns = ", ".join(f"stage.{self.quote(name)}" for name in self.names)
         return f"SELECT %s, %s, %s, {columns} FROM {self.quote(stage)} AS stage WHERE NOT EXISTS ({found})"  # noqa: S608 - names are quoted
 
+    def distinct(self, stage: str) -> str:
+        """Returns a query of how many different keys the staged rows have."""
+        return f"SELECT count(DISTINCT ({self.listed(self.key)})) FROM {self.quote(stage)}"  # noqa: S608 - quoted
+
+    def older(self, stage: str) -> str:
+        """Returns a DELETE of the staged rows whose key comes again later, in whatever spelling."""
+        same = [f"older.{self.quote(name)} = newer.{self.quote(name)}" for name in self.key]
+        rows = self.quote(stage)
+        where = " AND ".join((*same, "older.ctid < newer.ctid"))  # in the order of the COPY
+        return f"DELETE FROM {rows} AS older USING {rows} AS newer WHERE {where}"  # noqa: S608 - names are quoted
+
     def merge(self, types: Mapping[Kind, str]) -> str:
         """Returns a MERGE of rows that come as an array a column; all its parameters go by their column's name."""
         names = (*SYSTEM, *self.names)

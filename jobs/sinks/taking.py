@@ -8,7 +8,10 @@ import sqlalchemy as sa
 from jobs.contract import Json
 from jobs.sinks.bulk import Stamp, Statement
 
-_TOO_LARGE = "54000"  # PostgreSQL: a row beyond its page, a value beyond its index
+_OF_ROWS = {  # PostgreSQL's states that no class of error tells
+    "54000",  # a row beyond its page, a value beyond its index
+    "21000",  # one key twice in a statement, in two spellings: upper and lower case of a uuid
+}
 Values = tuple[Json, ...]
 
 
@@ -53,7 +56,7 @@ def _blames_a_row(error: Exception, connection: sa.Connection) -> bool:
     """Tells whether a row's content is to blame, rather than the database or the statement."""
     driver = connection.dialect.loaded_dbapi
     faults = (sa.exc.DataError, sa.exc.IntegrityError, driver.DataError, driver.IntegrityError)
-    return isinstance(error, (*faults, OverflowError, UnicodeError)) or getattr(error, "sqlstate", "") == _TOO_LARGE
+    return isinstance(error, (*faults, OverflowError, UnicodeError)) or getattr(error, "sqlstate", "") in _OF_ROWS
 
 
 def _is_beyond(error: Exception, connection: sa.Connection) -> bool:
