@@ -1,15 +1,11 @@
-"""All fields as columns, of which some are made what their types say; and lookups in tables."""
+"""All fields as columns, of which some are made what their types say."""
 
-import pytest
-import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from jobs.columns import ColumnOptions, TypedColumn
-from jobs.contract import GiveUp, Json
+from jobs.columns import TypedColumn
+from jobs.contract import Json
 from jobs.kinds import Kind
-from jobs.lookups import finder
 from jobs.mapping import Mapping, mapping
-from jobs.testing import MemoryContext
 
 TYPES = TypeAdapter(dict[str, TypedColumn])
 
@@ -45,25 +41,3 @@ def test_a_constant_and_what_is_required_are_there_in_every_row() -> None:
     mapped = typed(source={"constant": "tangoe"}, serial={"required": True}).rows([{"serial": "A"}, {"x": 1}])
     assert mapped.rows == [{"serial": "A", "source": "tangoe"}]
     assert [record for record, _ in mapped.rejects] == [{"x": 1}]
-
-
-def test_a_lookup_is_answered_from_a_table() -> None:
-    """In one query a page; what the table does not know is a reject."""
-    column = ColumnOptions.model_validate({"from": "site", "lookup": {"table": "sites", "key": "code", "value": "id"}})
-    with MemoryContext() as context:
-        with context.unit() as unit:
-            unit.connection.exec_driver_sql("CREATE TABLE sites (code TEXT, id INTEGER)")
-            unit.connection.execute(
-                sa.text("INSERT INTO sites VALUES (:code, :id)"), [{"code": f"c{n}", "id": n} for n in range(1200)]
-            )
-        made = mapping({"site": column}, find=finder(context))
-        mapped = made.rows([{"site": f"c{n}"} for n in range(1201)])
-        assert mapped.rows == [{"site": n} for n in range(1200)]
-        assert [record for record, _ in mapped.rejects] == [{"site": "c1200"}]
-
-
-def test_a_lookup_in_a_table_that_is_not_there_gives_up() -> None:
-    """The message names the table and what to check."""
-    column = ColumnOptions.model_validate({"lookup": {"table": "sites", "key": "code", "value": "id"}})
-    with MemoryContext() as context, pytest.raises(GiveUp, match=r"the lookup in sites \(code to id\) cannot be made"):
-        mapping({"site": column}, find=finder(context)).rows([{"site": "c1"}])
