@@ -1,5 +1,6 @@
 """Which record a record is a newer state of: its key, read before anything is made of it."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import orjson
@@ -8,8 +9,9 @@ from jobs.columns import ColumnOptions
 from jobs.contract import BadRecord, Json
 from jobs.paths import descent, getter
 
+_LONGEST = 1000  # bytes; an index of PostgreSQL takes 2,700 in all
 KeyOf = Callable[[Json], str | None]
-"""Returns a record's key as JSON; None where nobody can tell."""
+"""Returns a record's key as JSON, a long one as its SHA-256; None where nobody can tell."""
 
 
 def key_reader(key: Sequence[str], columns: Mapping[str, str | ColumnOptions] | None) -> KeyOf:
@@ -19,11 +21,15 @@ def key_reader(key: Sequence[str], columns: Mapping[str, str | ColumnOptions] | 
     def read(record: Json) -> str | None:
         try:
             values = [get(record) for get in gets]
-            return None if not values or None in values else orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
+            return None if not values or None in values else _bounded(orjson.dumps(values, option=orjson.OPT_SORT_KEYS))
         except (BadRecord, TypeError):
             return None
 
     return read
+
+
+def _bounded(key: bytes) -> str:
+    return key.decode() if len(key) <= _LONGEST else hashlib.sha256(key).hexdigest()
 
 
 def _getter(column: str, origin: str | ColumnOptions) -> Callable[[Json], Json]:
