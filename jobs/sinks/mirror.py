@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from jobs.contract import Json, RetryLater
 from jobs.sinks import portable, schema
 from jobs.sinks.removal import Removal, untyped
+from jobs.sinks.taking import Values, blames_a_row
 from jobs.sinks.tongues import tongue
 
 AT_ONCE = 1000  # rows marked or deleted in one transaction
@@ -31,12 +32,26 @@ class Seen:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {schema.quoted(connection, self.name)}")
         self._made, self._count = False, 0
 
-    def add(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> None:
-        """Adds keys as they are stored; the table that they are of must be there."""
+    def add(self, connection: sa.Connection, keys: Sequence[Values], *, doubted: bool = False) -> None:
+        """Adds keys as they are stored, of `doubted` ones those that a row can have; their table must be there."""
         if not self._made:
             self._make(connection)
-        if not keys:
-            return
+        if keys:
+            (self._add_fitting if doubted else self._add)(connection, keys)
+
+    def _add_fitting(self, connection: sa.Connection, keys: Sequence[Values]) -> None:
+        """Adds keys of which the database may refuse some, as it refuses their rows."""
+        try:
+            with connection.begin_nested():
+                self._add(connection, keys)
+        except Exception as error:
+            if not blames_a_row(error, connection):
+                raise
+            half = len(keys) // 2
+            for part in (keys[:half], keys[half:]) if half else ():
+                self._add_fitting(connection, part)
+
+    def _add(self, connection: sa.Connection, keys: Sequence[Values]) -> None:
         ways = {"sqlite": self._inserted, "postgresql": self._copied, "other": self._added}
         self._count += ways[tongue(connection).family](connection, keys)
 
@@ -51,12 +66,12 @@ class Seen:
         connection.exec_driver_sql(f"{made} {name} ({columns}, PRIMARY KEY ({key})){end}")
         self._made = True
 
-    def _inserted(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> int:
+    def _inserted(self, connection: sa.Connection, keys: Sequence[Values]) -> int:
         places = ", ".join("?" * len(self._key))
         insert = f"INSERT OR IGNORE INTO {schema.quoted(connection, self.name)} VALUES ({places})"  # noqa: S608 - quoted
         return connection.exec_driver_sql(insert, list(keys)).rowcount
 
-    def _copied(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> int:
+    def _copied(self, connection: sa.Connection, keys: Sequence[Values]) -> int:
         taken = ", ".join(f"part_{number}::{self._types[name]}" for number, name in enumerate(self._key))
         parts = ", ".join(f"part_{number}" for number in range(len(self._key)))
         arrays = ", ".join(["%s::text[]"] * len(self._key))
@@ -65,7 +80,7 @@ class Seen:
         texts = tuple([str(value) for value in values] for values in zip(*keys, strict=True))
         return connection.exec_driver_sql(insert, texts).rowcount
 
-    def _added(self, connection: sa.Connection, keys: Sequence[tuple[Json, ...]]) -> int:
+    def _added(self, connection: sa.Connection, keys: Sequence[Values]) -> int:
         target = portable.Target(self.name, self._key, self._key)
         different = {portable.told(key): key for key in keys}
         known = portable.there(connection, target, list(different.values()))

@@ -34,11 +34,11 @@ def store(batch: Sequence[tuple[int, Values]], statement: Statement, stamp: Stam
         with connection.begin_nested():
             written = statement.write([values for _, values in batch], stamp)
     except Exception as error:
-        blames_a_row = _blames_a_row(error, connection)
-        if (blames_a_row or _is_beyond(error, connection)) and (careful := statement.careful):
+        of_a_row = blames_a_row(error, connection)
+        if (of_a_row or _is_beyond(error, connection)) and (careful := statement.careful):
             store(batch, careful, stamp, taken)
             return
-        if not blames_a_row:
+        if not of_a_row:
             raise
         if len(batch) == 1:
             words = str(getattr(error, "orig", error)).splitlines()[0]
@@ -52,11 +52,12 @@ def store(batch: Sequence[tuple[int, Values]], statement: Statement, stamp: Stam
         taken.unchanged += len(batch) - written
 
 
-def _blames_a_row(error: Exception, connection: sa.Connection) -> bool:
+def blames_a_row(error: Exception, connection: sa.Connection) -> bool:
     """Tells whether a row's content is to blame, rather than the database or the statement."""
     driver = connection.dialect.loaded_dbapi
     faults = (sa.exc.DataError, sa.exc.IntegrityError, driver.DataError, driver.IntegrityError)
-    return isinstance(error, (*faults, OverflowError, UnicodeError)) or getattr(error, "sqlstate", "") in _OF_ROWS
+    state = getattr(getattr(error, "orig", error), "sqlstate", "")
+    return isinstance(error, (*faults, OverflowError, UnicodeError)) or state in _OF_ROWS
 
 
 def _is_beyond(error: Exception, connection: sa.Connection) -> bool:

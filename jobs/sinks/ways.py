@@ -181,7 +181,7 @@ class Mirror(Upsert):
         self._unreadable += len(nameless) + len(without)
         if self.filling.table is not None:
             self.removal.open(connection, self.filling.table)
-            self._seen.add(connection, [*taken.keys, *found])
+            self._seen.add(connection, [*taken.keys, *found], doubted=bool(taken.refused or found))
 
     def finish(self, units: Units) -> None:
         """Marks or deletes what was not met; raises TooManyGone where that is more than the guard allows."""

@@ -1,5 +1,7 @@
 """Keys that databases see otherwise than texts: one record in two spellings, keys that no row can have."""
 
+import random
+import string
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +10,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.contract import Counts, Json
+from jobs.contract import Counts, Json, Record
+from jobs.flow import Batch, Page
 from jobs.kinds import Kind
 from jobs.numerals import decimal, shortest
 from jobs.testing import MemoryContext
@@ -17,12 +20,17 @@ from worker.store.database import Database
 
 UPPER, LOWER = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 OTHER = LOWER.replace("a", "b")
+LONG = "".join(random.Random(1).choices(string.printable.strip(), k=9000))
 MODES = ["upsert", "mirror", "replace"]
 
 
 def _stored(context: MemoryContext) -> list[tuple[str, Json]]:
     with context.unit() as unit:
         return [(str(row.id), row.v) for row in unit.connection.execute(sa.text("SELECT id, v FROM t ORDER BY id"))]
+
+
+def _live(context: MemoryContext) -> list[str]:
+    return sorted(row["id"] for row in context.rows("t") if row["_deleted_at"] is None)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -44,6 +52,22 @@ def test_a_decimal_is_one_key_however_it_is_written(context: MemoryContext, mode
     counts = store(context, rows, [{"id": "3.5", "v": "d"}], kinds={"id": Kind.DECIMAL}, mode=mode)
     assert counts == Counts(written=3, unchanged=1)
     assert _stored(context) == [("1", "b"), ("3.5", "d")]
+
+
+@pytest.mark.parametrize("odd", ["k\0", LONG])
+@pytest.mark.parametrize("place", ["refused by the table", "refused by the map"])
+def test_a_mirror_goes_on_where_no_row_can_have_a_key(context: MemoryContext, odd: str, place: str) -> None:
+    """The record is a reject as under upsert; what its page's other records say of deletions counts."""
+    rows: list[Record] = [{"id": number, "v": 1} for number in ("a", "b", "c")]
+    store(context, rows, mode="mirror")
+    with context.unit() as unit:
+        unit.connection.exec_driver_sql("CREATE UNIQUE INDEX one ON t (v) WHERE v > 1")
+    page: list[Record] = [{"id": odd, "v": 1}, rows[0], {"id": "d", "v": 2}, {"id": "b", "v": 2}]
+    refused = [(page.pop(0), "the map says no")] if place == "refused by the map" else []
+    counts = store(context, Batch(Page(page), page, page, refused), mode="mirror")
+    assert counts.deleted == 1
+    assert counts.rejected == (1 if odd in _live(context) else 2)
+    assert [key for key in _live(context) if key != odd] == ["a", "b", "d"]
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4), st.integers(0, 30))
