@@ -15,7 +15,7 @@ from jobs.contract import Json, Log, Record
 from jobs.fields import names_in, values_of
 from jobs.kinds import Kind
 from jobs.numerals import shortest
-from jobs.sinks import portable, schema
+from jobs.sinks import portable, room, schema
 from jobs.sinks.bulk import Stamp, Statement
 from jobs.sinks.kinds import Column, fit, infer
 from jobs.sinks.taking import Taken, Values, store
@@ -69,6 +69,7 @@ class Filling:
             names = names_in(rows)
         if not rows:
             return taken
+        rows, names = self._narrowed(connection, rows, names, places, taken)
         columns = self._columns(connection, rows, names)
         self._refuse_new_fields(rows, names, places, taken)
         batch = self._fitted(connection, rows, places, columns, taken)
@@ -120,6 +121,18 @@ class Filling:
         if not taken.refused:
             return range(len(rows))
         return [place for place in range(len(rows)) if place not in taken.refused]
+
+    def _narrowed(
+        self, connection: sa.Connection, rows: list[Record], names: list[str], places: Sequence[int], taken: Taken
+    ) -> tuple[list[Record], list[str]]:
+        """Refuses rows whose new fields find no room in the table; what they have columns for stays, for their key."""
+        known = {*(self.table.columns if self.table else ()), *self.key, *schema.RESERVED}
+        most = schema.tongue(connection).most
+        if self._rules.frozen or len(known) + len(names) <= most:
+            return rows, names
+        rows, crowded = room.narrowed(rows, known, most)
+        taken.refused |= {places[number]: f"the table {self.name} {why}" for number, why in crowded.items()}
+        return rows, names_in(rows)
 
     def _columns(self, connection: sa.Connection, rows: list[Record], names: list[str]) -> list[Column]:
         """Returns the columns to write, after making those that are missing."""

@@ -41,6 +41,7 @@ class Tongue:
     look: Callable[[sa.Connection, str], Known]
     strict: bool  # values must be of the column's type
     cased: bool  # names that differ in case are different names
+    most: int  # columns of a table
     taken: frozenset[str] = frozenset()  # columns that each table has
     exact: frozenset[str] = frozenset()  # declared types that keep each value of their kind as it is
     key_types: dict[Kind, str] = field(default_factory=dict)  # where a key's differ
@@ -122,6 +123,7 @@ _TONGUES = {
         ),
         strict=False,
         cased=False,
+        most=2000,
     ),
     "postgresql": Tongue(
         family="postgresql",
@@ -140,6 +142,7 @@ _TONGUES = {
         ),
         strict=True,
         cased=True,
+        most=1600,
         taken=frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}),
         exact=frozenset({*_POSTGRES_TYPES.values(), "integer", "smallint", "character varying"}),
     ),
@@ -209,5 +212,6 @@ def _other(dialect: sa.Dialect) -> Tongue:
         look=_inspected,
         strict=True,
         cased=False,
+        most=1000,  # Oracle's; the others have more
         key_types={kind: words.compile(dialect) for kind in (Kind.TEXT, Kind.JSON)},
     )
