@@ -106,7 +106,7 @@ class Filling:
         found = names_in(rows)
         if self.table is None or schema.tongue(connection).cased or self.table.columns.keys() >= set(found):
             return rows, found
-        spelling = {name.lower(): name for name in self.table.columns}
+        spelling = {name.lower(): name for name in (*self.table.columns, *self.table.generated)}
         names = {name: spelling.get(name.lower(), name) for name in found}
         spelled = [{names[name]: value for name, value in row.items()} for row in rows]
         return spelled, list(dict.fromkeys(names.values()))
@@ -137,6 +137,8 @@ class Filling:
     def _columns(self, connection: sa.Connection, rows: list[Record], names: list[str]) -> list[Column]:
         """Returns the columns to write, after making those that are missing."""
         table = self.table
+        if table is not None:
+            table.check(names)
         if table is None or not (self._rules.frozen or set(names) <= table.columns.keys()):
             table = self._made(connection, rows, names)
         own = table.own if self._rules.whole else []

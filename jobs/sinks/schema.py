@@ -6,7 +6,8 @@ alone; what stands before it was there first, and only what a record names is wr
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 
@@ -28,16 +29,29 @@ _LONGEST = 63  # bytes, PostgreSQL's bound
 
 @dataclass
 class Table:
-    """A destination table as it stands: its columns by name, in their order, and its unique keys."""
+    """A destination table as it stands: its columns by name, in their order, and its unique keys.
+
+    `generated` are columns whose values the database makes itself; they are not among the others.
+    """
 
     name: str
     columns: dict[str, Column] = field(default_factory=dict)
     keys: list[set[str]] = field(default_factory=list)
+    generated: AbstractSet[str] = frozenset()
 
     @property
     def own(self) -> list[str]:
         """The columns that were added by a sync."""
         return [column.name for column in self.columns.values() if column.whole]
+
+    def check(self, names: Collection[str]) -> None:
+        """Raises TableUnfit where one of these columns takes no values."""
+        if not self.generated.isdisjoint(names):
+            column = min(self.generated & set(names))
+            raise TableUnfit(
+                f"the table {self.name} makes the values of its column {column} itself, so none can be written there: "
+                "give the field another name, or leave it out by map."
+            )
 
 
 def reflect(connection: sa.Connection, name: str) -> Table | None:
@@ -46,8 +60,10 @@ def reflect(connection: sa.Connection, name: str) -> Table | None:
     known = speech.look(connection, name)
     if not known.columns:
         return None
-    table, whole = Table(name, keys=known.unique), False
+    table, whole = Table(name, keys=known.unique, generated=known.generated), False
     for column, kind, bits in known.columns:
+        if column in known.generated:
+            continue
         exact = known.declared[column] in speech.exact
         table.columns[column] = Column(column, kind, bits, speech.strict, whole and column not in RESERVED, exact)
         whole = whole or column == SYNCED_AT
@@ -96,6 +112,7 @@ def widen(connection: sa.Connection, table: Table, column: Column) -> Column:
 
 def adopt(connection: sa.Connection, table: Table, key: Sequence[str]) -> None:
     """Makes sure that a table can be filled by this key, and has the system's columns; raises TableUnfit."""
+    table.check(key)
     missing = [column for column in key if column not in table.columns]
     if missing:
         raise TableUnfit(

@@ -25,11 +25,15 @@ class TableUnfit(WorkerError):
 
 @dataclass(frozen=True)
 class Known:
-    """What a database tells of a table; `unique` are the columns of each unique index over all rows."""
+    """What a database tells of a table.
+
+    `unique` are the columns of each unique index over all rows; `generated` are those that take no values.
+    """
 
     columns: list[tuple[str, Kind, int]]  # name, kind, bits
     declared: dict[str, str]  # types as the database spells them
     unique: list[set[str]]
+    generated: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Tongue:
 
 
 def _asking(columns: str, unique: str, kind_of: Callable[[str], tuple[Kind, int]]) -> Callable[..., Known]:
-    """Returns how a table is looked at by two queries: name and type, in order; index and column."""
+    """Returns how a table is looked at by two queries: name, type, is generated, in order; index and column."""
 
     def look(connection: sa.Connection, name: str) -> Known:
         found = connection.execute(sa.text(columns), {"name": name}).all()
@@ -61,8 +65,9 @@ def _asking(columns: str, unique: str, kind_of: Callable[[str], tuple[Kind, int]
         if found:
             for number, column in connection.execute(sa.text(unique), {"name": name}):
                 groups.setdefault(number, set()).add(column)
-        told = [(column, *kind_of(declared)) for column, declared in found]
-        return Known(told, {row[0]: row[1] for row in found}, list(groups.values()))
+        told = [(column, *kind_of(declared)) for column, declared, _ in found]
+        declared = {column: spelled for column, spelled, _ in found}
+        return Known(told, declared, list(groups.values()), {column for column, _, generated in found if generated})
 
     return look
 
@@ -112,7 +117,9 @@ _TONGUES = {
         family="sqlite",
         types=_SQLITE_TYPES,
         look=_asking(
-            columns="SELECT name, type FROM pragma_table_info(:name) ORDER BY cid",
+            columns="""
+            SELECT name, type, hidden IN (2, 3) FROM pragma_table_xinfo(:name) WHERE hidden <> 1
+            ORDER BY cid""",
             unique="""
             SELECT -1 AS number, name FROM pragma_table_info(:name) WHERE pk > 0
             UNION ALL
@@ -130,7 +137,8 @@ _TONGUES = {
         types=_POSTGRES_TYPES,
         look=_asking(
             columns="""
-            SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+            SELECT attname, format_type(atttypid, atttypmod), attgenerated <> '' OR attidentity = 'a'
+            FROM pg_attribute
             WHERE attrelid = to_regclass(quote_ident(:name)) AND attnum > 0 AND NOT attisdropped
             ORDER BY attnum""",
             unique="""
@@ -191,7 +199,8 @@ def _inspected(connection: sa.Connection, name: str) -> Known:
     keys = [inspector.get_pk_constraint(name)["constrained_columns"]]
     keys += [constraint["column_names"] for constraint in inspector.get_unique_constraints(name)]
     keys += [[one or "" for one in index["column_names"]] for index in inspector.get_indexes(name) if index["unique"]]
-    return Known(told, declared, [set(key) for key in keys if key])
+    generated = {one["name"] for one in columns if one.get("computed") or one.get("identity", {}).get("always")}
+    return Known(told, declared, [set(key) for key in keys if key], generated)
 
 
 def tongue(connection: sa.Connection) -> Tongue:
