@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.contract import Json
+from jobs.convert import found
 from jobs.kinds import Kind
 from jobs.sinks.kinds import Column, fit, infer, utc_text
 from jobs.sinks.schema import create, reflect
@@ -133,9 +134,7 @@ def test_values_are_stored_without_loss(kind: Kind, value: Json, stored: Json) -
 def test_a_strict_database_rejects_what_does_not_fit(kind: Kind, value: Json) -> None:
     """The reason names the column, its kind and the value."""
     _, reasons = fit(Column("amount", kind, strict=True), [None, value])
-    assert reasons == {
-        1: f"amount is a column of the kind {kind}, which cannot hold the {type(value).__name__} {value!r}"
-    }
+    assert reasons == {1: f"amount is a column of the kind {kind}, which cannot hold {found(value)}"}
 
 
 @pytest.mark.parametrize("value", ["n/a", 10.5, True, [1], "2026"])

@@ -213,7 +213,7 @@ def test_a_number_that_sqlite_would_make_of_text_is_rejected(
     with MemoryContext(write=sqlite_database.write) as context:
         store(context, [{"id": 1, "code": 5}], [{"id": 2, "code": "007"}, {"id": 3, "code": "x7"}])
         assert [row["code"] for row in context.rows("t")] == [5, "x7"]
-        assert "cannot hold the str '007'" in context.rejects[0][1]
+        assert "cannot hold the text '007'" in context.rejects[0][1]
 
 
 def test_a_table_that_was_there_is_used(context: MemoryContext) -> None:
