@@ -10,8 +10,22 @@ from jobs.contract import BadRecord, Json
 from jobs.paths import descent, getter
 
 _LONGEST = 1000  # bytes; an index of PostgreSQL takes 2,700 in all
+_EXACT = 2**53  # a whole number of JSON beyond 64 bits is read as a float, which has so many
+
 KeyOf = Callable[[Json], str | None]
 """Returns a record's key as JSON, a long one as its SHA-256; None where nobody can tell."""
+
+
+def why_no_key(column: str, value: Json) -> str | None:
+    """Returns why a value cannot tell one row from another; None where it can."""
+    if value is None:
+        return f"the record has no {column}, which is its key"
+    if type(value) is float and not abs(value) < _EXACT:
+        return (
+            f"the key {column} is {value}, a number that was read with its first digits only: others would be taken "
+            "for it; have the source send it as text"
+        )
+    return None
 
 
 def key_reader(key: Sequence[str], columns: Mapping[str, str | ColumnOptions] | None) -> KeyOf:

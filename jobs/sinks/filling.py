@@ -15,6 +15,7 @@ from jobs.contract import Json, Log, Record
 from jobs.fields import names_in, values_of
 from jobs.kinds import Kind
 from jobs.numerals import shortest
+from jobs.rowkeys import why_no_key
 from jobs.sinks import portable, room, schema
 from jobs.sinks.bulk import Stamp, Statement
 from jobs.sinks.kinds import Column, fit, infer
@@ -114,10 +115,11 @@ class Filling:
     def _keyed(self, rows: list[Record], taken: Taken) -> Sequence[int]:
         """Returns the places of the rows that have their whole key."""
         for column in self.key:
-            if None in values_of(rows, column):
-                for place, row in enumerate(rows):
-                    if row.get(column) is None:
-                        taken.refused.setdefault(place, _without(column))
+            values = values_of(rows, column)
+            if not {float, type(None)}.isdisjoint(map(type, values)):
+                for place, value in enumerate(values):
+                    if why := why_no_key(column, value):
+                        taken.refused.setdefault(place, why)
         if not taken.refused:
             return range(len(rows))
         return [place for place in range(len(rows)) if place not in taken.refused]

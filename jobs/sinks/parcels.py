@@ -14,6 +14,7 @@ from typing import Literal
 import orjson
 
 from jobs.contract import BadRecord, Delivery, Json, Record
+from jobs.rowkeys import why_no_key
 from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.templates import filled, json_of, path_filled, places, text_filled
 
@@ -89,8 +90,8 @@ class Parcel:
 def key_of(row: Record, columns: Sequence[str]) -> str:
     """Returns a row's key as deliveries know it: JSON; raises BadRecord where a part of it is missing."""
     for column in columns:
-        if row.get(column) is None:
-            raise BadRecord(f"the record has no {column}, which is its key")
+        if why := why_no_key(column, row.get(column)):
+            raise BadRecord(why)
     values = [row[column] for column in columns]
     text = json_of(values if len(columns) > 1 else values[0], "the key", orjson.OPT_SORT_KEYS)
     return text.decode() if len(text) <= _LONGEST_KEY else hashlib.sha256(text).hexdigest()

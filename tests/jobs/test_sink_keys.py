@@ -5,6 +5,7 @@ import string
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -52,6 +53,14 @@ def test_a_decimal_is_one_key_however_it_is_written(context: MemoryContext, mode
     counts = store(context, rows, [{"id": "3.5", "v": "d"}], kinds={"id": Kind.DECIMAL}, mode=mode)
     assert counts == Counts(written=3, unchanged=1)
     assert _stored(context) == [("1", "b"), ("3.5", "d")]
+
+
+def test_a_number_that_lost_digits_is_no_key(context: MemoryContext) -> None:
+    """JSON's whole numbers beyond 64 bits are read as floats: two of them would be one record."""
+    told = b'[{"id": 99999999999999999999991}, {"id": 99999999999999999999992}, {"id": 9007199254740993}, {"id": 0.5}]'
+    counts = store(context, orjson.loads(told))
+    assert (counts.written, counts.rejected) == (2, 2)
+    assert "the key id is 1e+23, a number that was read with its first digits only" in context.rejects[0][1]
 
 
 @pytest.mark.parametrize("odd", ["k\0", LONG])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
@@ -188,7 +189,12 @@ def test_a_unit_stores_rows_rejects_and_cursor_together(make_bench: Make) -> Non
         assert [reject.reason for reject in rejects.listing(connection, run_id=run.id)] == ["it has no id"]
 
 
-@pytest.mark.parametrize("record", [{1: "a key"}, {"beyond": 2**70}, {"half": "\ud800"}, {"set": {1}}, "a NUL: \0"])
+DEEP = pytest.param(orjson.loads(b"[" * 1000 + b"]" * 1000), id="deep")
+
+
+@pytest.mark.parametrize(
+    "record", [{1: "a key"}, {"beyond": 2**70}, {"half": "\ud800"}, {"set": {1}}, "a NUL: \0", DEEP]
+)
 def test_a_job_may_reject_what_json_cannot_hold(make_bench: Make, record: object) -> None:
     """The reject is kept as readable as can be; the unit does not fail for it."""
 

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
@@ -267,4 +267,6 @@ def _written(record: Json) -> str:
     try:
         return orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:
-        return repr(record)
+        with suppress(RecursionError):
+            return repr(record)
+        return "a record that is nested too deep to be written down"
