@@ -5,7 +5,7 @@ integers, a number out of range.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from itertools import groupby
+from itertools import chain
 
 import sqlalchemy as sa
 
@@ -16,53 +16,65 @@ from jobs.contract import Context, GiveUp, Json
 _AT_ONCE = 500  # values in one query
 _NOT_COMPARED = "42883"  # PostgreSQL: there is no operator for these two types
 
+Part = list[Json]
+"""Values of one type that one query looks up."""
+
 
 def finder(context: Context) -> Find:
     """Returns what answers lookups by the context's databases; raises GiveUp where a table cannot be asked so."""
     asker = _Asker(context)
 
     def find(lookup: TableLookup, values: Collection[Json]) -> Mapping[Json, Json]:
-        found: dict[Json, Json] = {}
-        for part in _parts(values):
-            found |= asker.known(lookup, part)
-        return found
+        return asker.known(lookup, list(_parts(values)))
 
     return find
 
 
-def _parts(values: Collection[Json]) -> Iterator[list[Json]]:
+def _parts(values: Collection[Json]) -> Iterator[Part]:
     """Yields the values, those of each type by themselves: a query compares its key with one type."""
-    for _, alike in groupby(sorted(values, key=lambda value: type(value).__name__), key=type):
-        same = list(alike)
+    for kind in dict.fromkeys(map(type, values)):
+        same = [value for value in values if type(value) is kind]
         yield from (same[start : start + _AT_ONCE] for start in range(0, len(same), _AT_ONCE))
 
 
+def _smaller(parts: list[Part]) -> list[list[Part]]:
+    """Returns parts that are asked for one by one, or the halves of a single one; none of a single value."""
+    if len(parts) > 1:
+        return [[part] for part in parts]
+    half = len(parts[0]) // 2
+    return [[parts[0][:half]], [parts[0][half:]]] if half else []
+
+
 class _Asker:
-    """Asks tables during one run; each query has a transaction of its own, which an error may end."""
+    """Asks tables during one run; where an error ends a transaction, it looks for what is to blame in further ones."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._told = set[tuple[str, str, type]]()  # lookups that cannot find values of a type
 
-    def known(self, lookup: TableLookup, values: list[Json]) -> dict[Json, Json]:
-        """Returns what stands beside values of one type; raises GiveUp."""
+    def known(self, lookup: TableLookup, parts: list[Part]) -> dict[Json, Json]:
+        """Returns what stands beside values; raises GiveUp."""
         try:
             with self._context.read(lookup.database) as connection:
-                return dict(_found(connection, lookup, values))
+                return dict(chain.from_iterable(_found(connection, lookup, part) for part in parts))
         except (sa.exc.DataError, OverflowError, UnicodeError):  # one of the values
-            if len(values) == 1:
-                return {}
-            half = len(values) // 2
-            return self.known(lookup, values[:half]) | self.known(lookup, values[half:])
+            smaller = _smaller(parts)
         except (sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
-            told = str(error.orig).splitlines()[0]
-            if getattr(error.orig, "sqlstate", "") == _NOT_COMPARED:
-                self._tell(lookup, type(values[0]), told)
-                return {}
+            smaller = self._comparable(lookup, parts, error.orig)
+        return dict(chain.from_iterable(self.known(lookup, part).items() for part in smaller))
+
+    def _comparable(self, lookup: TableLookup, parts: list[Part], error: BaseException | None) -> list[list[Part]]:
+        """Returns the parts to ask for where types were not compared; raises GiveUp where the fault is another."""
+        told = str(error).splitlines()[0]
+        if getattr(error, "sqlstate", "") != _NOT_COMPARED:
             raise GiveUp(
                 f"the lookup in {lookup.table} ({lookup.key} to {lookup.value}) cannot be made: {told}. "
                 "Check the table and its columns."
             ) from error
+        if len(parts) > 1:
+            return _smaller(parts)
+        self._tell(lookup, type(parts[0][0]), told)
+        return []
 
     def _tell(self, lookup: TableLookup, kind: type, why: str) -> None:
         """Says once that the key is of another type: where all values are of this one, the job is wrong."""
@@ -78,7 +90,7 @@ class _Asker:
             )
 
 
-def _found(connection: sa.Connection, lookup: TableLookup, values: list[Json]) -> Iterator[tuple[Json, Json]]:
+def _found(connection: sa.Connection, lookup: TableLookup, values: Part) -> Iterator[tuple[Json, Json]]:
     key: sa.ColumnElement[Json] = sa.column(lookup.key)
     value: sa.ColumnElement[Json] = sa.column(lookup.value)
     wanted = sa.select(key, value).select_from(sa.table(lookup.table)).where(key.in_(values))
