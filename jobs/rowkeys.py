@@ -1,6 +1,7 @@
 """Which record a record is a newer state of: its key, read before anything is made of it."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import orjson
@@ -20,7 +21,7 @@ def why_no_key(column: str, value: Json) -> str | None:
     """Returns why a value cannot tell one row from another; None where it can."""
     if value is None:
         return f"the record has no {column}, which is its key"
-    if type(value) is float and not abs(value) < _EXACT:
+    if type(value) is float and _EXACT <= abs(value) < math.inf:
         return (
             f"the key {column} is {value}, a number that was read with its first digits only: others would be taken "
             "for it; have the source send it as text"
