@@ -2,9 +2,11 @@
 
 import csv
 import io
+import json
 import re
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import orjson
@@ -12,6 +14,7 @@ import orjson
 from jobs.contract import Answer, BadAnswer, BadRecord, Json
 from jobs.flow import Refused
 from jobs.paths import getter, keys
+from jobs.sources.oddjson import ODD, is_odd, leniently
 
 BodyFormat = Literal["json", "ndjson", "csv"]
 ACCEPT: dict[BodyFormat, dict[str, str]] = {  # JSON is what an account's API asks for unless told otherwise
@@ -19,6 +22,8 @@ ACCEPT: dict[BodyFormat, dict[str, str]] = {  # JSON is what an account's API as
     "ndjson": {"Accept": "application/x-ndjson"},
     "csv": {"Accept": "text/csv"},
 }
+csv.field_size_limit(sys.maxsize)  # an account's max_body bounds the whole
+_BOM = b"\xef\xbb\xbf"
 _REMEDY = "Check the source's records."
 _NO_CONTENT = 204
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
@@ -52,11 +57,12 @@ class Decoder:
         """Returns the records; raises BadAnswer that says what was found in place of them."""
         if answer.status == _NO_CONTENT or not answer.body.strip():
             return Decoded()
+        answer = replace(answer, body=answer.body.removeprefix(_BOM)) if answer.body.startswith(_BOM) else answer
         self.look_through(answer.body, answer.headers.get("content-type", ""), place)
         if self.format == "csv":
             return _csv(answer, self.delimiter, place)
         if self.format == "ndjson":
-            return Decoded(_lines(answer, place))
+            return _lines(answer, place)
         return self._document(answer, place)
 
     def look_through(self, body: bytes, content_type: str, place: str) -> None:
@@ -69,14 +75,21 @@ class Decoder:
 
     def _document(self, answer: Answer, place: str) -> Decoded:
         try:
-            document = orjson.loads(answer.body)
+            return self._taken(orjson.loads(answer.body), place)
         except orjson.JSONDecodeError:
             if answer.body.lstrip()[:1] not in (b"{", b"["):
                 return Decoded([answer.json()])  # raises: it tells what was found
+        try:
+            decoded = self._taken(leniently(answer.body, place), place)
+        except json.JSONDecodeError:
             raise Overburdened(
                 f"{place} answered {answer.status} with JSON that is cut off or broken after {len(answer.body)} bytes; "
                 "ask for smaller pages."
             ) from None  # the decoder's error holds the whole body
+        odd = [(record, ODD) for record in decoded.records if is_odd(record)]
+        return replace(decoded, records=[one for one in decoded.records if not is_odd(one)], rejects=odd)
+
+    def _taken(self, document: Json, place: str) -> Decoded:
         self._check(document, place)
         return Decoded(_single(document, self.records, place) if self.single else self._list(document, place), document)
 
@@ -146,22 +159,27 @@ def described(found: Json) -> str:
     return f"an object with the keys {', '.join(names)}" if names else "an empty object"
 
 
-def _lines(answer: Answer, place: str) -> list[Json]:
+def _lines(answer: Answer, place: str) -> Decoded:
     """Returns the documents of NDJSON; raises BadAnswer that names the line, Overburdened where the last breaks off."""
     lines = [line for line in answer.body.split(b"\n") if line.strip()]
     if lines[0].lstrip()[:1] == b"<":
         answer.json()  # raises: it tells what was found
-    records: list[Json] = []
+    decoded = Decoded()
     for number, line in enumerate(lines, 1):
         try:
-            records.append(orjson.loads(line))
+            decoded.records.append(orjson.loads(line))
+            continue
         except orjson.JSONDecodeError:
+            pass
+        try:
+            decoded.rejects.append((leniently(line, f"{place}, line {number},"), ODD))
+        except json.JSONDecodeError:
             kind = Overburdened if number == len(lines) > 1 else BadAnswer
             raise kind(
                 f"{place} has no JSON in its line {number} of {len(lines)}; expected one document a line. "
                 'Check the source\'s format = "ndjson".'
             ) from None
-    return records
+    return decoded
 
 
 def _csv(answer: Answer, delimiter: str, place: str) -> Decoded:

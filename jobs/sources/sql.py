@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import sqlalchemy as sa
@@ -142,6 +143,9 @@ class _Newest:
     def value(self, values: Values) -> Json:
         """Returns where the cursor moves to; None where it stands there, or with look-back behind it."""
         reached = values.value("", self._greatest)
+        if isinstance(self._greatest, Decimal) and isinstance(self._stored, str):  # told as text, and no text by order
+            with suppress(InvalidOperation):
+                return reached if self._greatest > Decimal(self._stored) else None
         if self._stored is None or (type(reached) is type(self._stored) and reached > self._stored):
             return reached
         return reached if type(reached) is not type(self._stored) else None

@@ -110,6 +110,45 @@ def test_broken_ndjson_names_its_line(content: bytes, error: type[BadAnswer], wo
     assert type(caught.value) is error
 
 
+@pytest.mark.parametrize("odd", [b"NaN", b"-Infinity", b"1e400", b'"\\ud83d"', b'{"deep": [1e999]}'])
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_what_json_cannot_hold_costs_its_record_alone(odd: bytes, form: str) -> None:
+    """Many servers write it; the other records of the page go on."""
+    records = [b'{"id": 1}', b'{"id": 2, "v": %b}' % odd, b'{"id": 3}']
+    content = b"\n".join(records) if form == "ndjson" else b"[" + b",".join(records) + b"]"
+    page = read(body(content), format=form, records="")[0][0]
+    assert [record["id"] for record in page.records] == [1, 3]
+    ((record, reason),) = page.rejects
+    assert (record["id"], "what JSON cannot" in reason) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        ('[{"name": "Zoë"}]'.encode("latin-1"), BadAnswer, "a byte 0xeb that is no UTF-8"),
+        (b'[{"a": NaN}, {"b"', Overburdened, "cut off or broken"),
+        (b"[" * 100_000, Overburdened, "cut off or broken"),
+    ],
+)
+def test_broken_json_says_how(content: bytes, error: type[BadAnswer], words: str) -> None:
+    """Smaller pages are asked for only where they may help."""
+    with pytest.raises(BadAnswer, match=words) as caught:
+        read(body(content), records="")
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson", "csv"])
+def test_a_byte_order_mark_carries_nothing(form: str) -> None:
+    """Programs on Windows write one."""
+    content = {"json": b'[{"id": "1"}]', "ndjson": b'{"id": "1"}', "csv": b"id\n1"}[form]
+    assert read(body(b"\xef\xbb\xbf" + content), format=form, records="")[0][0].records == [{"id": "1"}]
+
+
+def test_a_cell_of_csv_may_be_long() -> None:
+    """The bound is the body's."""
+    assert read(body(b"id\n" + b"x" * 200_000), format="csv")[0][0].records == [{"id": "x" * 200_000}]
+
+
 def test_csv_is_rows_by_the_names_of_the_header() -> None:
     """With a byte order mark, quoted line ends and separators, another delimiter, another charset."""
     content = b'\xef\xbb\xbfid;name\r\n1;"a;\r\n""b"""\r\n2;\r\n\r\n'

@@ -264,6 +264,19 @@ def test_local_texts_of_sqlite_keep_their_form(sqlite_database: Database) -> Non
         assert _read_on(context, lookback="1m") == [5, 1]
 
 
+def test_a_querys_cursor_over_exact_numbers_goes_by_their_size(postgres_database: Database) -> None:
+    """It is kept as text, by whose order 10 comes before 9."""
+    run(postgres_database, "CREATE TABLE t (num numeric PRIMARY KEY)", "INSERT INTO t VALUES (9)")
+    with reading(postgres_database) as context:
+        for number, moved in (("10.5", "10.5"), ("2", "10.5"), ("100", "100")):
+            run(postgres_database, f"INSERT INTO t VALUES ({number})")
+            query = "SELECT num FROM t WHERE num >= CAST(:cursor AS numeric)"
+            sync(query=query, cursor={"field": "num", "initial": "9"}, destination={"table": "u", "key": "num"}).run(
+                context
+            )
+            assert context.cursors[""].value == moved
+
+
 def test_a_querys_cursor_moves_at_its_end(context: ReadingContext, database: Database) -> None:
     """It stands for :cursor in the next run, and never moves back."""
     _timed(database, _at(3), _at(1), _at(2))
