@@ -41,11 +41,15 @@ class SqlSource:
 
     def pages(self, context: Context) -> Generator[Page]:
         """Yields pages until there are no more; raises GiveUp where table, columns or cursor are not as configured."""
+        with _blamed(self._options):
+            yield from self._pages(context)
+
+    def _pages(self, context: Context) -> Generator[Page]:
         options = self._options
         if options.query is not None:
             yield from _streamed(options, context, None, self._stored(context))
             return
-        with context.read(options.database) as connection, _blamed(options):
+        with context.read(options.database) as connection:
             table = look_at(connection, options.table or "")
         cursor, marked = options.cursor, options.changed_only
         reader = TableReader(options, table, marked=marked)
@@ -68,7 +72,7 @@ class SqlSource:
 
 def _whole(options: SqlSourceOptions, context: Context, reader: TableReader) -> Generator[Page]:
     """Yields all rows, key after key."""
-    with context.read(options.database) as connection, _blamed(options):
+    with context.read(options.database) as connection:
         reader.check_key(connection, reader.key)
         every = reader.select(context, connection.dialect.name, reader.key[:1])
         total = connection.scalar(sa.select(sa.func.count()).select_from(every.subquery()))
@@ -87,9 +91,7 @@ def _streamed(options: SqlSourceOptions, context: Context, reader: TableReader |
             if reader
             else text_of(options.query or "", options, context, dialect, newest.start())
         )
-        with _blamed(options):
-            result = connection.execute(statement, execution_options={"yield_per": options.size})
-        with closing(result):
+        with closing(connection.execute(statement, execution_options={"yield_per": options.size})) as result:
             names = _named(result.keys())
             for rows in result.partitions(options.size):
                 context.check()
@@ -168,12 +170,19 @@ def _blamed(options: SqlSourceOptions) -> Iterator[None]:
         if not _is_statement(error):
             raise
         where = "source.query" if options.query is not None else f"the table {options.table}"
-        raise GiveUp(f"{where}: the database says: {str(error.orig).splitlines()[0]}") from None
+        raise GiveUp(f"{where}: the database says: {str(error.orig).splitlines()[0]}{_remedy(error)}") from None
+
+
+def _remedy(error: sa.exc.DBAPIError) -> str:
+    """Returns what to do about a value that the driver cannot load: a time of infinity, text that is none."""
+    is_value = isinstance(error, sa.exc.DataError) or "decode" in str(error.orig)
+    return "; leave the column out of source.query, or cast it there to what can be read" if is_value else ""
 
 
 def _is_statement(error: sa.exc.DBAPIError) -> bool:
     """Tells whether the statement is to blame, not the database."""
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
-        return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_ERROR
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # none: Python's own, of a value
+        return code & 0xFF == sqlite3.SQLITE_ERROR
     return isinstance(error, sa.exc.ProgrammingError | sa.exc.DataError)

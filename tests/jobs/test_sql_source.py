@@ -48,6 +48,26 @@ def test_sqlite_values_become_json(sqlite_database: Database) -> None:
     assert (second["doc"], second["yes"]) == ("no json", None)
 
 
+@pytest.mark.parametrize("value", ["'infinity'", "'-infinity'", "'0044-03-15 BC'"])
+@pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
+def test_a_value_that_cannot_be_loaded_is_told(postgres_database: Database, value: str, key: str) -> None:
+    """Python has no such time: the table is named, and what to do."""
+    run(postgres_database, f"CREATE TABLE t (id int {key}, at timestamptz)", f"INSERT INTO t VALUES (1, {value})")
+    with (
+        reading(postgres_database) as context,
+        pytest.raises(GiveUp, match=r"the table t: the database .*cast it"),
+    ):
+        records(context, table="t")
+
+
+@pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
+def test_text_that_is_none_is_told(sqlite_database: Database, key: str) -> None:
+    """SQLite keeps whatever bytes it is given."""
+    run(sqlite_database, f"CREATE TABLE t (id int {key}, v text)", "INSERT INTO t VALUES (1, CAST(x'ff41' AS text))")
+    with reading(sqlite_database) as context, pytest.raises(GiveUp, match=r"the table t: the database .*cast it"):
+        records(context, table="t")
+
+
 def test_postgres_values_become_json(postgres_database: Database) -> None:
     """Times are UTC, those without a zone by the option; numbers exact; documents, lists and ids as JSON has them."""
     run(
