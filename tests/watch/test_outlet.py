@@ -171,6 +171,7 @@ def test_a_terminal_that_is_held_holds_nobody_up() -> None:
     with os.fdopen(terminal, "w") as stream:
         log = configure("info", "json", None, stream)
         _say(200)
+        assert log.dropped == 0  # they wait
         log.close(0)
     os.close(controller)
 
