@@ -55,11 +55,12 @@ class Seen:
     headers: Mapping[str, str]
     document: Json
     records: list[Json]
+    unread: int = 0  # records of the page that could not be read: they count on the way on
 
     @property
     def count(self) -> int:
-        """The number of records."""
-        return len(self.records)
+        """The number of records that the page held."""
+        return len(self.records) + self.unread
 
 
 class Pager(Options):

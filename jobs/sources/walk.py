@@ -121,7 +121,8 @@ class Walk:
         place = answer.place if in_url else f"{answer.place} ({self._paging.told(at)})"
         decoded = self._decoder.decoded(answer, place)
         size, span = self._sizes.now, self._mark.span
-        return Seen(at, size, span, place, answer.url, answer.headers, decoded.document, decoded.records), decoded
+        told = decoded.document, decoded.records, len(decoded.rejects)
+        return Seen(at, size, span, place, answer.url, answer.headers, *told), decoded
 
     def _page(self, seen: Seen, taken: list[Json], rejects: list[Refused], *, last: bool) -> Page:
         self._blank += self._paging.blank(seen)

@@ -123,6 +123,24 @@ def test_what_json_cannot_hold_costs_its_record_alone(odd: bytes, form: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("form", "first", "rest"),
+    [
+        ("json", b'[{"id": 1, "v": NaN}, {"id": 2}]', b'[{"id": 3}]'),
+        ("ndjson", b'{"id": 1, "v": NaN}\n{"id": 2}', b'{"id": 3}'),
+        ("csv", b"id,v\n1\n2,b", b"id,v\n3,c"),
+    ],
+)
+def test_a_record_that_cannot_be_read_counts_on_its_page(form: str, first: bytes, rest: bytes) -> None:
+    """Else a full page would pass for a short one, and what comes after it would be lost."""
+    paging = {"kind": "offset", "size": 2, "until": "short"}
+    given = {"account": "api", "path": "/items", "format": form, "paging": paging}
+    with MemoryContext(answers=lambda asked: body(first if asked.params["offset"] == "0" else rest)) as context:
+        pages = list(RestSource(RestOptions.model_validate(given)).pages(context))
+    assert [str(record["id"]) for page in pages for record in page.records] == ["2", "3"]
+    assert [len(page.rejects) for page in pages] == [1, 0]
+
+
+@pytest.mark.parametrize(
     ("content", "error", "words"),
     [
         ('[{"name": "Zoë"}]'.encode("latin-1"), BadAnswer, "a byte 0xeb that is no UTF-8"),
