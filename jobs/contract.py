@@ -184,7 +184,7 @@ class Delivery:
     fingerprint: str
     state: DeliveryState
     remote_id: str | None = None
-    run_id: int = 0  # the run that settled it; told to whoever asks
+    run_id: int = 0  # the run that sent it last; 0: the one that remembers it
 
 
 @dataclass(frozen=True)

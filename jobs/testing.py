@@ -93,7 +93,9 @@ class MemoryUnit:
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Remembers what became of rows that were sent."""
-        self.deliveries |= {delivery.key: replace(delivery, run_id=self.run_id) for delivery in deliveries}
+        self.deliveries |= {
+            delivery.key: replace(delivery, run_id=delivery.run_id or self.run_id) for delivery in deliveries
+        }
 
 
 def _whole_day() -> Window:

@@ -87,6 +87,11 @@ class Parcel:
         return [self.items[:half], self.items[half:]]
 
 
+def is_leaving(delivery: Delivery) -> bool:
+    """Tells whether what was sent last is the row's deletion."""
+    return delivery.fingerprint == _LEAVING
+
+
 def key_of(row: Record, columns: Sequence[str]) -> str:
     """Returns a row's key as deliveries know it: JSON; raises BadRecord where a part of it is missing."""
     for column in columns:

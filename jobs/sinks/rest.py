@@ -19,7 +19,7 @@ from jobs.progress import Progress
 from jobs.sinks.courier import Courier
 from jobs.sinks.doubt import Doubts, held_prefix
 from jobs.sinks.manifest import Manifest
-from jobs.sinks.parcels import Item, Packer, Parcel, key_of
+from jobs.sinks.parcels import Item, Packer, Parcel, is_leaving, key_of
 from jobs.sinks.polling import Pace
 from jobs.sinks.restoptions import RestDestinationOptions
 from jobs.sinks.sending import Sender
@@ -118,7 +118,7 @@ class RestDestination:
         items = list[Item]()
         for key, (row, at) in keyed.items():
             before = known.get(key)
-            if before is None or not _may_be_there(before) or before.run_id >= begun_by(at):
+            if before is None or not _may_be_there(before) or _was_sent_since(before, at):
                 manifest.leave()
             else:
                 items += self._settled(self._packer.gone(row, before), manifest, asked_for=False)
@@ -155,6 +155,11 @@ class RestDestination:
             unit.deliver([replace(one, state="delivered", remote_id=one.remote_id or "") for one in open_])
             unit.forget(told)
         self._context.log.info("rows in doubt are taken as arrived", keys=[one.key for one in open_])
+
+
+def _was_sent_since(before: Delivery, gone_at: datetime | None) -> bool:
+    """Tells whether the row was made again and sent; a deletion that is under way, or in doubt, is to be told again."""
+    return before.run_id >= begun_by(gone_at) and not is_leaving(before)
 
 
 def _may_be_there(before: Delivery) -> bool:

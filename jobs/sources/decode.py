@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 import sys
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import orjson
 from jobs.contract import Answer, BadAnswer, BadRecord, Json
 from jobs.flow import Refused
 from jobs.paths import getter, keys
-from jobs.sources.oddjson import ODD, is_odd, leniently
+from jobs.sources.oddjson import leniently
 
 BodyFormat = Literal["json", "ndjson", "csv"]
 ACCEPT: dict[BodyFormat, dict[str, str]] = {  # JSON is what an account's API asks for unless told otherwise
@@ -40,6 +39,7 @@ class Decoded:
     records: list[Json] = field(default_factory=list)
     document: Json = None
     rejects: list[Refused] = field(default_factory=list)
+    is_lenient: bool = False  # records among them may hold what JSON cannot
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,13 @@ class Decoder:
             if answer.body.lstrip()[:1] not in (b"{", b"["):
                 return Decoded([answer.json()])  # raises: it tells what was found
         try:
-            decoded = self._taken(leniently(answer.body, place), place)
-        except json.JSONDecodeError:
+            document = leniently(answer.body, place)
+        except ValueError:
             raise Overburdened(
                 f"{place} answered {answer.status} with JSON that is cut off or broken after {len(answer.body)} bytes; "
                 "ask for smaller pages."
             ) from None  # the decoder's error holds the whole body
-        odd = [(record, ODD) for record in decoded.records if is_odd(record)]
-        return replace(decoded, records=[one for one in decoded.records if not is_odd(one)], rejects=odd)
+        return replace(self._taken(document, place), is_lenient=True)
 
     def _taken(self, document: Json, place: str) -> Decoded:
         self._check(document, place)
@@ -164,22 +163,24 @@ def _lines(answer: Answer, place: str) -> Decoded:
     lines = [line for line in answer.body.split(b"\n") if line.strip()]
     if lines[0].lstrip()[:1] == b"<":
         answer.json()  # raises: it tells what was found
-    decoded = Decoded()
+    try:
+        return Decoded(list(map(orjson.loads, lines)))
+    except orjson.JSONDecodeError:
+        return Decoded(_lenient_lines(lines, place), is_lenient=True)
+
+
+def _lenient_lines(lines: list[bytes], place: str) -> list[Json]:
+    records: list[Json] = []
     for number, line in enumerate(lines, 1):
         try:
-            decoded.records.append(orjson.loads(line))
-            continue
-        except orjson.JSONDecodeError:
-            pass
-        try:
-            decoded.rejects.append((leniently(line, f"{place}, line {number},"), ODD))
-        except json.JSONDecodeError:
+            records.append(leniently(line, f"{place}, line {number},"))
+        except ValueError:
             kind = Overburdened if number == len(lines) > 1 else BadAnswer
             raise kind(
                 f"{place} has no JSON in its line {number} of {len(lines)}; expected one document a line. "
                 'Check the source\'s format = "ndjson".'
             ) from None
-    return decoded
+    return records
 
 
 def _csv(answer: Answer, delimiter: str, place: str) -> Decoded:

@@ -8,6 +8,7 @@ from jobs.sources.cursor import write_time
 from jobs.sources.decode import ACCEPT, Decoded, Overburdened, described
 from jobs.sources.flights import Flights
 from jobs.sources.marks import Mark
+from jobs.sources.oddjson import without_odd
 from jobs.sources.resource import ResourceOptions
 from jobs.sources.shrink import Sizes
 from jobs.sources.steps import Ask, Carrier, Circles, Position, Seen
@@ -56,19 +57,19 @@ class Walk:
         with Flights(self._answer, self._ahead) as flights:
             while at is not None:
                 self._context.check()
-                seen, rejects = self._seen(at, flights)
+                seen, decoded = self._seen(at, flights)
                 taken = self._paging.taken(seen)
                 self._circles.check(seen, taken, self._total)
                 at = self._paging.after(seen)
                 if at is not None:
                     self._sizes.praise(_fitting(self._paging.fits, at))
                     flights.foresee(self._paging.foreseen(seen, self._sizes.now), self._sizes.now)
-                yield self._page(seen, taken, rejects, last=at is None)
+                yield self._page(seen, taken, decoded, last=at is None)
         self._tell_of_blanks()
         if self._is_held:
             self._tell_of_slips()
 
-    def _seen(self, at: Position, flights: Flights) -> tuple[Seen, list[Refused]]:
+    def _seen(self, at: Position, flights: Flights) -> tuple[Seen, Decoded]:
         """Returns the page at a position, of as many records as the far end can bear."""
         while True:
             try:
@@ -81,7 +82,7 @@ class Walk:
                 flights.forget()
                 self._tell_of_shrinking(before, at, error)
 
-    def _read(self, at: Position, flights: Flights) -> tuple[Seen, list[Refused]]:
+    def _read(self, at: Position, flights: Flights) -> tuple[Seen, Decoded]:
         answer, was_ahead = flights.take(at, self._sizes.now)
         seen, decoded = self._decoded(at, answer)
         if was_ahead and self._paging.total_of(seen) != self._total:  # something came or went: see counted.py
@@ -89,7 +90,7 @@ class Walk:
             seen, decoded = self._decoded(at, self._answer(at, self._sizes.now))
         self._count += seen.count
         self._follow_total(seen, empty=decoded.document is None and not seen.count)
-        return seen, decoded.rejects
+        return seen, decoded
 
     def _follow_total(self, seen: Seen, *, empty: bool) -> None:
         """Compares the total with the last page's; raises BadAnswer where an empty answer hides the rest."""
@@ -124,16 +125,17 @@ class Walk:
         told = decoded.document, decoded.records, len(decoded.rejects)
         return Seen(at, size, span, place, answer.url, answer.headers, *told), decoded
 
-    def _page(self, seen: Seen, taken: list[Json], rejects: list[Refused], *, last: bool) -> Page:
+    def _page(self, seen: Seen, taken: list[Json], decoded: Decoded, *, last: bool) -> Page:
         self._blank += self._paging.blank(seen)
-        objects, others = _parted(taken)
+        sound, odd = without_odd(taken) if decoded.is_lenient else (taken, [])
+        objects, others = _parted(sound)
         kept, unread = self._mark.take(objects, seen.place)
         cursor = self._mark.value(seen.document, seen.place, last=last)
         partial = self._is_shifted and self._paging.slips
         if partial and cursor is not None:
             cursor = None
             self._is_held = True
-        total, refused = self._paging.total_of(seen), [*rejects, *others, *unread]
+        total, refused = self._paging.total_of(seen), [*decoded.rejects, *odd, *others, *unread]
         return Page(kept, cursor, total, refused, partial=partial, upto_call=self._last_call)
 
     def _tell_of_shrinking(self, before: int, at: Position, error: Exception) -> None:

@@ -140,12 +140,42 @@ def test_a_record_that_cannot_be_read_counts_on_its_page(form: str, first: bytes
     assert [len(page.rejects) for page in pages] == [1, 0]
 
 
+@pytest.mark.parametrize("odd", [b"NaN", b"1e400", b"1" + b"0" * 5000])
+def test_pages_of_nothing_but_odd_records_are_gone_through(odd: bytes) -> None:
+    """The next page is asked for behind them; a server that gives them again and again is still noticed."""
+    rows = [b'{"id": %d, "v": %b}' % (number, odd if number < 4 else b"0") for number in range(1, 6)]
+    paging = {"kind": "keyset", "field": "id", "param": "after", "size": 2, "size_param": "n"}
+
+    def script(asked: Request) -> Answer:
+        behind = int(str(asked.params.get("after", 0)))
+        return body(b"[" + b",".join(rows[behind : behind + 2]) + b"]")
+
+    given = {"account": "api", "path": "/items", "paging": paging}
+    with MemoryContext(answers=script) as context:
+        pages = list(RestSource(RestOptions.model_validate(given)).pages(context))
+    assert [record["id"] for page in pages for record in page.records] == [4, 5]
+    assert [record["id"] for page in pages for record, _ in page.rejects] == [1, 2, 3]
+    repeated = given | {"paging": {"kind": "offset", "size": 2}}
+    stuck = body(b"[" + b",".join(rows[:2]) + b"]")
+    with MemoryContext(answers=lambda _: stuck) as context, pytest.raises(BadAnswer, match="the same 2 records"):
+        list(RestSource(RestOptions.model_validate(repeated)).pages(context))
+
+
+def test_whole_numbers_are_read_as_in_other_pages() -> None:
+    """Beyond 64 bits as floats, whatever else the page holds."""
+    told = b"[-9223372036854775808, 18446744073709551615, 18446744073709551616, 9%b]" % (b"0" * 25)
+    page = read(body(b'[{"v": %b}, {"v": NaN}]' % told), records="")[0][0]
+    assert page.records == [{"v": orjson.loads(told)}]
+    assert list(map(type, page.records[0]["v"])) == list(map(type, orjson.loads(told)))
+
+
 @pytest.mark.parametrize(
     ("content", "error", "words"),
     [
         ('[{"name": "Zoë"}]'.encode("latin-1"), BadAnswer, "a byte 0xeb that is no UTF-8"),
         (b'[{"a": NaN}, {"b"', Overburdened, "cut off or broken"),
         (b"[" * 100_000, Overburdened, "cut off or broken"),
+        ('[{"name": "Zoë'.encode()[:-1], Overburdened, "cut off or broken"),
     ],
 )
 def test_broken_json_says_how(content: bytes, error: type[BadAnswer], words: str) -> None:

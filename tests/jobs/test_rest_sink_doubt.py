@@ -1,12 +1,15 @@
 """Rows of which nobody knows whether they arrived: held, sent again or looked up."""
 
 import shlex
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from typing import Any
 
 import pytest
 
 from jobs.contract import Delivery, Json, Unanswered, WorkerError
+from jobs.ids import id_at
 from jobs.sinks.doubt import never_acted
 from jobs.testing import MemoryContext, Request
 from tests.jobs.crm import LOOKUP, UPDATE, Crm, Died, Failed, Mortal, deliver, remember, row, states
@@ -52,6 +55,22 @@ def test_a_process_that_dies_doubles_nothing(moment: str, given: dict[str, Json]
         assert {f'"{key}"' for key in "abc"} - held <= {f'"{key}"' for key in there}
         assert bool(held) == (given == {})
         assert len(context.rejects) == len(held)
+
+
+@pytest.mark.parametrize("fault", ["unsent", "503", "killed", "lost"])
+def test_a_deletion_that_broke_off_is_told_again(fault: str) -> None:
+    """Its mark is of a later run than the time at which the row went, and says nothing of its being made again."""
+    crm, went = Crm(faults=iter(["fine", fault])), datetime(2026, 6, 1, 12, tzinfo=UTC)
+    page, delete = {"gone": [{"key": "a"}], "gone_at": [went]}, {"path": "/orders/{remote_id}"}
+    with Mortal(answers=crm, run_id=id_at(went - timedelta(hours=1))) as context:
+        deliver(context, [row("a")], delete=delete)
+        context.run_id = id_at(went + timedelta(hours=1))
+        with suppress(Died, WorkerError):
+            deliver(context, [], page=page, delete=delete)
+        context.reborn()
+        deliver(context, [], page=page, delete=delete)
+        assert (crm.orders, states(context)) == ({}, {'"a"': "absent"})
+    assert [request.method for request in crm.seen] == ["POST", "DELETE", "DELETE"]
 
 
 def test_the_same_key_goes_with_the_same_request() -> None:

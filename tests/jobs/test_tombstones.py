@@ -86,6 +86,22 @@ def test_a_record_that_was_made_again_stays() -> None:
         assert [row["id"] for row in context.rows("t")] == [1]
 
 
+@pytest.mark.parametrize(("at", "goes"), [("9999-12-31T23:59:59Z", True), ("1970-01-01T00:00:00Z", False)])
+def test_a_deletion_may_be_told_with_any_time(at: str, goes: bool) -> None:
+    """APIs write the first or the last day that there is where they know none."""
+    rows, gone = [{"id": 1}], list[Any]()
+    deletions = {name: value for name, value in DELETIONS.items() if name != "cursor"}
+    deletions |= {"cursor": {"field": "at", "param": "since", "initial": "1970-01-01T00:00:00Z"}}
+    source = {"account": "api", "path": "/all", "deletions": deletions}
+    told = {"source": source, "destination": {"table": "t", "key": "id", "gone": "delete"}}
+    with MemoryContext(answers=far_end(rows, gone), window=Window(None, NOON), run_id=id_at(NOON)) as context:
+        Sync(SyncOptions.model_validate(told)).run(context)
+        rows.clear()
+        gone.append({"at": at, "which": {"id": 1}})
+        Sync(SyncOptions.model_validate(told)).run(context)
+        assert (context.rows("t") == []) == goes
+
+
 def test_a_guard_weighs_all_that_went_before_any_goes() -> None:
     """However many pages tell of it, and in each further run alike."""
     rows, gone = [{"id": number} for number in range(100)], list[Any]()

@@ -1,5 +1,6 @@
 """One run from claim to end: counts, errors, retries, fences, followers."""
 
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -193,7 +194,7 @@ DEEP = pytest.param(orjson.loads(b"[" * 1000 + b"]" * 1000), id="deep")
 
 
 @pytest.mark.parametrize(
-    "record", [{1: "a key"}, {"beyond": 2**70}, {"half": "\ud800"}, {"set": {1}}, "a NUL: \0", DEEP]
+    "record", [{1: "a key"}, {"beyond": 2**70}, {"half": "\ud800"}, {"set": {1}}, {"no": math.nan}, "a NUL: \0", DEEP]
 )
 def test_a_job_may_reject_what_json_cannot_hold(make_bench: Make, record: object) -> None:
     """The reject is kept as readable as can be; the unit does not fail for it."""
@@ -206,6 +207,9 @@ def test_a_job_may_reject_what_json_cannot_hold(make_bench: Make, record: object
     _run_once(bench)
 
     assert (bench.last("orders").state, bench.last("orders").counts.rejected) == (RunState.SUCCEEDED, 1)
+    with bench.database.read() as connection:
+        # What does not read back as it was cannot be tried again.
+        assert [reject.whole for reject in rejects.listing(connection)] == [record == "a NUL: \0"]
 
 
 def test_a_unit_that_raises_stores_nothing(make_bench: Make) -> None:

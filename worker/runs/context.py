@@ -248,7 +248,7 @@ class RunContext:
     def _reject(self, record: Json, reason: str, key: str | None, now: datetime) -> Reject:
         written = _written(record)
         text = redact(written)
-        whole = text == written and len(text) <= _LONGEST_RECORD
+        whole = text == written and len(text) <= _LONGEST_RECORD and _reads_back(text, record)
         digest = hashlib.sha256(text.encode()).hexdigest()
         return Reject(self.job, digest, self.run_id, redact(reason), text[:_LONGEST_RECORD], whole, key, now, now)
 
@@ -260,6 +260,14 @@ class RunContext:
 
 def _kept(row: Reject) -> Kept:
     return Kept(row.record_hash, row.reason, orjson.loads(row.record) if row.whole else None)
+
+
+def _reads_back(text: str, record: Json) -> bool:
+    """Tells whether a record's text gives the record: NaN gives null, and what Python wrote nothing at all."""
+    try:
+        return bool(orjson.loads(text) == record)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _written(record: Json) -> str:

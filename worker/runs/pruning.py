@@ -69,7 +69,7 @@ class Pruner:
         """Returns the id below which rows of a kind are old."""
         options = self.options()
         kept_s = {"calls": options.calls, "rejects": options.rejects}.get(kind, options.runs)
-        return max(id_at(self.now() - timedelta(seconds=kept_s)), 0)
+        return id_at(self.now() - timedelta(seconds=kept_s))
 
     def _doomed_runs(self) -> Iterator[list[int]]:
         """Yields the runs that are old, then those of which a job has too many, in parts for one transaction each."""

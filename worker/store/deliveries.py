@@ -22,6 +22,7 @@ def of_keys(connection: sa.Connection, job: str, keys: Sequence[str]) -> dict[st
 
 
 def put(connection: sa.Connection, job: str, given: Sequence[Delivery], run_id: int, now: datetime) -> None:
-    """Stores deliveries over what was remembered of their keys."""
-    rows = [vars(delivery) | {"job": job, "run_id": run_id, "changed_at": now} for delivery in given]
+    """Stores deliveries over what was remembered of their keys; `run_id` is the run of those that name none."""
+    stamp = {"job": job, "changed_at": now}
+    rows = [vars(delivery) | stamp | {"run_id": delivery.run_id or run_id} for delivery in given]
     upsert(connection, deliveries, sorted(rows, key=lambda row: row["key"]))
