@@ -17,9 +17,18 @@ document = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
 def upgrade() -> None:
     """Creates the tables."""
     _installation()
+    _nodes()
     _jobs()
+    _progress()
+    _locks()
     _runs()
+    _attempts()
     _credentials()
+    _calls()
+
+
+def _partial_index(name: str, table: str, columns: list[str], where: str) -> None:
+    op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def _counts() -> list[sa.Column[int]]:
@@ -50,6 +59,9 @@ def _installation() -> None:
         sa.Column("first_seen", moment, nullable=False),
         sa.Column("last_seen", moment, nullable=False),
     )
+
+
+def _nodes() -> None:
     op.create_table(
         "nodes",
         sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -72,13 +84,7 @@ def _installation() -> None:
         sa.Column("ended_at", moment),
         sa.Column("outcome", sa.Text),
     )
-    op.create_index(
-        "ix_commands_open",
-        "commands",
-        ["id"],
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    )
+    _partial_index("ix_commands_open", "commands", ["id"], "ended_at IS NULL")
 
 
 def _jobs() -> None:
@@ -100,6 +106,9 @@ def _jobs() -> None:
         sa.Column("text", sa.Text, nullable=False),
         sa.Column("first_seen", moment, nullable=False),
     )
+
+
+def _progress() -> None:
     op.create_table(
         "cursors",
         sa.Column("job", sa.Text, primary_key=True),
@@ -133,6 +142,9 @@ def _jobs() -> None:
         sa.Column("run_id", sa.BigInteger),
         sa.Column("changed_at", moment, nullable=False),
     )
+
+
+def _locks() -> None:
     op.create_table(
         "locks",
         sa.Column("name", sa.Text, primary_key=True),
@@ -172,20 +184,11 @@ def _runs() -> None:
         sa.UniqueConstraint("job", "cause", name="uq_runs_job_cause"),
     )
     op.create_index("ix_runs_job_id", "runs", ["job", "id"])
-    op.create_index(
-        "ix_runs_open",
-        "runs",
-        ["job", "id"],
-        sqlite_where=sa.text("state IN ('queued', 'running')"),
-        postgresql_where=sa.text("state IN ('queued', 'running')"),
-    )
-    op.create_index(
-        "ix_runs_covered",
-        "runs",
-        ["job", "window_until"],
-        sqlite_where=sa.text("state = 'succeeded'"),
-        postgresql_where=sa.text("state = 'succeeded'"),
-    )
+    _partial_index("ix_runs_open", "runs", ["job", "id"], "state IN ('queued', 'running')")
+    _partial_index("ix_runs_covered", "runs", ["job", "window_until"], "state = 'succeeded'")
+
+
+def _attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column(
@@ -200,13 +203,7 @@ def _runs() -> None:
         sa.Column("error_kind", sa.Text),
         sa.Column("error", sa.Text),
     )
-    op.create_index(
-        "ix_attempts_running",
-        "attempts",
-        ["node_id"],
-        sqlite_where=sa.text("state = 'running'"),
-        postgresql_where=sa.text("state = 'running'"),
-    )
+    _partial_index("ix_attempts_running", "attempts", ["node_id"], "state = 'running'")
 
 
 def _credentials() -> None:
@@ -238,6 +235,9 @@ def _credentials() -> None:
         sa.Column("paused_by", sa.Text),
         sa.Column("paused_at", moment),
     )
+
+
+def _calls() -> None:
     op.create_table(
         "calls",
         sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -263,18 +263,6 @@ def _credentials() -> None:
     )
     op.create_index("ix_calls_account", "calls", ["account", "id"])
     op.create_index("ix_calls_used", "calls", ["account", "generation_used"])
-    op.create_index(
-        "ix_calls_issued",
-        "calls",
-        ["account", "generation_issued"],
-        sqlite_where=sa.text("generation_issued IS NOT NULL"),
-        postgresql_where=sa.text("generation_issued IS NOT NULL"),
-    )
-    op.create_index(
-        "ix_calls_open",
-        "calls",
-        ["node_id"],
-        sqlite_where=sa.text("ms IS NULL AND error IS NULL"),
-        postgresql_where=sa.text("ms IS NULL AND error IS NULL"),
-    )
+    _partial_index("ix_calls_issued", "calls", ["account", "generation_issued"], "generation_issued IS NOT NULL")
+    _partial_index("ix_calls_open", "calls", ["node_id"], "ms IS NULL AND error IS NULL")
     op.create_index("ix_calls_run", "calls", ["run_id", "id"])
