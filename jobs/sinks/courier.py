@@ -15,14 +15,14 @@ from jobs.contract import BadRecord, Context, WorkerError
 from jobs.crew import Crew
 from jobs.sinks.manifest import Manifest
 from jobs.sinks.parcels import Item, Packer, Parcel
-from jobs.sinks.sending import Outcome
+from jobs.sinks.sending import Sent
 from jobs.sinks.verdicts import Verdict
 
 Group = tuple[Item, ...]
 
 
 class _Flying(Protocol):
-    def result(self) -> Outcome: ...
+    def result(self) -> Sent: ...
 
     def done(self) -> bool: ...
 
@@ -31,9 +31,9 @@ class _Flying(Protocol):
 class _Later:
     """A request that is sent when its outcome is asked for: no thread is needed for one at a time."""
 
-    send: Callable[[], Outcome]
+    send: Callable[[], Sent]
 
-    def result(self) -> Outcome:
+    def result(self) -> Sent:
         return self.send()
 
     def done(self) -> bool:
@@ -46,7 +46,7 @@ class Courier:
 
     context: Context
     packer: Packer
-    send: Callable[[Parcel], Outcome]
+    send: Callable[[Parcel], Sent]
     parallel: int
     parcels: list[Parcel]  # would-be requests of a preview
     _todo: deque[Group] = field(default_factory=deque)
@@ -92,7 +92,7 @@ class Courier:
             manifest.mark(item)
         return [parcel]
 
-    def _sent(self, parcel: Parcel, crew: Crew) -> "_Flying | Future[Outcome]":
+    def _sent(self, parcel: Parcel, crew: Crew) -> "_Flying | Future[Sent]":
         if self.context.dry:
             self.parcels.append(parcel)
             return _Later(lambda: _imagined(parcel))
@@ -132,7 +132,7 @@ class Courier:
             manifest.restore(item)
 
 
-def _imagined(parcel: Parcel) -> Outcome:
+def _imagined(parcel: Parcel) -> Sent:
     """Returns what a preview takes for the outcome: all goes well."""
     verdict = Verdict("absent") if parcel.items[0].act == "delete" else Verdict("delivered")
-    return Outcome(parcel, {item.key: verdict for item in parcel.items})
+    return Sent(parcel, {item.key: verdict for item in parcel.items})

@@ -12,7 +12,7 @@ from jobs.sinks.verdicts import GONE, Verdicts, is_silent, of_answer, of_failure
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Sent:
     """What became of a parcel; an item without a verdict is still in doubt, or as it was before where it `returned`.
 
     `error` ends the run. `again` are groups of the items that are to be sent in place of the parcel.
@@ -34,7 +34,7 @@ class Sender:
         self._api = context.api(options.account)
         self._polling = Polling(options, options.poll, context, pace) if options.poll else None
 
-    def send(self, parcel: Parcel) -> Outcome:
+    def send(self, parcel: Parcel) -> Sent:
         """Returns what became of a parcel."""
         try:
             answer = self._api.request(
@@ -52,11 +52,11 @@ class Sender:
         try:
             return self._answered(answer, parcel)
         except BadAnswer as error:
-            return Outcome(parcel, self._held(parcel.items, "its answer could not be read"), error)
+            return Sent(parcel, self._held(parcel.items, "its answer could not be read"), error)
         except WorkerError as error:
-            return Outcome(parcel, error=error)
+            return Sent(parcel, error=error)
 
-    def _answered(self, answer: Answer, parcel: Parcel) -> Outcome:
+    def _answered(self, answer: Answer, parcel: Parcel) -> Sent:
         if is_silent(answer, parcel, self._options):
             self._context.log.warning(
                 "the API took rows and told nothing of them; may the account read what it writes?",
@@ -64,35 +64,35 @@ class Sender:
                 answer=answer.place,
             )
         if self._polling and parcel.items[0].act == "create":
-            return Outcome(parcel, self._polling.verdicts(self._api, answer, parcel))
+            return Sent(parcel, self._polling.verdicts(self._api, answer, parcel))
         verdicts = of_answer(answer, parcel, self._options)
         missing = [item for item in parcel.items if item.key not in verdicts]
         lost = self._held(missing, f"{answer.place} did not tell what became of it")
-        return self._halved(Outcome(parcel, verdicts | lost), by_item=bool(self._options.items))
+        return self._halved(Sent(parcel, verdicts | lost), by_item=bool(self._options.items))
 
-    def _failed(self, error: FailedAnswer, parcel: Parcel) -> Outcome:
+    def _failed(self, error: FailedAnswer, parcel: Parcel) -> Sent:
         item = parcel.items[0]
         if error.status in GONE and item.act == "update" and item.is_in_doubt:  # what is in doubt may be its deletion
-            return Outcome(parcel, again=[(item.anew(),)])
+            return Sent(parcel, again=[(item.anew(),)])
         verdicts = of_failure(self._context.job, error, parcel, self._options)
         if verdicts is None:
-            return Outcome(parcel, error=error, returned=never_acted(error))
-        return self._halved(Outcome(parcel, verdicts), by_item=False)
+            return Sent(parcel, error=error, returned=never_acted(error))
+        return self._halved(Sent(parcel, verdicts), by_item=False)
 
-    def _halved(self, outcome: Outcome, *, by_item: bool) -> Outcome:
+    def _halved(self, outcome: Sent, *, by_item: bool) -> Sent:
         """Returns an outcome that asks for halves where several were refused in one word, to find the bad ones."""
         refused = any(verdict.state == "refused" for verdict in outcome.verdicts.values())
         if by_item or not refused or len(outcome.parcel.items) == 1:
             return outcome
-        return Outcome(outcome.parcel, again=outcome.parcel.halves)
+        return Sent(outcome.parcel, again=outcome.parcel.halves)
 
-    def _broken(self, error: WorkerError, parcel: Parcel) -> Outcome:
+    def _broken(self, error: WorkerError, parcel: Parcel) -> Sent:
         if never_acted(error):
-            return Outcome(parcel, error=error, returned=True)
+            return Sent(parcel, error=error, returned=True)
         free = all(is_free(item, self._options) for item in parcel.items)
         if not isinstance(error, Unanswered) or free or self._options.in_doubt != "hold":
-            return Outcome(parcel, error=error)  # the next attempt decides, after a while
-        return Outcome(parcel, self._held(parcel.items, str(error)))
+            return Sent(parcel, error=error)  # the next attempt decides, after a while
+        return Sent(parcel, self._held(parcel.items, str(error)))
 
     def _held(self, items: Sequence[Item], why: str) -> Verdicts:
         return {item.key: held(self._context.job, item.key, why) for item in items}

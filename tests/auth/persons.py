@@ -11,8 +11,7 @@ from tests.auth.keeping import Desk
 from worker.auth.account import Account
 from worker.auth.clocks import Clocks
 from worker.auth.discovery import Endpoints
-from worker.auth.invitation import Desk as LoginDesk
-from worker.auth.invitation import Invitation
+from worker.auth.invitation import Invitation, LoginDesk
 from worker.auth.keeper import Keeper
 from worker.model.account import AccountOptions
 from worker.sandbox.options import Credentials

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.auth.keeping import RING, WHO, Desk, client_credentials, options
-from worker.auth.endpoint import Outcome
+from worker.auth.endpoint import TokenReply
 from worker.auth.grants import Grant
 from worker.auth.keeper import Keeper, Token
 from worker.model.errors import (
@@ -612,7 +612,7 @@ def _at_answer(keeper: Keeper, act: Callable[[], object]) -> None:
     endpoint = keeper._refresh._endpoint
     ask = endpoint.ask
 
-    def acting(grant: Grant, generation: int) -> Outcome:
+    def acting(grant: Grant, generation: int) -> TokenReply:
         endpoint.ask = ask  # type: ignore[method-assign]
         outcome = ask(grant, generation)
         act()

@@ -7,7 +7,7 @@ from tests.runs.bench import START, Bench, Make, definition
 from tests.runs.operating import ask
 from worker.model.records import RunState
 from worker.store import cursors
-from worker.store.cursors import Standing
+from worker.store.cursors import CursorRow
 
 
 def _moves(value: object, name: str = "") -> object:
@@ -55,7 +55,7 @@ def test_a_cursor_tells_who_moved_it(make_bench: Make) -> None:
     bench.execute_all()
     run = bench.last("orders")
     with bench.database.read() as connection:
-        assert cursors.standings(connection, "orders") == [Standing("orders", "", 1, "a", run.id, bench.now)]
+        assert cursors.standings(connection, "orders") == [CursorRow("orders", "", 1, "a", run.id, bench.now)]
     ask(bench, "cursor set", "orders", value="b")
     with bench.database.read() as connection:
         assert [(one.value, one.run_id) for one in cursors.standings(connection, "orders")] == [("b", None)]

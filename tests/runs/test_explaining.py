@@ -51,7 +51,7 @@ from worker.runs.upcoming import latest, missing_hour, nearest, upcoming, why_no
 from worker.store import attempts, commands, runs
 from worker.store.accounts import AccountState
 from worker.store.jobs import JobRow
-from worker.store.locks import Held
+from worker.store.locks import LockHolder
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC_ZONE = ZoneInfo("UTC")
@@ -270,9 +270,13 @@ HINDRANCES: dict[str, tuple[Facts, str, str]] = {
         "Run 42 holds the job since",
         "it passed its timeout of 10m and is cut off",
     ),
-    "queued": (facts_of(open=[QUEUED], lock=Held(42, START)), "for run 42, which holds the job", "worker cancel 42"),
+    "queued": (
+        facts_of(open=[QUEUED], lock=LockHolder(42, START)),
+        "for run 42, which holds the job",
+        "worker cancel 42",
+    ),
     "queued, mutex": (
-        facts_of(open=[replace(QUEUED, mutex=Held(9, START))], lock=Held(43, START)),
+        facts_of(open=[replace(QUEUED, mutex=LockHolder(9, START))], lock=LockHolder(43, START)),
         "the mutex erp, which run 9 holds",
         "worker show 9",
     ),

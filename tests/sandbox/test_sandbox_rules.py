@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 
 from worker.sandbox.consent import fits
 from worker.sandbox.jwts import AssertionRefusedError, Assertions, Expected
-from worker.sandbox.logins import DeviceLogin, Logins, Standing
+from worker.sandbox.logins import DeviceLogin, Logins, LoginState
 
 HOSTS = some.text("abc.-012789", min_size=1).filter(lambda text: text != "127.0.0.1")
 PATHS = some.text("abc/-_", max_size=8).map(lambda text: f"/{text}")
@@ -42,12 +42,12 @@ def test_a_device_is_slowed_down_whenever_it_is_early(pauses: list[float]) -> No
     now = [0.0]
     logins = Logins(lambda: now[0])
     login = DeviceLogin("client", [], (), until=1e9, interval_s=5.0)
-    assert logins.poll(login) is Standing.PENDING
+    assert logins.poll(login) is LoginState.PENDING
     interval = 5.0
     for pause in pauses:
         before = now[0]
         now[0] += pause
         early = now[0] - before < interval
-        assert logins.poll(login) is (Standing.SLOW_DOWN if early else Standing.PENDING)
+        assert logins.poll(login) is (LoginState.SLOW_DOWN if early else LoginState.PENDING)
         interval += 5.0 * early
     assert login.interval_s == interval

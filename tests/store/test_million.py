@@ -97,7 +97,6 @@ QUESTIONS: dict[str, Ask] = {
     "calls": calls.listing,
     "calls of a run": lambda connection: calls.listing(connection, run_id=run_of(connection)),
     "calls of an account": lambda connection: calls.listing(connection, account="erp"),
-    "number of calls": lambda connection: calls.count_of_run(connection, run_of(connection)),
     "rejects of a run": lambda connection: rejects.listing(connection, run_id=run_of(connection)),
     "rejects": rejects.listing,
     "rejects of a job": lambda connection: rejects.of_job(connection, JOB, "", 100),

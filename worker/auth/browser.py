@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from worker.auth.answer import Granted
 from worker.auth.endpoint import TokenEndpoint
 from worker.auth.handing import granted_from
-from worker.auth.invitation import Desk, Invitation
+from worker.auth.invitation import Invitation, LoginDesk
 from worker.auth.logingrants import AuthorizationCodeGrant
 from worker.auth.loopback import CannotListen, Delivery, Loopback
 from worker.auth.refresh import Handed
@@ -27,7 +27,7 @@ _PRIVATE = "use a private window: with this grant a browser keeps the token in i
 _MOST_TEXT = 200  # characters of a description
 
 
-def by_code(desk: Desk) -> Handed:
+def by_code(desk: LoginDesk) -> Handed:
     """Returns the token of a login with an authorization code, exchanged at once; raises LoginFailed."""
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
@@ -41,7 +41,7 @@ def by_code(desk: Desk) -> Handed:
         return _exchanged(desk, AuthorizationCodeGrant(code, Secret(verifier), server.redirect_uri))
 
 
-def by_fragment(desk: Desk) -> Handed:
+def by_fragment(desk: LoginDesk) -> Handed:
     """Returns the token of an implicit login; only the access token is kept, for it is all that RFC 6749 allows.
 
     An API that is handed refresh tokens with each call (`bearer`) issues one here too, against section 4.2.2: that is
@@ -59,14 +59,14 @@ def by_fragment(desk: Desk) -> Handed:
     return Handed(granted, desk.account.options.grant, at, at_s)
 
 
-def _listening(desk: Desk, state: str, *, fragment: bool) -> Loopback:
+def _listening(desk: LoginDesk, state: str, *, fragment: bool) -> Loopback:
     try:
         return Loopback(desk.account.options.redirect_url, state, fragment=fragment)
     except CannotListen as error:
         raise desk.failed(f"{error}; give redirect_url another port, or none where the server lets it vary") from None
 
 
-def _answered(desk: Desk, server: Loopback, asked: dict[str, str]) -> Delivery:
+def _answered(desk: LoginDesk, server: Loopback, asked: dict[str, str]) -> Delivery:
     """Sends a person to the authorization endpoint and returns what the browser brought back, checked."""
     options = desk.account.options
     base = desk.endpoint(desk.endpoints.authorize(), "authorize_url")
@@ -90,7 +90,7 @@ def _strangers(count: int) -> str:
     return text if count else ""
 
 
-def _check(desk: Desk, delivery: Delivery) -> None:
+def _check(desk: LoginDesk, delivery: Delivery) -> None:
     """Raises LoginFailed where the answer is not of our server, or a refusal."""
     issuer, named = desk.account.options.issuer, delivery.get("iss")
     if issuer and named is None and desk.endpoints.names_itself():
@@ -102,7 +102,7 @@ def _check(desk: Desk, delivery: Delivery) -> None:
         raise desk.failed(f"the server refused: {redact(': '.join(told))[:_MOST_TEXT]}")
 
 
-def _exchanged(desk: Desk, grant: AuthorizationCodeGrant) -> Handed:
+def _exchanged(desk: LoginDesk, grant: AuthorizationCodeGrant) -> Handed:
     """Returns the token for a code; asks again only where the code surely was not used up."""
     endpoint = TokenEndpoint(desk.account, desk.line, desk.endpoints, desk.clocks.now)
     for left in reversed(range(_TRIES)):

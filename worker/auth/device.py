@@ -7,7 +7,7 @@ from jobs.contract import Answer, BadAnswer, Json
 from worker.auth.answer import Granted, Refusal, read_answer
 from worker.auth.client import Parameters, client_part
 from worker.auth.endpoint import TokenEndpoint
-from worker.auth.invitation import Desk, Invitation
+from worker.auth.invitation import Invitation, LoginDesk
 from worker.auth.logingrants import DeviceCodeGrant
 from worker.auth.refresh import Handed
 from worker.auth.verdict import Verdict
@@ -33,7 +33,7 @@ class _Begun:
     interval_s: float
 
 
-def by_device(desk: Desk) -> Handed:
+def by_device(desk: LoginDesk) -> Handed:
     """Returns the token once the person has agreed elsewhere; raises LoginFailed."""
     begun = _begin(desk)
     until_s = desk.clocks.elapsed_s() + begun.invitation.within_s
@@ -50,7 +50,7 @@ def by_device(desk: Desk) -> Handed:
     raise desk.failed(f"nobody typed the code within {begun.invitation.within_s:.0f} s")
 
 
-def _next_interval_s(desk: Desk, refusal: Refusal, interval_s: float) -> float:
+def _next_interval_s(desk: LoginDesk, refusal: Refusal, interval_s: float) -> float:
     """Returns how long to wait until the next question; raises LoginFailed where there is none (section 3.5)."""
     match refusal.code:
         case "authorization_pending":
@@ -66,7 +66,7 @@ def _next_interval_s(desk: Desk, refusal: Refusal, interval_s: float) -> float:
     raise desk.failed(refusal.message)
 
 
-def _begin(desk: Desk) -> _Begun:
+def _begin(desk: LoginDesk) -> _Begun:
     """Asks for a pair of codes (section 3.1)."""
     options = desk.account.options
     url = desk.endpoint(desk.endpoints.device(), "device_url")

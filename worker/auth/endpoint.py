@@ -24,7 +24,7 @@ from worker.wire.outgoing import About, Outgoing, Reply
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TokenReply:
     """What one token request brought; `unanswered`: it left, and nothing complete came back."""
 
     result: Granted | Refusal
@@ -51,7 +51,7 @@ class TokenEndpoint:
             raise AccountBlocked(f"account {self._account.name}: {problem}", self._account.name)
         return url
 
-    def ask(self, grant: Grant, generation: int) -> Outcome:
+    def ask(self, grant: Grant, generation: int) -> TokenReply:
         """Sends one token request, once its trail row is durable, and never repeats it.
 
         `generation` is that of the stored token, for the trail. Every failure of the call is an outcome.
@@ -61,20 +61,20 @@ class TokenEndpoint:
             self._endpoints.forget()  # it may have moved
         return outcome
 
-    def _asked(self, grant: Grant, generation: int) -> Outcome:
+    def _asked(self, grant: Grant, generation: int) -> TokenReply:
         try:
             return self._read(
                 self._sent(token_request(self._account, self.url(), grant.parameters()), grant, generation), grant
             )
         except AccountBlocked as error:
-            return Outcome(Refusal(Verdict.CONFIGURATION, str(error)))
+            return TokenReply(Refusal(Verdict.CONFIGURATION, str(error)))
         except CallRefused as error:
-            return Outcome(Refusal(Verdict.CONFIGURATION, str(error)), error.call_id)
+            return TokenReply(Refusal(Verdict.CONFIGURATION, str(error)), error.call_id)
         except (CallUnanswered, BodyTooLarge) as error:
             doubt = Refusal(Verdict.TRANSIENT, str(error), in_doubt=True)
-            return Outcome(doubt, error.call_id, unanswered=isinstance(error, CallUnanswered))
+            return TokenReply(doubt, error.call_id, unanswered=isinstance(error, CallUnanswered))
         except (CallError, StoreError, TokenUnavailable) as error:  # surely never left
-            return Outcome(Refusal(Verdict.TRANSIENT, str(error)), getattr(error, "call_id", None))
+            return TokenReply(Refusal(Verdict.TRANSIENT, str(error)), getattr(error, "call_id", None))
 
     def _sent(self, outgoing: Outgoing, grant: Grant, generation: int) -> Reply:
         about = About(
@@ -86,8 +86,8 @@ class TokenEndpoint:
         )
         return self._line.send(outgoing, about)
 
-    def _read(self, reply: Reply, grant: Grant) -> Outcome:
+    def _read(self, reply: Reply, grant: Grant) -> TokenReply:
         now = self._now()
         server = http_date(reply.answer.headers.get("date", ""))
         skew_s = (server - now).total_seconds() if server else 0.0
-        return Outcome(read_answer(reply.answer, grant, now), reply.call_id, skew_s)
+        return TokenReply(read_answer(reply.answer, grant, now), reply.call_id, skew_s)

@@ -7,7 +7,7 @@ import orjson
 
 from jobs.contract import Answer, Json
 from worker.auth.answer import Granted, read_answer
-from worker.auth.invitation import Desk
+from worker.auth.invitation import LoginDesk
 from worker.auth.logingrants import AuthorizationCodeGrant
 from worker.auth.refresh import Handed
 from worker.vault.secret import Secret
@@ -22,7 +22,7 @@ def granted_from(body: Mapping[str, Json], now: datetime) -> Granted | None:
     return read if isinstance(read, Granted) else None
 
 
-def from_text(desk: Desk, text: str) -> Handed:
+def from_text(desk: LoginDesk, text: str) -> Handed:
     """Returns the token in a text: itself, or JSON as a token endpoint answers; raises LoginFailed."""
     now, text = desk.clocks.now(), text.strip()
     try:

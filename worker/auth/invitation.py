@@ -22,7 +22,7 @@ class Invitation:
 
 
 @dataclass(frozen=True)
-class Desk:
+class LoginDesk:
     """One account's login: its way out, its clocks, how a person is asked, and how long that person may take."""
 
     account: Account

@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping
 
 from worker.auth.browser import by_code, by_fragment
 from worker.auth.device import by_device
-from worker.auth.invitation import Desk
+from worker.auth.invitation import LoginDesk
 from worker.auth.refresh import Handed
 
-_WAYS: Mapping[str, Callable[[Desk], Handed]] = {
+_WAYS: Mapping[str, Callable[[LoginDesk], Handed]] = {
     "authorization_code": by_code,
     "device_code": by_device,
     "implicit": by_fragment,
 }
 
 
-def log_in(desk: Desk) -> Handed:
+def log_in(desk: LoginDesk) -> Handed:
     """Returns the token that a person's login brought, for `Keeper.adopt`; nothing is stored yet.
 
     Raises LoginFailed, and TokenUnavailable or AccountBlocked where the issuer's metadata cannot be had.

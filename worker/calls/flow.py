@@ -9,7 +9,7 @@ from worker.auth.rejection import is_rejected
 from worker.calls import retry, verdicts
 from worker.calls.limits import TooLong
 from worker.calls.means import Means, Subject
-from worker.calls.retry import Outcome
+from worker.calls.retry import Result
 from worker.model.errors import AuthRejected, CallError, CallFailed, CallUnanswered, CallUnsent
 from worker.model.events import CallRetried
 from worker.model.records import Purpose
@@ -51,7 +51,7 @@ class Flow:
                 return self._concluded(outcome)
             self._pause(wait_s)
 
-    def _authorised(self) -> Outcome:
+    def _authorised(self) -> Result:
         """Sends, and where the token was rejected sends once more with a newer one."""
         outcome = self._sent(rejected=None)
         if self._renewed or not self._is_rejected(outcome) or self._is_vouched_for(outcome):
@@ -59,14 +59,14 @@ class Flow:
         self._renewed = True
         return self._sent(rejected=self._token.generation if self._token else None)
 
-    def _is_vouched_for(self, outcome: Outcome) -> bool:
+    def _is_vouched_for(self, outcome: Result) -> bool:
         """Tells whether a 403 is no word about the token: where one can ask whether that is good, one asks once."""
         if self._token is not None and isinstance(outcome, Answer) and outcome.status == _FORBIDDEN:
             about = self._subject.about(None, self._token.generation)
             self._vouched = self._means.keeper.vouches(self._token, about)
         return self._vouched
 
-    def _sent(self, rejected: int | None) -> Outcome:
+    def _sent(self, rejected: int | None) -> Result:
         self._run.check()
         self._take_turn()
         patience_s = max(min(_TOKEN_S, self._run.remaining_s()), 0.0)
@@ -95,7 +95,7 @@ class Flow:
                 error.wait_s,
             ) from None
 
-    def _wait_before_next(self, outcome: Outcome) -> float | None:
+    def _wait_before_next(self, outcome: Result) -> float | None:
         """Returns the seconds until the same request is sent again, or None where it is not."""
         why = retry.why_again(self._manner, outcome)
         if why is None:
@@ -121,7 +121,7 @@ class Flow:
             self._means.wait(min(seconds, _SLICE_S))
             seconds -= _SLICE_S
 
-    def _concluded(self, outcome: Outcome) -> Answer:
+    def _concluded(self, outcome: Result) -> Answer:
         if isinstance(outcome, CallError):
             if self._subject.purpose is Purpose.READ or isinstance(outcome, CallUnsent):
                 self._run.check()  # nothing is in doubt, so that the end of the run's time says more
@@ -136,12 +136,12 @@ class Flow:
             raise CallUnanswered(verdicts.empty(outcome, place), outcome.call_id)
         return outcome
 
-    def _is_rejected(self, outcome: Outcome) -> bool:
+    def _is_rejected(self, outcome: Result) -> bool:
         if not isinstance(outcome, Answer) or (self._vouched and outcome.status == _FORBIDDEN):
             return False
         return is_rejected(outcome, self._means.account.options.reject_statuses)
 
-    def _asked_wait_s(self, outcome: Outcome) -> float | None:
+    def _asked_wait_s(self, outcome: Result) -> float | None:
         return retry.asked_wait_s(outcome.headers, self._means.now()) if isinstance(outcome, Answer) else None
 
     def _place(self, answer: Answer | None = None) -> str:

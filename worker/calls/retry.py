@@ -19,10 +19,10 @@ _TRIED_LATER = frozenset({408, 425})
 _NEVER = frozenset({501, 505})  # it cannot do that, now or later
 _EPOCH = 1_000_000_000.0  # a reset below it is a number of seconds, above it a Unix time
 
-Outcome = Answer | CallError
+Result = Answer | CallError
 
 
-def why_again(method: str, outcome: Outcome) -> str | None:
+def why_again(method: str, outcome: Result) -> str | None:
     """Returns why the same request may be sent again, or None where it may not."""
     if isinstance(outcome, CallUnsent):
         return "it never left"

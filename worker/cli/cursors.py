@@ -16,7 +16,7 @@ from worker.cli.output import JsonFlag, ago
 from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
 from worker.store import cursors
-from worker.store.cursors import Standing
+from worker.store.cursors import CursorRow
 
 app = room("Cursors: how far an incremental job has got.")
 
@@ -101,7 +101,7 @@ def _ask(config: Path, verb: str, job: str, arguments: Mapping[str, Json], how: 
         Order.post(database, verb, job, arguments).tell(wait=wait, as_json=as_json)
 
 
-def _row(one: Standing) -> dict[str, Any]:
+def _row(one: CursorRow) -> dict[str, Any]:
     """Returns a cursor as one row of the table."""
     value = one.value if isinstance(one.value, str) else orjson.dumps(one.value).decode()
     return {**asdict(one), "called": one.name or "(main)", "mover": one.run_id or "a person", "told": value}

@@ -40,7 +40,7 @@ _COLUMNS = [
 
 
 @dataclass(frozen=True)
-class Standing:
+class BackfillProgress:
     """One backfill, and what became of its ticks so far."""
 
     backfill: Backfill
@@ -97,13 +97,13 @@ def listed(configuration: Configuration, database: Database, job: str | None, li
         warn("no daemon works on this database; backfills go on when `worker run` is started")
 
 
-def _standing(database: Database, one: Backfill, configuration: Configuration | None = None) -> Standing:
+def _standing(database: Database, one: Backfill, configuration: Configuration | None = None) -> BackfillProgress:
     definition = configuration.jobs.get(one.job) if configuration and one.ended_at is None else None
     with database.read() as connection:
         states = pastruns.states_of(connection, one.job, backfill_causes(one.id))
         row = jobs.get(connection, one.job) if definition else None
         held = why_held(connection, definition, row, utc_now()) if definition else ""
-    return Standing(one, states, held)
+    return BackfillProgress(one, states, held)
 
 
 def until_ended(database: Database, backfill_id: int) -> None:

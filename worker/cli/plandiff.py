@@ -28,7 +28,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Change:
+class JobChange:
     """What becomes of one job; `keys` has what was and what will be, by dotted key."""
 
     job: str
@@ -52,11 +52,13 @@ def of_database(database: Database) -> Side:
         return Side(texts, {row.name: row.next_tick for row in jobs.listing(connection)})
 
 
-def changes(before: Side, after: Side, names: Iterable[str] = ()) -> list[Change]:
+def changes(before: Side, after: Side, names: Iterable[str] = ()) -> list[JobChange]:
     """Returns what becomes of the jobs that change, by name; of these names only, where there are some."""
     wanted = set(names) or {*before.texts, *after.texts}
     return [
-        Change(job, _kind(job, before, after), _keys(job, before, after), before.ticks.get(job), after.ticks.get(job))
+        JobChange(
+            job, _kind(job, before, after), _keys(job, before, after), before.ticks.get(job), after.ticks.get(job)
+        )
         for job in sorted(wanted)
         if before.texts.get(job) != after.texts.get(job)
     ]
@@ -84,7 +86,7 @@ def _flat(value: object, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def told(found: list[Change], same: int) -> Iterator[Text]:
+def told(found: list[JobChange], same: int) -> Iterator[Text]:
     """Yields the changes as lines."""
     for change in found:
         mark, style = _MARKS[change.kind]
@@ -96,7 +98,7 @@ def told(found: list[Change], same: int) -> Iterator[Text]:
     yield Text(f"{many(len(found), 'job')} would change, {same:,} stay as they are", style="" if found else "dim")
 
 
-def document(found: list[Change], same: int) -> dict[str, Any]:
+def document(found: list[JobChange], same: int) -> dict[str, Any]:
     """Returns the changes as JSON has them."""
     return {"changes": [asdict(change) for change in found], "same": same}
 

@@ -1,7 +1,6 @@
 """Only where the database is: for verbs about a daemon that works, whatever the rest of the configuration says."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from worker.config.check import validate
@@ -20,14 +19,14 @@ class _Own(Options):
     database: DatabaseOptions
 
 
-def database_options(main: Path, environment: Mapping[str, str] = os.environ) -> DatabaseOptions:
+def database_options(main: Path) -> DatabaseOptions:
     """Returns `[database]` of a main file; raises ConfigurationError where that cannot be read.
 
     Neither are included files read nor is anything else validated: with 10,000 jobs that takes seconds.
     """
     draft = alone(main, "database")
     if not draft.problems:
-        override(draft, environment)
+        override(draft, os.environ)
         draft.problems.clear()  # variables of other sections, which are not looked at
         draft.data = {"database": {"url": OWN_DATABASE} | draft.data.get("database", {})}
         absolute(draft, walk(draft.data, kinds_of(_Own), ()))

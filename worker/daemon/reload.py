@@ -24,7 +24,7 @@ from worker.vault.redact import redact
 from worker.watch.crashes import summary
 from worker.watch.systemd import ServiceManager
 from worker.wiring.build import Worker
-from worker.wiring.change import Change, at_next_start, change
+from worker.wiring.change import ConfigChange, at_next_start, change
 from worker.wiring.checks import verify
 from worker.wiring.databases import admit
 from worker.wiring.live import Configured, configured
@@ -44,7 +44,7 @@ class ReloadRefused(WorkerError):
 
 
 @dataclass
-class Outcome:
+class Reloaded:
     """What came of one reading: a sentence for whoever asked, and for the ledger."""
 
     words: str
@@ -76,7 +76,7 @@ class Reloader:
         if self._worker.reloads.commands():  # so that who waits is told
             self._worker.reloads.ask()
 
-    def once(self) -> Outcome:
+    def once(self) -> Reloaded:
         """Reads the configuration and puts it in force, unless it is wrong or the daemon leaves; tells who asked."""
         asked = self._worker.reloads.commands()
         begun_s = elapsed_s()
@@ -117,13 +117,13 @@ class Reloader:
         if self._leaving:
             raise ReloadRefused("the daemon is leaving; the next start reads the configuration anew")
 
-    def _take_up(self, following: Configured, asked: Sequence[Command], begun_s: float) -> Outcome:
+    def _take_up(self, following: Configured, asked: Sequence[Command], begun_s: float) -> Reloaded:
         worker, now = self._worker, utc_now()
         found = change(worker.live.current, following)
         for name in found.accounts:
             following.accounts[name].credential.start()
         later = at_next_start(worker.begun, following.configuration)
-        outcome = Outcome(_taken(found, later), taken=True)
+        outcome = Reloaded(_taken(found, later), taken=True)
         with self._lock:
             self._stay()
             removed = self._record(following, found, _Noted(asked, outcome, worker.node.id))
@@ -137,7 +137,7 @@ class Reloader:
         worker.ground.events.emit(ConfigurationReloaded(*counts, list(found.accounts), later, took_s))
         return outcome
 
-    def _record(self, following: Configured, found: Change, noted: "_Noted") -> list[Ended]:
+    def _record(self, following: Configured, found: ConfigChange, noted: "_Noted") -> list[Ended]:
         """Tells the ledger, in one transaction that comes in time or never; returns what it ended."""
         now, late = utc_now(), threading.Event()
         configuration, book = following.configuration, following.book
@@ -158,10 +158,10 @@ class Reloader:
             late.set()
             raise
 
-    def _refuse(self, error: WorkerError, asked: Sequence[Command]) -> Outcome:
+    def _refuse(self, error: WorkerError, asked: Sequence[Command]) -> Reloaded:
         worker = self._worker
         why = redact(str(error))
-        outcome = Outcome(f"refused: {why}", taken=False)
+        outcome = Reloaded(f"refused: {why}", taken=False)
         problems = [redact(str(one)) for one in error.problems] if isinstance(error, ConfigurationError) else [why]
         worker.ground.events.emit(ConfigurationRefused(problems, _ALL_SAME))
         noted = _Noted(asked, outcome, worker.node.id)
@@ -180,7 +180,7 @@ class _Noted:
     """The commands that one reading answers, and the answer."""
 
     commands: Sequence[Command]
-    outcome: Outcome
+    outcome: Reloaded
     node_id: int
 
     def record(self, connection: sa.Connection) -> None:
@@ -190,6 +190,6 @@ class _Noted:
                 commands.answer(connection, command.id, self.outcome.words)
 
 
-def _taken(found: Change, later: Sequence[str]) -> str:
+def _taken(found: ConfigChange, later: Sequence[str]) -> str:
     waits = f"; at the next start only: {', '.join(later)}" if later else ""
     return f"done: {found.words}{waits}"

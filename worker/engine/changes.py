@@ -12,7 +12,7 @@ _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
-class Change:
+class ClockChange:
     """One change: the instant, and what a clock on the wall is ahead of UTC before and after it."""
 
     at: datetime
@@ -32,7 +32,7 @@ class Change:
 
 
 @lru_cache(maxsize=1024)
-def changes(zone: ZoneInfo, since: datetime, until: datetime) -> tuple[Change, ...]:
+def changes(zone: ZoneInfo, since: datetime, until: datetime) -> tuple[ClockChange, ...]:
     """Returns the changes after `since` up to `until`, in order."""
     first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
     days = (first + n * _DAY for n in range((last - first).days + 1))
@@ -40,7 +40,7 @@ def changes(zone: ZoneInfo, since: datetime, until: datetime) -> tuple[Change, .
     return tuple(change for change in found if change and since < change.at <= until)
 
 
-def _of(zone: ZoneInfo, early: datetime, late: datetime) -> Change | None:
+def _of(zone: ZoneInfo, early: datetime, late: datetime) -> ClockChange | None:
     """Returns the change between two instants, to the second."""
     before, after = _offset(zone, early), _offset(zone, late)
     if before == after:
@@ -48,7 +48,7 @@ def _of(zone: ZoneInfo, early: datetime, late: datetime) -> Change | None:
     while late - early > _SECOND:
         middle = early + (late - early) // 2 // _SECOND * _SECOND
         early, late = (middle, late) if _offset(zone, middle) == before else (early, middle)
-    return Change(late, before, after)
+    return ClockChange(late, before, after)
 
 
 def _offset(zone: ZoneInfo, moment: datetime) -> timedelta:

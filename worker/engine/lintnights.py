@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from worker.engine.changes import Change, changes
+from worker.engine.changes import ClockChange, changes
 from worker.engine.occurrences import Occurrences
 from worker.engine.schedule import wall_clock
 from worker.engine.shut import shut
@@ -47,7 +47,7 @@ def _is_all_day(clock: WallClock) -> bool:
     return clock.rule.wild and len({at.hour for at in clock.rule.times}) == _HOURS_OF_A_DAY
 
 
-def _times(clock: WallClock, policy: JobOptions, zone: ZoneInfo, change: Change) -> list[datetime]:
+def _times(clock: WallClock, policy: JobOptions, zone: ZoneInfo, change: ClockChange) -> list[datetime]:
     """Returns the local times of the schedule that the change leaves out or brings twice."""
     low, high = change.odd
     days = {low.date(), (high - _INSTANT).date()}
@@ -59,7 +59,7 @@ def _times(clock: WallClock, policy: JobOptions, zone: ZoneInfo, change: Change)
 
 
 def _left_out(
-    policy: JobOptions, clock: WallClock, due: Occurrences, change: Change, times: list[datetime]
+    policy: JobOptions, clock: WallClock, due: Occurrences, change: ClockChange, times: list[datetime]
 ) -> Odd | None:
     end = f"{change.odd[1]:%H:%M}"
     if clock.rule.wild:
@@ -73,7 +73,9 @@ def _left_out(
     return Odd("left out", key, f"{_told(change)}, which leaves out {_named(times)}: {why}", change.at)
 
 
-def _twice(policy: JobOptions, clock: WallClock, due: Occurrences, change: Change, times: list[datetime]) -> Odd | None:
+def _twice(
+    policy: JobOptions, clock: WallClock, due: Occurrences, change: ClockChange, times: list[datetime]
+) -> Odd | None:
     passages = [[(at - offset).replace(tzinfo=UTC) for offset in (change.before, change.after)] for at in times]
     both = [
         (at, first, second)
@@ -93,7 +95,7 @@ def _twice(policy: JobOptions, clock: WallClock, due: Occurrences, change: Chang
 _REAL_TIME = "since its minute or hour begins with a star; written out (0-59/10 for */10) it keeps to dst"
 
 
-def _told(change: Change) -> str:
+def _told(change: ClockChange) -> str:
     low, high = change.odd
     early, late = (low, high) if change.leaves_out else (high, low)
     return f"on {early:%Y-%m-%d} clocks go from {early:%H:%M} to {late:%H:%M} ({change.at:%Y-%m-%d %H:%M} UTC)"

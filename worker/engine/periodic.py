@@ -29,10 +29,6 @@ class Periodic:
         """Starts the thread."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Makes the next pass come now."""
-        self._wake.set()
-
     def end(self) -> None:
         """Lets the thread end after the pass it is in, and waits for nothing."""
         self._ending = True

@@ -21,7 +21,7 @@ _SKEW = timedelta(minutes=5)  # clocks of nodes differ by less
 class Situation:
     """What the decision looks at, read inside the transaction."""
 
-    jobs: Mapping[str, jobs.Standing]
+    jobs: Mapping[str, jobs.JobStanding]
     unusable: frozenset[str]  # accounts that are blocked or wait for a login
     paused: frozenset[str]  # accounts that somebody paused
     holders: Mapping[str, int]  # who holds which lock

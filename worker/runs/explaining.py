@@ -40,7 +40,7 @@ from worker.store import (
 from worker.store.accounts import AccountState
 from worker.store.database import Database
 from worker.store.jobs import JobRow
-from worker.store.locks import Held
+from worker.store.locks import LockHolder
 
 _LATEST = 5  # rows of a job that are told
 _LOOK_BACK = 50  # rows of a job among which a run that was in the way is looked for
@@ -53,7 +53,7 @@ class RunFacts:
     run: Run
     attempts: Sequence[Attempt] = ()
     other: Run | None = None
-    mutex: Held | None = None  # who holds its mutex
+    mutex: LockHolder | None = None  # who holds its mutex
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Facts:
     due: Occurrences | None
     past: Sequence[RunFacts]  # newest first
     open: Sequence[RunFacts]  # oldest first
-    lock: Held | None
+    lock: LockHolder | None
     cluster: Cluster
     accounts: Sequence[AccountFacts] = ()
     parents: Mapping[str, Run | None] | None = None  # the latest run of each job it comes after

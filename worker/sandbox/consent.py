@@ -10,7 +10,7 @@ from oauthlib.oauth2.rfc6749.errors import (
 )
 
 from worker.sandbox.jwts import Assertions
-from worker.sandbox.logins import Consent, DeviceLogin, Logins, Standing
+from worker.sandbox.logins import Consent, DeviceLogin, Logins, LoginState
 from worker.sandbox.parties import IMPLICIT, Client, Directory, OAuthRequest, Rules
 from worker.sandbox.tokens import Issued, Tokens
 from worker.sandbox.validator import Validator, audience_of
@@ -115,7 +115,7 @@ class ConsentValidator(Validator):
         if login is None or login.client_id != client_id or login.used:
             return None
         standing = self.logins.poll(login)
-        if standing is Standing.AUTHORIZED:
+        if standing is LoginState.AUTHORIZED:
             request.user, request.scopes = login.username, login.scopes
             request.granted_audience = login.audience  # type: ignore[attr-defined]  # read in audience_of
         return standing.value

@@ -25,7 +25,7 @@ class Consent:
     family: int | None = None  # of the tokens it was exchanged for
 
 
-class Standing(StrEnum):
+class LoginState(StrEnum):
     """How a device login stands, in the words of RFC 8628 3.5."""
 
     PENDING = "authorization_pending"
@@ -99,16 +99,16 @@ class Logins:
                 return login.user_code
         raise KeyError("no device login waits" if typed is None else f"no device login waits for {typed!r}")
 
-    def poll(self, login: DeviceLogin) -> Standing:
+    def poll(self, login: DeviceLogin) -> LoginState:
         """Returns how a login stands and notes the poll; who asks too early must wait longer from then on."""
         now = self.clock()
         early = login.polled is not None and now - login.polled < login.interval_s
         login.polled = now
         if now >= login.until:
-            return Standing.EXPIRED
+            return LoginState.EXPIRED
         if login.denied:
-            return Standing.DENIED
+            return LoginState.DENIED
         if early:
             login.interval_s += _SLOWER_S
-            return Standing.SLOW_DOWN
-        return Standing.PENDING if login.username is None else Standing.AUTHORIZED
+            return LoginState.SLOW_DOWN
+        return LoginState.PENDING if login.username is None else LoginState.AUTHORIZED

@@ -15,7 +15,6 @@ _OUTCOME = ("status", "ms", "bytes_in", "bytes_out", "error")
 _SET_ISSUED = (
     sa.update(calls).where(calls.c.id == sa.bindparam("call_id")).values(generation_issued=sa.bindparam("generation"))
 )
-_COUNT_OF_RUN = sa.select(sa.func.count()).select_from(calls).where(calls.c.run_id == sa.bindparam("run"))
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,6 @@ def listing(
     if before is not None:
         statement = statement.where(calls.c.id < before)
     return [_call(row) for row in connection.execute(statement).mappings()]
-
-
-def count_of_run(connection: sa.Connection, run_id: int) -> int:
-    """Returns how many calls a run has made."""
-    return connection.execute(_COUNT_OF_RUN, {"run": run_id}).scalar_one()
 
 
 def stats(connection: sa.Connection) -> list[CallStats]:

@@ -38,7 +38,7 @@ def listing(connection: sa.Connection, job: str) -> dict[str, Cursor]:
 
 
 @dataclass(frozen=True)
-class Standing:
+class CursorRow:
     """One row of `cursors`: where a cursor stands, since when, and by which run; without a run a person moved it."""
 
     job: str
@@ -49,10 +49,10 @@ class Standing:
     moved_at: datetime
 
 
-def standings(connection: sa.Connection, job: str) -> list[Standing]:
+def standings(connection: sa.Connection, job: str) -> list[CursorRow]:
     """Returns where all of a job's cursors stand, by name."""
     rows = connection.execute(sa.select(cursors).where(cursors.c.job == job).order_by(cursors.c.name))
-    return [Standing(**row) for row in rows.mappings()]
+    return [CursorRow(**row) for row in rows.mappings()]
 
 
 def advance(  # noqa: PLR0913, PLR0917  the four that name the move, and who made it when

@@ -137,7 +137,7 @@ def _locked(dialect: str) -> sa.Select[Any]:
     return query.order_by(jobs.c.name).with_for_update()
 
 
-class Standing(NamedTuple):
+class JobStanding(NamedTuple):
     """What a claim asks of a job's row."""
 
     last_tick: datetime | None
@@ -145,15 +145,15 @@ class Standing(NamedTuple):
     quarantined_at: datetime | None
 
 
-def standing(connection: sa.Connection, names: Sequence[str]) -> dict[str, Standing]:
+def standing(connection: sa.Connection, names: Sequence[str]) -> dict[str, JobStanding]:
     """Returns how the given jobs stand, their rows locked in name order until the transaction ends."""
     rows = connection.execute(_standing(connection.dialect.name), {"names": list(names)})
-    return {row[0]: Standing(*row[1:]) for row in rows}
+    return {row[0]: JobStanding(*row[1:]) for row in rows}
 
 
 @cache
 def _standing(dialect: str) -> sa.Select[Any]:
-    query = sa.select(jobs.c.name, *(jobs.c[name] for name in Standing._fields))
+    query = sa.select(jobs.c.name, *(jobs.c[name] for name in JobStanding._fields))
     return query.where(among(dialect, jobs.c.name, "names")).order_by(jobs.c.name).with_for_update()
 
 

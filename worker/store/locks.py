@@ -17,7 +17,7 @@ from worker.store.many import among, binding, inserting
 from worker.store.tables import locks, runs
 
 LAST_CHANCE = "last chance"
-"""Held by the one run whose process died in its last two attempts and that is tried once more."""
+"""LockHolder by the one run whose process died in its last two attempts and that is tried once more."""
 
 _INSERT = inserting(locks, ["name", "run_id", "attempt", "taken_at"])
 _HELD = sa.select(locks.c.run_id, locks.c.taken_at).where(locks.c.name == sa.bindparam("lock"))
@@ -63,17 +63,17 @@ def _holders(dialect: str) -> sa.Select[tuple[str, int]]:
 
 
 @dataclass(frozen=True)
-class Held:
+class LockHolder:
     """Who holds a lock, and since when."""
 
     run: int
     since: datetime
 
 
-def held(connection: sa.Connection, name: str) -> Held | None:
+def held(connection: sa.Connection, name: str) -> LockHolder | None:
     """Returns who holds one lock."""
     row = connection.execute(_HELD, {"lock": name}).first()
-    return Held(*row) if row else None
+    return LockHolder(*row) if row else None
 
 
 def release(connection: sa.Connection, run_id: int, names: Sequence[str] = ()) -> None:

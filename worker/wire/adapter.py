@@ -24,7 +24,7 @@ from worker.wire.target import Target
 _KEPT = 512  # idle connections of one origin: one for each thread that the engine can have
 
 
-class Parcel(requests.PreparedRequest):
+class PreparedCall(requests.PreparedRequest):
     """A request ready to be sent; its target was checked and is not parsed again."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Adapter(HTTPAdapter):
         self._timeout = (limits.connect_s, limits.read_s)
         self._pools: dict[str, HTTPConnectionPool] = {}
 
-    def transmit(self, parcel: Parcel) -> HTTPResponse:
+    def transmit(self, parcel: PreparedCall) -> HTTPResponse:
         """Sends a parcel and returns the answer, its body unread; raises whatever requests and urllib3 raise."""
         raw: HTTPResponse = self.send(parcel, stream=True, timeout=self._timeout).raw
         return raw
@@ -64,7 +64,7 @@ class Adapter(HTTPAdapter):
         self, request: requests.PreparedRequest, *_: object, **__: object
     ) -> HTTPConnectionPool:
         """Returns the pool of the parcel's origin."""
-        assert isinstance(request, Parcel)  # noqa: S101  # see transmit
+        assert isinstance(request, PreparedCall)  # noqa: S101  # see transmit
         pool = self._pools.get(request.target.origin)
         if pool is None:
             pool = self._pools.setdefault(request.target.origin, self._way.pool(request.target, _KEPT))
@@ -75,7 +75,7 @@ class Adapter(HTTPAdapter):
 
     def request_url(self, request: requests.PreparedRequest, *_: object, **__: object) -> str:
         """Returns path and query; a proxy is only ever tunnelled through."""
-        assert isinstance(request, Parcel)  # noqa: S101  # see transmit
+        assert isinstance(request, PreparedCall)  # noqa: S101  # see transmit
         return request.wanted
 
     def build_response(self, _: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:

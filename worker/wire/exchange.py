@@ -8,7 +8,7 @@ from jobs.contract import Answer
 from worker.model.errors import BodyTooLarge, CallError, CallUnanswered, CallUnsent
 from worker.model.records import Call
 from worker.vault.redact import redact
-from worker.wire.adapter import Adapter, Parcel
+from worker.wire.adapter import Adapter, PreparedCall
 from worker.wire.body import Intake, TooLarge
 from worker.wire.faults import words
 from worker.wire.outgoing import Limits, place_of
@@ -32,7 +32,7 @@ class Exchange:
         """Bytes of the body as sent; None where no answer began."""
         return None if self._intake is None else self._intake.wire
 
-    def run(self, adapter: Adapter, parcel: Parcel) -> Answer:
+    def run(self, adapter: Adapter, parcel: PreparedCall) -> Answer:
         """Returns the complete answer; raises CallUnsent, CallUnanswered or BodyTooLarge."""
         raw: HTTPResponse | None = None
         try:

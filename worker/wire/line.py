@@ -8,7 +8,7 @@ from worker.model.account import CorrelationOptions
 from worker.model.errors import CallError, CallRefused
 from worker.model.records import Call, Purpose
 from worker.store.writer import Ticket
-from worker.wire.adapter import Adapter, Parcel, Way
+from worker.wire.adapter import Adapter, PreparedCall, Way
 from worker.wire.exchange import Exchange
 from worker.wire.outgoing import About, Limits, Outgoing, Reply, place_of
 from worker.wire.packing import body_of, checked_target, headers_of, with_body
@@ -85,14 +85,14 @@ class Line:
         body, content_type = body_of(outgoing)
         call = self._trail.open(about, outgoing.method, url, len(body or b""), watch.remaining_s())
         headers = with_body(headers | self._correlated(call), outgoing.method, body, content_type)
-        parcel = Parcel(outgoing.method, target, with_params(target, outgoing.params), headers, body)
+        parcel = PreparedCall(outgoing.method, target, with_params(target, outgoing.params), headers, body)
         return self._recorded(parcel, call, watch)
 
     def _correlated(self, call: Call) -> dict[str, str]:
         ids = ((self._correlation.run, call.run_id), (self._correlation.call, call.id))
         return {name: str(value) for name, value in ids if name and value is not None}
 
-    def _recorded(self, parcel: Parcel, call: Call, watch: Watch) -> Reply:
+    def _recorded(self, parcel: PreparedCall, call: Call, watch: Watch) -> Reply:
         exchange = Exchange(call, self._limits, watch)
         begin = time.perf_counter()
         try:
@@ -101,7 +101,7 @@ class Line:
             self._close(call, exchange, begin, str(error))
             raise
         ticket, ms = self._close(call, exchange, begin)
-        return Reply(answer, call.id, call.at, ticket, ms)
+        return Reply(answer, call.id, ticket, ms)
 
     def _close(
         self, call: Call, exchange: Exchange, begin: float, error: str | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from jobs.contract import Answer
 from worker.model.records import Purpose
@@ -54,7 +53,6 @@ class Reply:
 
     answer: Answer = field(repr=False)  # its body may be a token
     call_id: int
-    sent_at: datetime
     ticket: Ticket[None]
     ms: float
 

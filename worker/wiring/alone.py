@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from worker.auth.account import Account
 from worker.auth.clocks import Clocks
-from worker.auth.invitation import Desk, Invitation
+from worker.auth.invitation import Invitation, LoginDesk
 from worker.auth.keeper import Keeper
 from worker.auth.leases import Leases
 from worker.auth.logout import Logout
@@ -44,11 +44,11 @@ class Alone:
         pair = Seals(self.account, self.ground.cipher).open(row)
         return Token(row.generation, pair.access, row.expires_at) if pair else None
 
-    def desk(self, invite: Callable[[Invitation], object], patience_s: float) -> Desk:
+    def desk(self, invite: Callable[[Invitation], object], patience_s: float) -> LoginDesk:
         """Returns where a person logs in."""
         clocks = Clocks(utc_now, elapsed_s, self.keeper.pace.chance)
         keeper = self.keeper
-        return Desk(self.account, keeper.line, keeper.endpoints, clocks, invite, time.sleep, patience_s)
+        return LoginDesk(self.account, keeper.line, keeper.endpoints, clocks, invite, time.sleep, patience_s)
 
     def logout(self) -> Logout:
         """Returns what logs the account out."""

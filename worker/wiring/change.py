@@ -19,7 +19,7 @@ AT_START_ONLY = (
 
 
 @dataclass(frozen=True)
-class Change:
+class ConfigChange:
     """The names of what differs between two configurations."""
 
     added: tuple[str, ...]
@@ -38,11 +38,11 @@ class Change:
         return ", ".join(told) or "no job and no account changed"
 
 
-def change(before: Configured, after: Configured) -> Change:
+def change(before: Configured, after: Configured) -> ConfigChange:
     """Returns what differs."""
     old, new = before.book.jobs, after.book.jobs
     fresh = (name for name, parts in after.accounts.items() if parts is not before.accounts.get(name))
-    return Change(
+    return ConfigChange(
         added=tuple(sorted(new.keys() - old.keys())),
         changed=tuple(sorted(name for name in new.keys() & old.keys() if new[name].hash != old[name].hash)),
         removed=tuple(sorted(old.keys() - new.keys())),
