@@ -38,30 +38,34 @@ from jobs.sources.sqloptions import SqlCursorOptions, SqlSourceOptions
 from jobs.sources.tableapi import ServiceNowPaging
 from jobs.sources.tombstones import DeletionsOptions
 from jobs.sync import SyncOptions
-from tests.docs.pages import Tables, blocks, tables, whole, written
+from tests.docs.pages import ROOT, Tables, blocks, tables, whole, written
 from worker.config.load import load
 from worker.config.shape import Kind, keys_of, kinds_of
 
-SYNC, OWN, RECIPES = "docs/sync.md", "docs/own-jobs.md", "docs/recipes.md"
+SYNC, SOURCES, PAGING, CURSORS = "docs/sync.md", "docs/sources.md", "docs/paging.md", "docs/cursors.md"
+MAPPING, DESTINATIONS = "docs/mapping.md", "docs/destinations.md"
+OWN, RECIPES = "docs/own-jobs.md", "docs/recipes.md"
+SYNCS = (SYNC, SOURCES, PAGING, CURSORS, MAPPING, DESTINATIONS)  # the pages of sync jobs
+ELSEWHERE = {"docs/runs.md", "docs/schedules.md"}  # pages whose examples have tests of their own
 PLACES: dict[type[BaseModel], tuple[str, str]] = {  # the page, and the table's section with its first heading
     SyncOptions: (SYNC, "The job: key"),
-    ApiOptions: (SYNC, "A REST API as source: key"),
-    SlicesOptions: (SYNC, "Slices of time: option of slices"),
-    DeletionsOptions: (SYNC, "Deletions: option of deletions"),
-    SqlSourceOptions: (SYNC, "A database as source: option"),
-    SqlCursorOptions: (SYNC, "A database as source: option of the cursor"),
-    CursorOptions: (SYNC, "Cursors: option"),
-    OpaqueCursorOptions: (SYNC, "Cursors: option of an opaque cursor"),
-    ColumnOptions: (SYNC, "Columns: option"),
-    TableLookup: (SYNC, "Columns: option of a lookup"),
-    SqlOptions: (SYNC, "A table as destination: option"),
-    Guard: (SYNC, "A table as destination: option of guard"),
-    RestDestinationOptions: (SYNC, "An API as destination: option"),
-    UpdateOptions: (SYNC, "An API as destination: option of update"),
-    DeleteOptions: (SYNC, "An API as destination: option of delete"),
-    WriteBackOptions: (SYNC, "An API as destination: option of write_back"),
-    LookupOptions: (SYNC, "Rows in doubt: option of lookup"),
-    PollOptions: (SYNC, "Batches: option of poll"),
+    ApiOptions: (SOURCES, "A REST API as source: key"),
+    SlicesOptions: (CURSORS, "Slices of time: option of slices"),
+    DeletionsOptions: (CURSORS, "Deletions: option of deletions"),
+    SqlSourceOptions: (SOURCES, "A database as source: option"),
+    SqlCursorOptions: (SOURCES, "A database as source: option of the cursor"),
+    CursorOptions: (CURSORS, "Cursors: option"),
+    OpaqueCursorOptions: (CURSORS, "Cursors: option of an opaque cursor"),
+    ColumnOptions: (MAPPING, "Columns: option"),
+    TableLookup: (MAPPING, "Columns: option of a lookup"),
+    SqlOptions: (DESTINATIONS, "A table as destination: option"),
+    Guard: (DESTINATIONS, "A table as destination: option of guard"),
+    RestDestinationOptions: (DESTINATIONS, "An API as destination: option"),
+    UpdateOptions: (DESTINATIONS, "An API as destination: option of update"),
+    DeleteOptions: (DESTINATIONS, "An API as destination: option of delete"),
+    WriteBackOptions: (DESTINATIONS, "An API as destination: option of write_back"),
+    LookupOptions: (DESTINATIONS, "Rows in doubt: option of lookup"),
+    PollOptions: (DESTINATIONS, "Batches: option of poll"),
     RequestOptions: (OWN, "One request: option"),
     Expectations: (OWN, "One request: option of expect"),
     PythonOptions: (OWN, "A function: option"),
@@ -151,7 +155,7 @@ def test_every_option_stands_in_its_table(model: type[BaseModel]) -> None:
 
 
 def _paging_rows() -> Tables:
-    return tables(SYNC)["Paging: option"]
+    return tables(PAGING)["Paging: option"]
 
 
 @pytest.mark.parametrize("model", PAGINGS, ids=lambda model: model.__name__)
@@ -174,6 +178,33 @@ def test_no_kind_of_paging_is_made_up() -> None:
     assert set(re.findall(r"`(\w+)`", _paging_rows()[0]["what it says"])) == known
 
 
+def test_the_overview_has_every_setting() -> None:
+    """Each option of a sync job stands in the table of docs/sync.md, with a link to the section that tells of it."""
+    told = [
+        (row["told in"], sorted(re.findall(r"`(\w+)`", row["settings"]))) for row in tables(SYNC)["Every setting: of"]
+    ]
+    known = [
+        (_link(name, place.partition(":")[0]), sorted(set(_own(model)) | BY_NAME.get(model, set())))
+        for model, (name, place) in PLACES.items()
+        if name in SYNCS
+    ]
+    known.append((_link(PAGING, "Paging"), sorted({key for model in PAGINGS for key in keys_of(model)})))
+
+    assert sorted(told) == sorted(known)
+
+
+def _link(name: str, section: str) -> str:
+    page = "" if name == SYNC else Path(name).name
+    return f"[{section}]({page}#{section.lower().replace(' ', '-')})"
+
+
+def test_every_page_with_examples_is_tried() -> None:
+    """A page that is new, and has examples in TOML, is to be named here or tried elsewhere."""
+    pages = {f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md")}
+
+    assert {name for name in pages if blocks(name, "toml")} == {*SYNCS, OWN, RECIPES, *ELSEWHERE}
+
+
 def _examples(*names: str) -> list[str]:
     found = [example for name in names for example in blocks(name, "toml")]
     strange = ("entry-points", 'type = "sweep"')  # see test_docs_own_jobs.py
@@ -184,7 +215,7 @@ def _examples(*names: str) -> list[str]:
     ("name", "example"),
     [
         pytest.param(name, example, id=f"{Path(name).stem}-{number}")
-        for name in (SYNC, OWN, RECIPES)
+        for name in (*SYNCS, OWN, RECIPES)
         for number, example in enumerate(_examples(name))
     ],
 )
@@ -213,7 +244,7 @@ def test_every_option_stands_in_an_example(tmp_path: Path) -> None:
     """Each option of each model is set by some example of the pages, which is loaded."""
     file = tmp_path / "config.toml"
     shown = set[tuple[type[BaseModel], str]]()
-    for example in _examples(SYNC, OWN):
+    for example in _examples(*SYNCS, OWN):
         file.write_text(whole(example))
         for job in load(file, {}).jobs.values():
             shown.update(_shown(job.options))

@@ -22,15 +22,16 @@ pytestmark = pytest.mark.process
 
 PAGE = "docs/recipes.md"
 RECIPES = dict(zip(re.findall(r"^## (.*)$", page(PAGE), re.MULTILINE), blocks(PAGE, "toml"), strict=True))
+WHOLE = "docs/sync.md"
 VISIBLE = "_deleted_at IS NULL"
 
 
 def cooked(house: House, title: str, **databases: str) -> Daemon:
     """Writes the recipe as the house's configuration, its accounts at the sandbox; returns the daemon that runs it.
 
-    The clock starts no job: the test does.
+    The title WHOLE is the whole example of sync jobs. The clock starts no job: the test does.
     """
-    recipe = tomllib.loads(RECIPES[title])
+    recipe = tomllib.loads(blocks(WHOLE, "toml")[0] if title == WHOLE else RECIPES[title])
     for name, account in recipe["accounts"].items():
         account.update(_at_the_sandbox(house)[name])
     for job in recipe["jobs"].values():
@@ -217,3 +218,25 @@ def test_lines_arrive_with_their_orders(kitchen: House) -> None:
     there = {(row["order_id"], row["line"]) for row in kitchen.sandbox.rows("order_lines")}
     assert set(found(kitchen, f"SELECT order_id, line FROM order_lines WHERE {VISIBLE}")) == there
     daemon.stop()
+
+
+def test_the_whole_example_of_sync_jobs_arrives(kitchen: House) -> None:
+    """Each item with its columns, and what changed afterwards."""
+    daemon = cooked(kitchen, WHOLE)
+    triggered(kitchen, "items")
+    assert _warehouse(kitchen) == _named(kitchen)
+
+    kitchen.sandbox.update("items", kitchen.sandbox.ids("items")[0], {"name": "renamed"})
+    triggered(kitchen, "items")
+    assert _warehouse(kitchen) == _named(kitchen)
+    daemon.stop()
+
+
+def _warehouse(kitchen: House) -> set[tuple[str, ...]]:
+    with closing(sqlite3.connect(kitchen.folder / "warehouse.db")) as warehouse:
+        return {tuple(map(str, row)) for row in warehouse.execute("SELECT id, name, owner, price FROM items")}
+
+
+def _named(kitchen: House) -> set[tuple[str, ...]]:
+    rows = kitchen.sandbox.rows("items")
+    return {(str(row["id"]), str(row["name"]), str(row["owner"]["name"]), str(row["price"])) for row in rows}  # type: ignore[index]  # an object
