@@ -75,9 +75,14 @@ def test_the_map_of_the_house_names_every_room() -> None:
     assert [name for name in files if not list(ROOT.glob(f"*/{name}"))] == []
 
 
+def _prose(page: Path) -> str:
+    """Returns a page without its examples, whose comments are no headings."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
 def _anchors(page: Path) -> set[str]:
     """Returns the places of a page that links can lead to, as GitHub makes them of headings."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -88,3 +93,24 @@ def test_what_the_documents_link_to_is_there() -> None:
             there = page.parent / target if target else page
             assert there.exists(), f"{page.name}: {target}"
             assert not anchor or anchor in _anchors(there), f"{page.name}: {target}#{anchor}"
+
+
+def test_the_first_page_leads_to_every_page() -> None:
+    """Whoever begins at docs/README.md finds each of the docs, and the README leads there."""
+    linked = set(re.findall(r"\]\((\w[\w-]*\.md)", _text("docs/README.md")))
+
+    assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert "](docs/README.md)" in _text("README.md")
+
+
+def test_the_pages_that_code_and_example_name_are_there() -> None:
+    """A page that was moved takes the mentions of it along."""
+    code = [path for house in ("worker", "jobs") for path in (ROOT / house).rglob("*.py")]
+    named = {
+        name
+        for path in (ROOT / "config.example.toml", *code)
+        for name in re.findall(r"docs/[\w-]+\.md", path.read_text())
+    }
+
+    assert named
+    assert {name for name in named if not (ROOT / name).exists()} == set()
