@@ -57,7 +57,7 @@ PLACES: dict[type[BaseModel], tuple[str, str]] = {  # the page, and the table's 
     CursorOptions: (CURSORS, "Cursors: option"),
     OpaqueCursorOptions: (CURSORS, "Cursors: option of an opaque cursor"),
     ColumnOptions: (MAPPING, "Columns: option"),
-    TableLookup: (MAPPING, "Columns: option of a lookup"),
+    TableLookup: (MAPPING, "Lookups: option of a lookup"),
     SqlOptions: (DESTINATIONS, "A table as destination: option"),
     Guard: (DESTINATIONS, "A table as destination: option of guard"),
     RestDestinationOptions: (DESTINATIONS, "An API as destination: option"),
