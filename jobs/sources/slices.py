@@ -1,7 +1,8 @@
 """Spans of time cut in slices, each asked for by itself: for APIs that bear no long spans, and for years of history.
 
 A slice ends where the next one begins, and both ends are sent: whichever of them a server leaves out, the neighbour
-brings. The cursor moves to a slice's end once its last page is stored: a long way may take any number of runs.
+brings. The cursor moves to a slice's end once its last page is stored: a long way may take any number of runs. It stays
+before a slice in which records may have slipped past.
 """
 
 from collections.abc import Generator, Iterator
@@ -127,6 +128,8 @@ def sliced(options: SlicesOptions, source: RestSource, context: Context, stored:
             mark = SliceMark(options, ends, reached)
             yield source.walked(context, mark, mark.values)
 
+    held = False  # a slice may be incomplete: the next run begins with it
     with closing(in_lanes(walks(), options.parallel)) as pages:
         for page in pages:
-            yield replace(page, total=None)
+            held = held or page.partial
+            yield replace(page, total=None, cursor=None if held else page.cursor)

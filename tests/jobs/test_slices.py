@@ -104,6 +104,25 @@ def test_both_bounds_and_the_look_back_are_sent() -> None:
         assert context.cursors[""] == Cursor("2026-01-03T00:00:00Z", 3)
 
 
+def test_a_cursor_stays_before_a_slice_in_which_records_slipped_past() -> None:
+    """The slices behind it do not carry the cursor past what was missed."""
+
+    def script(request: Request) -> Answer:
+        if not request.params["from"].startswith("2026-01-02"):
+            return answer({"items": [], "total": 0})
+        if request.params["offset"] == "0":
+            return answer({"items": [{"id": 0}, {"id": 1}], "total": 4})
+        return answer({"items": [{"id": 3}], "total": 3})
+
+    source = {"account": "api", "path": "/log", "records": "items", "slices": SLICES}
+    paging = {"kind": "offset", "size": 2, "total": "total"}
+    given = {"source": source | {"paging": paging}, "destination": {"table": "t", "key": "id"}}
+    with MemoryContext(answers=script, window=Window(None, START + timedelta(days=4))) as context:
+        Sync(SyncOptions.model_validate(given)).run(context)
+        assert context.cursor().value == "2026-01-02T00:00:00Z"
+        assert [row["id"] for row in context.rows("t", "id")] == [0, 1, 3]
+
+
 def test_nothing_new_asks_for_nothing() -> None:
     """A run whose window ends within the format's last step leaves the cursor where it is."""
     with MemoryContext(window=Window(None, START + timedelta(hours=5))) as context:
