@@ -47,7 +47,8 @@ def gathered(pages: Generator[Page], clock: Callable[[], float] = time.monotonic
     held, since = Page([]), clock()
     try:
         for page in pages:
-            held = Page(held.records + page.records, rejects=held.rejects + page.rejects)
+            records, rejects = held.records + page.records, held.rejects + page.rejects
+            held = Page(records, rejects=rejects, partial=held.partial or page.partial)
             if len(held.records) >= _MOST or clock() - since >= _LONGEST_S:
                 yield held
                 held, since = Page([]), clock()

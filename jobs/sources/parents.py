@@ -51,7 +51,8 @@ Include = dict[str, Path]
 class Families:
     """Walks through the children of each parent; `cursor` is over the children's time, alike for all parents.
 
-    It moves at the end only, when the children of all parents are stored.
+    It moves at the end only, when the children of all parents are stored; where parents or children may have slipped
+    past, it stays.
     """
 
     def __init__(
@@ -74,18 +75,28 @@ class Families:
         def walks() -> Generator[Generator[Page]]:
             with closing(self._parent_pages(context)) as pages:
                 for page in pages:
-                    if page.rejects:
+                    if page.rejects or page.partial:
                         yield _alone(page)
                     for parent in page.records:
                         yield self._children(context, parent, included, missing, stored)
 
-        yield from gathered(in_lanes(walks(), parallel))
+        partial = False
+        for page in gathered(in_lanes(walks(), parallel)):
+            partial = partial or page.partial
+            yield page
         if self._missing:
             text = "parents whose children are not found (404) were passed over"
             context.log.warning(text, parents=self._missing)
+        yield from self._moved(context, partial=partial)
+
+    def _moved(self, context: Context, *, partial: bool) -> Generator[Page]:
+        """Yields the page that moves the cursor, if it moves."""
         newest = max(self._reached, key=datetime.fromisoformat, default=None)
-        if newest is not None:
+        if newest is not None and not partial:
             yield Page([], cursor=newest)
+        elif newest is not None:
+            text = "parents or children may have slipped past: the cursor stays for all parents, until the next run"
+            context.log.warning(text)
 
     def _parent_pages(self, context: Context) -> Generator[Page]:
         parents = self._parents
@@ -135,4 +146,4 @@ def _with(records: list[Json], parent: Json, included: Mapping[str, Getter]) -> 
 
 
 def _alone(page: Page) -> Generator[Page]:
-    yield Page([], rejects=page.rejects)
+    yield Page([], rejects=page.rejects, partial=page.partial)

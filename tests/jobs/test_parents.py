@@ -119,6 +119,61 @@ def test_a_time_cursor_holds_for_all_children_and_moves_at_the_end() -> None:
         assert {one.params["since"] for one in context.requests[4:]} == {"2026-01-05T00:00:00Z"}
 
 
+SHRUNK = {"records": "items", "paging": {"kind": "offset", "size": 2, "total": "total"}}
+
+
+def shrinking(request: Request, *items: dict[str, Json]) -> Answer:
+    """Answers with pages of four records, of which the first leaves after the first page: the third is never seen."""
+    if request.params["offset"] == "0":
+        return answer({"items": items[:2], "total": 4})
+    return answer({"items": items[3:], "total": 3})
+
+
+def test_a_mirror_takes_nothing_away_where_parents_slipped_past() -> None:
+    """Their children did not come, and are there all the same."""
+    parents: list[dict[str, Json]] = [{"n": number} for number in range(4)]
+    moved = False
+
+    def script(request: Request) -> Answer:
+        if request.path != "/p":
+            return answer([{"id": request.path}])
+        start = int(request.params["offset"])
+        found = parents[3:] if moved and start else parents[start : start + 2]
+        return answer({"items": found, "total": 3 if moved and start else 4})
+
+    options = SyncOptions.model_validate(
+        {
+            "source": CHILDREN | {"for_each": {"path": "/p"} | SHRUNK},
+            "destination": {"table": "t", "key": "id", "mode": "mirror"},
+        }
+    )
+    with MemoryContext(answers=script) as context:
+        Sync(options).run(context)
+        moved = True
+        Sync(options).run(context)
+        assert context.requests[-1].path == "/p/3/c"
+        assert [row["_deleted_at"] for row in context.rows("t")] == [None] * 4
+        assert "nothing was taken away: records left the list" in context.said[-1][1]
+
+
+@pytest.mark.parametrize("slipping", ["/p", "/p/2/c"])
+def test_a_cursor_stays_where_parents_or_children_slipped_past(slipping: str) -> None:
+    """Those of other parents do not carry it past what was missed."""
+    items: list[dict[str, Json]] = [{"n": n, "id": n, "at": f"2026-01-0{n + 1}T00:00:00Z"} for n in range(4)]
+
+    def script(request: Request) -> Answer:
+        if request.path == slipping:
+            return shrinking(request, *items)
+        found = items[2:] if request.params["offset"] == "0" else []
+        return answer({"items": found, "total": 2})
+
+    source = CHILDREN | SHRUNK | {"for_each": {"path": "/p"} | SHRUNK, "cursor": {"field": "at", "param": "since"}}
+    with MemoryContext(answers=script, window=Window(None, datetime(2026, 2, 1, tzinfo=UTC))) as context:
+        job(source).run(context)
+        assert context.cursor().value is None
+        assert "the cursor stays for all parents" in context.said[-1][1]
+
+
 def test_an_error_of_one_child_ends_the_run_after_those_before_it() -> None:
     """What came before it is stored; no thread is left behind."""
 
