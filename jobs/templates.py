@@ -30,6 +30,15 @@ def places(template: Json) -> set[str]:
     return {match[1] for match in _PLACE.finditer(template) if match[1]}
 
 
+def is_template(template: Json) -> bool:
+    """Tells whether there is something to fill: a place, or two braces that stand for one; `}}` alone ends JSON."""
+    if isinstance(template, Mapping):
+        return any(map(is_template, template.values()))
+    if isinstance(template, list | tuple):
+        return any(map(is_template, template))
+    return isinstance(template, str) and any(match[0] != "}}" for match in _PLACE.finditer(template))
+
+
 def filled(template: Json, values: Mapping[str, Json]) -> Json:
     """Returns the document with its places filled; raises BadRecord where a value is missing."""
     if isinstance(template, Mapping):

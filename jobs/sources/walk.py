@@ -12,7 +12,7 @@ from jobs.sources.oddjson import without_odd
 from jobs.sources.resource import ResourceOptions
 from jobs.sources.shrink import Sizes
 from jobs.sources.steps import Ask, Carrier, Circles, Position, Seen
-from jobs.templates import filled, path_filled, places, text_filled
+from jobs.templates import filled, is_template, path_filled, places, text_filled
 
 _TOO_LONG = 414
 _BROKEN = 500
@@ -164,11 +164,11 @@ class _Request:
     def __init__(self, options: ResourceOptions, mark: Mark, values: Mapping[str, Json]) -> None:
         self._options = options
         self._headers = ACCEPT[options.format] | options.headers
-        self._path = path_filled(options.path, values) if places(options.path) else options.path
+        self._path = path_filled(options.path, values) if is_template(options.path) else options.path
         self._params: dict[str, Json] = {
-            name: text_filled(text, values) if places(text) else text for name, text in options.params.items()
+            name: text_filled(text, values) if is_template(text) else text for name, text in options.params.items()
         }
-        self._body = filled(options.body, values) if places(options.body) else options.body
+        self._body = filled(options.body, values) if is_template(options.body) else options.body
         self._params, self._body = _added(self._params, self._body, mark.params(), mark.carried_in)
 
     def send(self, api: Api, ask: Ask) -> Answer:

@@ -64,6 +64,20 @@ def test_places_hold_what_the_run_covers() -> None:
     assert request.json == {"from": ["1780272000", 1]}
 
 
+@pytest.mark.parametrize("beside", ["", " {until}"])
+def test_two_braces_stand_for_one(beside: str) -> None:
+    """Whether a place stands beside them or not."""
+    given: dict[str, Any] = {
+        "path": "/a{{b}}",
+        "params": {"q": f"{{{{x}}}}{beside}"},
+        "body": {"query": "{{ a {{id}} }}"},
+    }
+    _, (request,) = read([], method="POST", **given)
+    told = " 2026-06-02T00:00:00Z" if beside else ""
+    assert (request.path, request.params) == ("/a{b}", {"q": f"{{x}}{told}"})
+    assert request.json == {"query": "{ a {id} }"}
+
+
 def test_places_may_hold_a_day() -> None:
     """As APIs want it that know whole days only."""
     _, (request,) = read([], path="/days/{since}", times="%Y%m%d")
