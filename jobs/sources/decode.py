@@ -55,9 +55,9 @@ class Decoder:
 
     def decoded(self, answer: Answer, place: str) -> Decoded:
         """Returns the records; raises BadAnswer that says what was found in place of them."""
+        answer = replace(answer, body=answer.body.removeprefix(_BOM)) if answer.body.startswith(_BOM) else answer
         if answer.status == _NO_CONTENT or not answer.body.strip():
             return Decoded()
-        answer = replace(answer, body=answer.body.removeprefix(_BOM)) if answer.body.startswith(_BOM) else answer
         self.look_through(answer.body, answer.headers.get("content-type", ""), place)
         if self.format == "csv":
             return _csv(answer, self.delimiter, place)
@@ -187,10 +187,10 @@ def _csv(answer: Answer, delimiter: str, place: str) -> Decoded:
     """Returns the rows of CSV (RFC 4180) by their header's names; all values are text."""
     if answer.body.lstrip()[:1] == b"<":
         answer.json()  # raises: it tells what was found
-    rows = csv.reader(io.StringIO(_text(answer, place), newline=""), delimiter=delimiter, strict=True)
-    decoded = Decoded()
+    text, decoded = _text(answer, place), Decoded()
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        names = _header(next(rows), place)
+        names = _header(next(filter(None, rows), []), place)
         for row in rows:
             if len(row) == len(names):
                 decoded.records.append(dict(zip(names, row, strict=True)))

@@ -221,6 +221,16 @@ def test_csv_is_rows_by_the_names_of_the_header() -> None:
     assert read(latin, format="csv")[0][0].records == [{"id": "1", "name": "Zoë"}]
 
 
+def test_blank_lines_before_the_header_are_passed_over() -> None:
+    """As those between the rows are."""
+    assert read(body(b"\r\n\r\nid,name\r\n1,a\r\n"), format="csv")[0][0].records == [{"id": "1", "name": "a"}]
+
+
+def test_text_of_two_bytes_that_is_a_mark_alone_holds_nothing() -> None:
+    """It ended the run as a fault of the worker."""
+    assert read(body(b"\xff\xfe", "text/csv; charset=utf-16"), format="csv")[0][0].records == []
+
+
 def test_a_row_of_another_length_is_a_reject() -> None:
     """Good rows beside it go on."""
     page = read(body(b"id,name\n1,a\n2\n3,c,d\n4,e\n"), format="csv")[0][0]
@@ -248,7 +258,7 @@ def test_what_is_no_csv_is_named(content: bytes, kind: str, words: str) -> None:
         read(body(content, kind), format="csv")
 
 
-@pytest.mark.parametrize("content", [b"", b" \r\n"])
+@pytest.mark.parametrize("content", [b"", b" \r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
 @pytest.mark.parametrize("kind", ["json", "ndjson", "csv"])
 def test_an_empty_body_holds_nothing(content: bytes, kind: str) -> None:
     """Also where records are asked for by a path."""
