@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_FLOOR
 from functools import cache
+from time import strptime
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -166,9 +167,17 @@ def _by_pattern(pattern: str) -> Moments:
             value = str(value)
         if not isinstance(value, str):
             raise ValueError("no text")  # noqa: TRY004 - one error for all that does not fit
-        return datetime.strptime(value, pattern)  # noqa: DTZ007 - the zone comes in afterwards
+        moment = datetime.strptime(value, pattern)  # noqa: DTZ007 - the zone comes in afterwards
+        return moment if moment.tzinfo or "%Z" not in pattern else _named(moment, value, pattern)
 
     return parse
+
+
+def _named(moment: datetime, value: str, pattern: str) -> datetime:
+    """Returns a time in the zone that its text names, which strptime reads and drops; raises ValueError but for UTC."""
+    if strptime(value, pattern).tm_zone.lower() not in ("utc", "gmt"):
+        raise ValueError("a zone that is another one elsewhere")
+    return moment.replace(tzinfo=UTC)
 
 
 def _since_epoch(units_us: int) -> Moments:

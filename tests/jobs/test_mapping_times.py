@@ -1,5 +1,6 @@
 """Times and dates: how sources write them, what is kept, how they are put out."""
 
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -42,12 +43,28 @@ def _made(value: Json, kind: str, **options: Any) -> Json:  # noqa: ANN401  as T
         (1769846400123, {"format": "epoch_ms"}, "2026-01-31T08:00:00.123000Z"),
         ("31.01.2026 08:00", {"format": "%d.%m.%Y %H:%M", "zone": "Europe/Berlin"}, "2026-01-31T07:00:00.000000Z"),
         ("31.01.2026 08:00 -0500", {"format": "%d.%m.%Y %H:%M %z"}, "2026-01-31T13:00:00.000000Z"),
+        (
+            "31.01.2026 08:00 GMT",
+            {"format": "%d.%m.%Y %H:%M %Z", "zone": "Europe/Berlin"},
+            "2026-01-31T08:00:00.000000Z",
+        ),
         (20260131, {"format": "%Y%m%d"}, "2026-01-31T00:00:00.000000Z"),
     ],
 )
 def test_times_are_kept_in_utc(value: Json, options: dict[str, Any], kept: str) -> None:
     """One form, whatever the source writes; a time that tells its zone does not care for the column's."""
     assert _made(value, "timestamp", **options) == kept
+
+
+def test_names_of_zones_mean_the_same_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python reads those of the machine's own zone, and drops what it read."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        options = {"type": "timestamp", "format": "%d.%m.%Y %H:%M %Z"}
+        mapped = mapping({"c": ColumnOptions.model_validate(options)}).rows([{"c": "31.01.2026 08:00 CET"}])
+    time.tzset()
+    assert (mapped.rows, len(mapped.rejects)) == ([], 1)
 
 
 @pytest.mark.parametrize(
