@@ -11,7 +11,8 @@ from jobs.columns import ColumnOptions, TableLookup
 from jobs.contract import BadRecord, Json
 from jobs.convert import found, text
 from jobs.kinds import Kind
-from jobs.paths import Getter, descent, getter
+from jobs.paths import Getter, descent, getter, keys
+from jobs.templates import json_of
 from jobs.times import date_writer, moment_writer
 
 Find = Callable[[TableLookup, Collection[Json]], Mapping[Json, Json]]
@@ -20,6 +21,7 @@ Find = Callable[[TableLookup, Collection[Json]], Mapping[Json, Json]]
 Reasons = dict[int, str]
 Step = Callable[[list[Json], Reasons], list[Json]]
 _NONE = type(None)
+_PLAIN = frozenset({str, int, bool, _NONE})
 _LONGEST = 200  # characters of the choices that are shown
 _READY: dict[Kind | None, set[type]] = {  # what needs no conversion
     Kind.TEXT: {str},
@@ -63,7 +65,22 @@ def _getter(column: str, options: ColumnOptions) -> Getter:
     if options.is_constant:
         constant = None if options.constant is None else options.plain.convert(options.constant)
         return lambda _: constant
-    return getter(options.path) if options.path else descent((column,))
+    if not options.path:
+        return descent((column,))
+    return getter(options.path) if keys(options.path) else _sound(options.path)
+
+
+def _sound(path: str) -> Getter:
+    """Returns what reads a path whose functions may make what JSON cannot hold, such as to_number of the text nan."""
+    get = getter(path)
+
+    def read(record: Json) -> Json:
+        value = get(record)
+        if type(value) not in _PLAIN:
+            json_of(value, f"what the path {path!r} gives")
+        return value
+
+    return read
 
 
 def _steps(place: str, options: ColumnOptions, find: Find | None) -> list[Step | None]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from jobs.columns import ColumnOptions
 from jobs.contract import Json
 from jobs.mapping import Mapped, column_name, mapping
 from jobs.paths import Path, getter
@@ -129,6 +130,17 @@ def test_a_function_that_python_refuses_is_a_reject_too() -> None:
     mapped = mapping({"n": "contains(tags, `1`)"}).rows([{"tags": [1, 2]}, {"tags": "12"}])
     assert mapped.rows == [{"n": True}]
     assert mapped.rejects[0][1].startswith("the column n: the path 'contains(tags, `1`)' cannot be applied: ")
+
+
+@pytest.mark.parametrize("path", ["to_number(a)", "{b: [to_number(a)]}", "sum([to_number(a)])"])
+@pytest.mark.parametrize("options", [{}, {"type": "json"}])
+def test_what_a_function_makes_and_json_cannot_hold_is_a_reject(path: str, options: dict[str, Any]) -> None:
+    """NaN and infinity went into tables as null, or as something no number compares with."""
+    records: list[Json] = [{"a": "nan"}, {"a": "1"}, {"a": "1e999"}]
+    mapped = mapping({"c": ColumnOptions.model_validate({"from": path, **options})}).rows(records)
+    assert mapped.records == [records[1]]
+    assert [record for record, _ in mapped.rejects] == [records[0], records[2]]
+    assert "which JSON cannot hold" in mapped.rejects[0][1]
 
 
 def test_nested_objects_are_flattened_on_wish() -> None:
