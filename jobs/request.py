@@ -24,16 +24,17 @@ from jobs.contract import (
     Json,
     Shown,
     ShownRequest,
-    Unanswered,
     WorkerError,
 )
 from jobs.options import Options
 from jobs.paths import Path, getter
 from jobs.shown import url_of
+from jobs.sinks.doubt import never_acted
 from jobs.templates import filled, path_filled, text_filled
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 section 9.2.2
 _READS = frozenset({"GET", "HEAD"})
+_FROM_GATEWAYS = frozenset({502, 504})  # whose server may have acted (RFC 9110 sections 15.6.3 and 15.6.5)
 _SHOWN = 200  # characters of a value in a message
 
 
@@ -173,10 +174,10 @@ class Request(Job[RequestOptions]):
         self._mark(context, "sending")
         try:
             answer = self._ask(context)
-        except Unanswered as error:
-            self._mark(context, "in_doubt")
-            raise self._doubt() from error
-        except WorkerError:
+        except WorkerError as error:
+            if not _was_refused(error):
+                self._mark(context, "in_doubt")
+                raise self._doubt() from error
             self._mark(context, "refused")
             raise
         self._mark(context, "delivered")
@@ -217,6 +218,13 @@ class Request(Job[RequestOptions]):
 
     def _key(self, context: Context) -> str:
         return f"run:{context.run_id}{self._suffix}"
+
+
+def _was_refused(error: WorkerError) -> bool:
+    """Tells whether an error says that nothing was done; an answer too large to be read does not."""
+    if isinstance(error, FailedAnswer):
+        return error.status not in _FROM_GATEWAYS
+    return never_acted(error)
 
 
 def _values(context: Context) -> dict[str, Json]:

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from jobs.contract import BadAnswer, Delivery, DeliveryState, FailedAnswer, GiveUp, Json, Unanswered, Window
+from jobs.contract import (
+    BadAnswer,
+    Delivery,
+    DeliveryState,
+    FailedAnswer,
+    GiveUp,
+    Json,
+    Unanswered,
+    Window,
+    WorkerError,
+)
 from jobs.request import InDoubt, Request, RequestOptions
 from jobs.testing import MemoryContext, Reply, answer
 
@@ -86,6 +96,36 @@ def test_an_answer_that_never_came_leaves_a_doubt() -> None:
                 job(method="PATCH").run(context)
         assert len(context.requests) == 1
         assert context.sent["run:1"].state == "in_doubt"
+
+
+class TooLarge(WorkerError):
+    """An answer that nobody read to its end."""
+
+    kind = "body_too_large"
+
+
+@pytest.mark.parametrize("error", [failed(502), failed(504), TooLarge("more than max_body")])
+def test_an_answer_that_does_not_tell_leaves_a_doubt(error: WorkerError) -> None:
+    """A gateway's server may have acted, and one whose answer is too large surely has: none is asked a second time."""
+    with MemoryContext(answers=[error, {}]) as context:
+        for _ in range(2):
+            with pytest.raises(InDoubt):
+                job(method="POST").run(context)
+        assert len(context.requests) == 1
+        assert context.sent["run:1"].state == "in_doubt"
+
+
+def test_a_request_that_never_left_is_sent_by_the_next_attempt() -> None:
+    """The error says so."""
+
+    class Unreachable(WorkerError):
+        kind = "unreachable"
+
+    with MemoryContext(answers=[Unreachable("no route"), {}]) as context:
+        with pytest.raises(Unreachable):
+            job(method="POST").run(context)
+        job(method="POST").run(context)
+        assert context.sent["run:1"].state == "delivered"
 
 
 def test_a_refused_request_is_sent_again_by_the_next_attempt() -> None:
