@@ -24,6 +24,7 @@ from worker.vault.keyring import create
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 ROUNDS = 5
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # images set it, and then each process compiles every file anew
 FLOOR = (
     "import sqlalchemy, typer, rich.console, orjson\n"
     "from pydantic import BaseModel, Field\n"
