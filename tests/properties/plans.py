@@ -174,7 +174,7 @@ def _upsets(kind: str, cursor: str, late: int, *, total: bool) -> st.SearchStrat
     """Returns what may happen.
 
     Where pages are counted, and there is a cursor, records leave the list only where a total tells of it and none is
-    added meanwhile: docs/sync.md warns of the rest.
+    added meanwhile: docs/paging.md warns of the rest.
     """
     kinds = [*CHANGES, *FAILURES]
     if kind in ("offset", "page") and cursor:
