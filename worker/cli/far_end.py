@@ -60,6 +60,8 @@ def _told(url: str, options: SandboxOptions) -> dict[str, str]:
         "servicenow base_url": url,
         "servicenow client_id": credentials.servicenow_client_id,
         "servicenow client_secret": credentials.servicenow_client_secret,
+        "erp base_url": f"{url}/key",
+        "erp api_key": credentials.api_key,
         "call log": f"{url}/_sandbox/calls",
         "faults": f"{url}/_sandbox/faults",
         "traps": f"{url}/_sandbox/traps",
