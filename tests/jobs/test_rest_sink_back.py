@@ -41,6 +41,16 @@ def test_ids_go_into_the_table(context: MemoryContext) -> None:
         assert found.all() == [("a", "o1", 7), ("b", None, 7)]
 
 
+def test_the_table_may_stand_in_a_schema(context: MemoryContext) -> None:
+    """As that of the source, which it is."""
+    made(context, "a")
+    context.answers = Crm()
+    with context.read() as connection:
+        schema = sa.inspect(connection).default_schema_name
+    sent(context, [row("a")], WriteBack(None, f"{schema}.orders", "crm_id", {"key": "key"}))
+    assert context.rows("orders")[0]["crm_id"] == "o1"
+
+
 @pytest.mark.parametrize(("column", "key"), [("crm_ID_", "key"), ("crm_id", "serial"), ("x = 1; --", "key")])
 def test_a_column_that_is_not_there_is_told_before_anything_is_sent(
     context: MemoryContext, column: str, key: str
