@@ -162,3 +162,30 @@ def test_a_row_that_cannot_be_read_is_refused_and_holds_up_nothing(sqlite_databa
         connection.exec_driver_sql(f"UPDATE commands SET {column} = 'now {{'")
         (found,) = commands.waiting(connection)
     assert (found.id, found.verb) == (command.id, "(unreadable)")
+
+
+def test_a_time_without_a_zone_is_in_utc_and_ends_no_daemon(make_bench: Make) -> None:
+    """SQLite's own datetime('now') has none; a reload that lay there beside it ended each daemon at its start."""
+    bench = make_bench(definition("orders"))
+    request = post(bench, "reload", "17")
+    with bench.database.write() as connection:
+        connection.exec_driver_sql("UPDATE commands SET at = '2020-01-01 12:00:00'")
+    bench.inbox.once()
+    assert outcome(bench, request) == "refused: no node 17 answers any more"
+
+
+@pytest.mark.parametrize("column", ["at", "arguments"])
+def test_the_record_bears_a_row_that_cannot_be_read(sqlite_database: Database, column: str) -> None:
+    """It stays there for as long as commands are kept; the others, and what became of it, are told all the same."""
+    command, other = (Command(new_id(), utc_now(), "somebody", "trigger", "orders", {}) for _ in range(2))
+    with sqlite_database.write() as connection:
+        commands.post(connection, command)
+        commands.post(connection, other)
+        connection.exec_driver_sql(f"UPDATE commands SET {column} = 'now {{' WHERE id = {command.id}")
+        commands.take(connection, command.id, 1, utc_now())
+        commands.answer(connection, command.id, "refused: unknown verb (unreadable)")
+        found = commands.listing(connection, "orders")
+    assert [(one.id, one.verb, one.outcome) for one in found] == [
+        (other.id, "trigger", None),
+        (command.id, "(unreadable)", "refused: unknown verb (unreadable)"),
+    ]

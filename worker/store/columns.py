@@ -42,11 +42,12 @@ class Moment(TypeDecorator[datetime]):
         value: datetime | str | None,
         dialect: Dialect,  # noqa: ARG002  SQLAlchemy hands it over
     ) -> datetime | None:
-        """Returns an aware UTC datetime."""
+        """Returns an aware UTC datetime; what names no zone, as SQLite's own datetime('now'), is in UTC."""
         if value is None:
             return None
         if isinstance(value, str):
-            return datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return value.astimezone(UTC)
 
 
