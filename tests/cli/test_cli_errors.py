@@ -74,6 +74,36 @@ def test_wrong_arguments_are_a_wrong_usage(worker: Verb, verb: list[str], words:
 
 
 @pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("number", ["9" * 20, "\N{SUPERSCRIPT TWO}"])
+@pytest.mark.parametrize("verb", ["show", "calls", "cancel", "replay", "explain", "rejects", "backfill --cancel"])
+def test_a_number_that_no_id_can_be_is_a_wrong_usage(worker: Verb, verb: str, number: str) -> None:
+    """One digit too many was a fault of the worker, as was a digit that int() does not take."""
+    said = worker(*verb.split(), number)
+    assert (said.code, said.out) == (USAGE, "")
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("year", ["0001", "9999"])
+@pytest.mark.parametrize(
+    "verb",
+    ["explain devices --at", "plan --from", "simulate --to 2027-01-01 --from", "backfill devices --from"],
+)
+def test_a_year_at_the_calendars_end_is_a_wrong_usage(worker: Verb, verb: str, year: str) -> None:
+    """Exit 2; what was reckoned around it left the calendar, which was a fault of the worker."""
+    said = worker(*verb.split(), f"{year}-01-01", columns=200)
+    assert (said.code, said.out) == (USAGE, "")
+    assert "expected a year from 1900 to 9000" in said.err
+
+
+@pytest.mark.usefixtures("database")
+def test_a_picture_that_cannot_be_written(worker: Verb, tmp_path: Path) -> None:
+    """Exit 1, and the cause."""
+    said = worker("plan", "--svg", tmp_path / "none" / "plan.svg")
+    assert (said.code, said.out) == (1, "")
+    assert "plan.svg cannot be written: No such file or directory" in said.err
+
+
+@pytest.mark.usefixtures("database")
 def test_a_run_that_is_not_there(worker: Verb) -> None:
     """Exit 1, with the verb that lists what there is."""
     said = worker("show", 12)

@@ -10,7 +10,7 @@ import typer
 from jobs.contract import Json, seconds
 from worker.cli.asking import Params, parameters
 from worker.cli.filling import listed, until_ended
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, LARGEST_ID, ConfigPath, in_reach, known, opened
 from worker.cli.orders import Order, Wait
 from worker.cli.output import JsonFlag, Limit
 from worker.cli.rooms import room
@@ -25,7 +25,9 @@ _To = Annotated[str | None, typer.Option("--to", metavar="T", help="Where it end
 _Every = Annotated[str | None, typer.Option(metavar="1d", help="Windows of this length, not the schedule's.")]
 _AtOnce = Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Runs that may wait or run at once.")]
 _Pause = Annotated[str | None, typer.Option(metavar="10s", help="Between the starts of two runs.")]
-_Cancel = Annotated[int | None, typer.Option(metavar="ID", help="End this backfill, and its runs that are open.")]
+_Cancel = Annotated[
+    int | None, typer.Option(max=LARGEST_ID, metavar="ID", help="End this backfill, and its runs that are open.")
+]
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def _moment(text: str, zone: ZoneInfo, option: str) -> datetime:
     except ValueError:
         expected = "expected a date or a time such as 2026-01-31 or 2026-01-31T08:00:00Z"
         raise typer.BadParameter(f"{expected}, found {text!r}", param_hint=option) from None
+    in_reach(moment, option)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jobs.contract import WorkerError
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, id_of, known, opened
 from worker.cli.orders import Order, Wait
 from worker.cli.output import JsonFlag
 from worker.cli.rooms import room
@@ -37,7 +37,7 @@ def cancel(
     seconds. With --wait this ends when the runs have. The JSON has request, verb, target and outcome.
     """
     with opened(config) as (configuration, database):
-        if not target.isdecimal():
+        if id_of(target) is None:
             known(target, configuration.jobs, "job")
         elif queued:
             raise typer.BadParameter("--queued goes with a job", param_hint="--queued")
@@ -60,7 +60,7 @@ def _until_ended(database: Database, target: str) -> None:
 
 
 def _is_ending(database: Database, target: str) -> bool:
-    if target.isdecimal():
+    if id_of(target) is not None:
         run = _run(database, target)
         return run is not None and not run.state.ended
     with database.read() as connection:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import typer
 
 from worker.cli.jobs import describe_schedule
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, id_of, in_reach, known, opened
 from worker.cli.output import JsonFlag, clock, print_json
 from worker.cli.rooms import room
 from worker.cli.tables import paragraph
@@ -44,7 +44,8 @@ def explain(
     `remedy` and `run`; with --at or of one run `asked` in their place.
     """
     with opened(config) as (configuration, database), database.read() as connection:
-        run = runs.get(connection, int(job)) if job.isdigit() and job not in configuration.jobs else None
+        run_id = None if job in configuration.jobs else id_of(job)
+        run = None if run_id is None else runs.get(connection, run_id)
         name = run.job if run else job
         if not run and not pastruns.listing(connection, name, limit=1):
             known(name, configuration.jobs, "job")
@@ -90,7 +91,7 @@ def _at(connection: sa.Connection, facts: Facts, text: str) -> Iterator[Point]:
 def _moment(text: str, zone: ZoneInfo) -> tuple[datetime, str | None]:
     """Returns the moment that was typed, and what there is to say of it; raises BadParameter, exit 2."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = in_reach(datetime.fromisoformat(text), "--at")
     except ValueError:
         message = f"--at: expected a date and a time such as 2026-11-23T02:30, found {text}"
         raise typer.BadParameter(message) from None

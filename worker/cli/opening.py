@@ -6,8 +6,11 @@ from pathlib import Path
 
 from worker.cli.reaching import (
     DEFAULT_CONFIG,
+    LARGEST_ID,
     ConfigPath,
     check_current,
+    id_of,
+    in_reach,
     is_daemon_alive,
     known,
     living_nodes,
@@ -20,7 +23,10 @@ from worker.store.database import Database
 
 __all__ = [
     "DEFAULT_CONFIG",
+    "LARGEST_ID",
     "ConfigPath",
+    "id_of",
+    "in_reach",
     "is_daemon_alive",
     "known",
     "living_nodes",

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from jobs.contract import WorkerError
 from worker.cli import plandiff, plansvg
 from worker.cli.jobs import describe_schedule
 from worker.cli.linting import find_odd
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, open_existing
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, in_reach, known, open_existing
 from worker.cli.output import JsonFlag, Limit, out, print_json, warn
 from worker.cli.planframe import frame_of
 from worker.cli.planpicture import Plan, picture, time_room
@@ -75,17 +76,24 @@ def plan(  # noqa: PLR0913  the options of one verb
     for name in names or ():
         known(name, configuration.jobs, "job")
     chosen, zone = names or sorted(configuration.jobs), configuration.worker.timezone
-    start = since.replace(tzinfo=zone) if since else utc_now()
+    start = in_reach(since, "--from").replace(tzinfo=zone) if since else utc_now()
     columns = plansvg.COLUMNS if svg else time_room(_width(), [f"  {name}" for name in chosen])
     drawn = _plan(configuration, chosen, frame_of(start, days, columns, zone), limit)
     if svg is not None:
-        svg.write_text(plansvg.svg(drawn), encoding="utf-8")
+        _write(svg, plansvg.svg(drawn))
     elif as_json:
         print_json(_document(configuration, drawn))
     else:
         for line in picture(drawn):
             out.print(line, soft_wrap=True)
         _tell_odd(configuration, set(chosen))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise WorkerError(f"{file} cannot be written: {error.strerror}; name a file in a folder of yours") from None
 
 
 def _tell_odd(configuration: Configuration, names: set[str]) -> None:

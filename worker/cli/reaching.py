@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,8 @@ ConfigPath = Annotated[
     typer.Option("--config", "-c", envvar="WORKER_CONFIG", metavar="FILE", help="The configuration file."),
 ]
 DEFAULT_CONFIG = Path("config.toml")
+LARGEST_ID = 2**63 - 1  # that a column holds
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000  # Python's calendar ends with 9999, and who looks for a tick looks years ahead
 _TOLD = 20  # names in an error
 _ALIKE = 0.7  # of 1: from here on a name may be another one mistyped
 
@@ -82,6 +85,19 @@ def operator() -> str:
     except (KeyError, OSError):  # a container's user that has a number and no name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
+
+
+def id_of(text: str) -> int | None:
+    """Returns the id that a text is; None where it is something else, or a number that no id can be."""
+    return int(text) if text.isascii() and text.isdecimal() and int(text) <= LARGEST_ID else None
+
+
+def in_reach(moment: datetime, option: str) -> datetime:
+    """Returns a moment that was typed; raises BadParameter, exit 2, where no calendar goes on around it."""
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        expected = f"expected a year from {_FIRST_YEAR} to {_LAST_YEAR}"
+        raise typer.BadParameter(f"{expected}, found {moment.isoformat()}", param_hint=option)
+    return moment
 
 
 def known(name: str, names: Iterable[str], what: str) -> str:

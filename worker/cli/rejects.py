@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, id_of, known, opened
 from worker.cli.output import JsonFlag, Limit, ago, clock
 from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
@@ -36,7 +36,7 @@ def rejects(
     The JSON has the columns of the table `rejects` (docs/database.md); `whole` tells whether `worker replay --rejects`
     can try the record again.
     """
-    run = int(target) if target.isdecimal() else None
+    run = id_of(target)
     with opened(config) as (configuration, database):
         job = known(target, configuration.jobs, "job") if target and run is None else None
         with database.read() as connection:

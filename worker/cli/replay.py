@@ -6,7 +6,7 @@ import typer
 
 from jobs.contract import Json, WorkerError
 from worker.cli.asking import say_posted, watched
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, id_of, known, opened
 from worker.cli.orders import post
 from worker.cli.output import JsonFlag
 from worker.cli.rooms import room
@@ -54,7 +54,7 @@ def _job(configuration: Configuration, database: Database, target: str, *, again
     """Returns the job whose run is asked for; raises BadParameter, or WorkerError where there is no such run."""
     if again:
         return known(target, configuration.jobs, "job")
-    if not target.isdecimal():
+    if id_of(target) is None:
         known(target, configuration.jobs, "job")
         raise typer.BadParameter(f"{target} is a job: say which of its runs, or --rejects; `worker history {target}`")
     with database.read() as connection:

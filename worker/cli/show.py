@@ -10,7 +10,7 @@ from rich.text import Text
 from jobs.contract import WorkerError
 from worker.cli.history import flat, run_row, seconds_between
 from worker.cli.output import JsonFlag, ago, clock, harmless, many, number, out, print_json, span
-from worker.cli.reaching import DEFAULT_CONFIG, ConfigPath, reached
+from worker.cli.reaching import DEFAULT_CONFIG, LARGEST_ID, ConfigPath, reached
 from worker.cli.rooms import room
 from worker.cli.tables import STYLES, Column, listing
 from worker.cli.trail import CALL_COLUMNS, call_rows
@@ -42,7 +42,7 @@ _REJECT_COLUMNS = [
 
 @app.command(epilog="Example: `worker show 250696888751087767`")
 def show(
-    run: Annotated[int, typer.Argument(help="The run's id, as `worker history` lists it.")],
+    run: Annotated[int, typer.Argument(max=LARGEST_ID, help="The run's id, as `worker history` lists it.")],
     config: ConfigPath = DEFAULT_CONFIG,
     *,
     as_json: JsonFlag = False,

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from jobs.contract import Duration
 from worker.cli.jobs import describe_schedule
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, in_reach, known
 from worker.cli.output import JsonFlag, clock, err, many, number, out, print_json, span
 from worker.cli.plan import prospects
 from worker.cli.rooms import room
@@ -91,7 +91,10 @@ def simulate(  # noqa: PLR0913, PLR0917  the options of one verb
     configuration = load(config)
     chosen = {known(name, configuration.jobs, "job") for name in names or configuration.jobs}
     zone = configuration.worker.timezone
-    begin, finish = (moment.replace(tzinfo=zone).astimezone(UTC) for moment in (since, until))
+    begin, finish = (
+        in_reach(moment, option).replace(tzinfo=zone).astimezone(UTC)
+        for option, moment in (("--from", since), ("--to", until))
+    )
     if finish <= begin:
         raise typer.BadParameter("--to: expected a moment after --from")
     made_up = Circumstances(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.lineage import print_lineage
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, LARGEST_ID, ConfigPath, known, opened
 from worker.cli.output import JsonFlag, Limit, ago, clock, number
 from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
@@ -33,7 +33,9 @@ CALL_COLUMNS = [
 
 @app.command(epilog="Examples: `worker calls --account tangoe -n 20`, `worker calls --account tangoe --lineage`")
 def calls(
-    run: Annotated[int | None, typer.Argument(help="Of this run only; the id that `worker history` lists.")] = None,
+    run: Annotated[
+        int | None, typer.Argument(max=LARGEST_ID, help="Of this run only; the id that `worker history` lists.")
+    ] = None,
     account: Annotated[str | None, typer.Option(metavar="NAME", help="Of this account only.")] = None,
     limit: Limit = 50,
     config: ConfigPath = DEFAULT_CONFIG,
