@@ -1,5 +1,6 @@
 """Every verb explains itself, stands in the documentation, and is imported only when it is called."""
 
+import os
 import re
 import subprocess
 import sys
@@ -111,3 +112,13 @@ def test_version(worker: Verb) -> None:
     said = worker("--version")
     assert (said.code, said.err) == (0, "")
     assert re.fullmatch(r"integration-worker \d+\.\d+\.\d+\n", said.out)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_terminal_without_the_characters_gets_their_names() -> None:
+    """In a locale that is not UTF-8 a picture, or a far end's words, were a fault of the worker."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "worker", "plan"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, env=environment)
+    assert (done.returncode, "fault" in done.stderr) == (0, False)
+    assert "\\u25cf" in done.stdout

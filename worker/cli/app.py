@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -115,6 +116,9 @@ def main() -> None:
     """Runs the command line; every error becomes one clear message and its exit code."""
     collect_seldom()
     os.umask(0o077)  # whatever this process makes is nobody else's to read
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # closed, or a test's own, it is none
+            stream.reconfigure(errors="backslashreplace")  # where the locale has no such character
     try:
         with hooked(_stray):
             app(prog_name="worker")
