@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,3 +123,31 @@ def test_a_terminal_without_the_characters_gets_their_names() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, env=environment)
     assert (done.returncode, "fault" in done.stderr) == (0, False)
     assert "\\u25cf" in done.stdout
+
+
+def _in_a_shell(words: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs a verb with its output where a shell sends it."""
+    command = f"{shlex.quote(sys.executable)} -m worker {words}"
+    return subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=90)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("words", ["schema", "jobs", "jobs --json"])
+def test_output_that_nobody_takes_is_no_fault(words: str) -> None:
+    """A full disk is told of; a closed output takes everything."""
+    full = _in_a_shell(f"{words} > /dev/full")
+    assert (full.returncode, full.stderr) == (1, b"error: the output cannot be written: No space left on device\n")
+    closed = _in_a_shell(f"{words} >&-")
+    assert (closed.returncode, b"error" in closed.stderr) == (0, False)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "words", [r"history $'\xff'", r"trigger devices --param $'x=\xff'", r"pause devices --why $'\xff'"]
+)
+def test_bytes_that_are_no_text_are_wrong_usage(words: str) -> None:
+    """The argument is shown, and not the statement that could not take it."""
+    said = _in_a_shell(words)
+    assert (said.returncode, said.stdout) == (2, b"")
+    assert b"expected text in UTF-8" in said.stderr
+    assert b"INSERT" not in said.stderr

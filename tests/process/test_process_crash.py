@@ -66,6 +66,24 @@ def test_a_fault_of_the_daemon_is_one_event(house: House) -> None:
     assert _leaks(house, said) == []
 
 
+def test_a_daemon_that_cannot_start_is_not_taken_for_alive(house: House) -> None:
+    """Its node had been registered and would have counted as alive until its lease ended."""
+    house.configure(DEVICES)
+
+    code, _ = _run(house, "daemon._ready = boom", "run")
+
+    assert code == 70
+    with house.database.read() as connection:
+        assert None not in connection.execute(sa.text("SELECT stopped_at FROM nodes")).scalars().all()
+    health = subprocess.run(
+        [sys.executable, "-m", "worker", "health", "--config", str(house.config)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert health.returncode == 1
+
+
 def test_a_fault_of_a_thread_is_one_event(house: House) -> None:
     """The daemon goes on, and leaves when it is told to."""
     house.configure(DEVICES)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -116,9 +117,8 @@ def main() -> None:
     """Runs the command line; every error becomes one clear message and its exit code."""
     collect_seldom()
     os.umask(0o077)  # whatever this process makes is nobody else's to read
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # closed, or a test's own, it is none
-            stream.reconfigure(errors="backslashreplace")  # where the locale has no such character
+    for name in ("stdout", "stderr"):
+        _open(name)
     try:
         with hooked(_stray):
             app(prog_name="worker")
@@ -126,6 +126,15 @@ def main() -> None:
         from worker.cli.ending import tell  # noqa: PLC0415  `--help` does without the errors of all rooms
 
         sys.exit(tell(error))
+
+
+def _open(name: str) -> None:
+    """Makes a stream take every character, whatever the locale; one that was closed takes all and keeps nothing."""
+    stream = getattr(sys, name)
+    if stream is None:  # and a file opened later would get its number, and what is printed
+        setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  open until the process ends
+    elif isinstance(stream, TextIOWrapper):  # a test's own is none
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _stray(part: str, what: str) -> None:

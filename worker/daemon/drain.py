@@ -46,10 +46,20 @@ def _cut_off(worker: Worker) -> bool:
     return ended
 
 
+def give_up(worker: Worker) -> None:
+    """Says that a node which could not start is gone, so that nobody takes it for alive until its lease ends."""
+    with suppress(StoreError):
+        _sign_off(worker)
+
+
+def _sign_off(worker: Worker) -> None:
+    worker.ground.writer.call(lambda connection: nodes.stop(connection, worker.node.id, utc_now()), _PATIENCE_S)
+
+
 def _leave(worker: Worker) -> None:
     ground = worker.ground
     try:
-        ground.writer.call(lambda connection: nodes.stop(connection, worker.node.id, utc_now()), _PATIENCE_S)
+        _sign_off(worker)
     except StoreError:
         ground.writer.stop(0.0)
     else:

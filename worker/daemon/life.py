@@ -11,7 +11,7 @@ from pathlib import Path
 from jobs.contract import WorkerError
 from worker.config.load import load
 from worker.daemon import ledgered
-from worker.daemon.drain import LEAVES_WITHIN_S, stop
+from worker.daemon.drain import LEAVES_WITHIN_S, give_up, stop
 from worker.daemon.dump import dump
 from worker.daemon.reload import Reloader
 from worker.daemon.signals import Heard, heard
@@ -67,7 +67,11 @@ def run(path: Path) -> None:
 def _live(worker: Worker, path: Path, manager: ServiceManager, signals: Heard, log: Log) -> None:
     status = Status(worker)
     worker.clock.on_pass = lambda: manager.beat(lambda: str(status))
-    start(worker)
+    try:
+        start(worker)
+    except BaseException:
+        give_up(worker)
+        raise
     manager.ready(str(status))
     reloader = Reloader(path, worker, manager, status)
     reloader.start(log.reopen, lambda now: log.speak(now.log.level, now.log.format))
