@@ -127,7 +127,7 @@ def test_a_terminal_without_the_characters_gets_their_names() -> None:
 
 def _in_a_shell(words: str) -> subprocess.CompletedProcess[bytes]:
     """Runs a verb with its output where a shell sends it."""
-    command = f"{shlex.quote(sys.executable)} -m worker {words}"
+    command = f"unset PYTHONUNBUFFERED; {shlex.quote(sys.executable)} -m worker {words}"
     return subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=90)
 
 

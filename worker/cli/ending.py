@@ -1,8 +1,10 @@
 """How a verb ends that could not do what it was asked: one message on stderr, and an exit code."""
 
 import errno
+import os
 import sys
 from itertools import groupby
+from pathlib import Path
 
 from rich.text import Text
 
@@ -39,8 +41,15 @@ def _outside(error: Exception) -> int:
         return EXIT_USAGE
     if isinstance(error, OSError) and error.errno in _FULL:
         fail(f"the output cannot be written: {error.strerror}")
+        _drop_output()
         return 1
     return 0
+
+
+def _drop_output() -> None:
+    """Sends what is still buffered nowhere: Python would try it once more at its end, and exit with 120."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _is_text(argument: str) -> bool:
