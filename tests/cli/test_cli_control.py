@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -90,6 +91,27 @@ def test_what_makes_no_sense_leaves_none(
     assert said.code == code
     assert told in said.err
     assert left(database) == []
+
+
+_DIGITS = f"""
+[jobs.{GOOD}]
+type = "sync"
+schedule = "manual"
+source = {{ account = "tangoe", resource = "devices" }}
+destination = {{ table = "others" }}
+"""
+
+
+def test_a_job_that_is_named_by_digits_is_a_job(worker: Verb, database: Database, folder: Path) -> None:
+    """To every verb that takes a run's id or a job's name, even where there is a run of that id."""
+    with (folder / "config.toml").open("a") as file:
+        file.write(_DIGITS)
+    assert worker("cancel", GOOD, "--queued").code == 0
+    assert worker("replay", GOOD, "--rejects").code == 0
+    assert f"{GOOD} is a job: say which of its runs" in worker("replay", GOOD, columns=200).err
+    assert worker("rejects", GOOD).out == "Nothing was rejected.\n"
+    assert worker("explain", GOOD, "--json").json["job"] == str(GOOD)
+    assert [command.verb for command in left(database)] == ["cancel", "replay"]
 
 
 def test_with_a_daemon_the_outcome_is_told(worker: Verb, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

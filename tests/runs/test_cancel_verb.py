@@ -51,6 +51,15 @@ def test_the_run_underway_is_asked_to_end(make_bench: Make) -> None:
     assert bench.states("orders") == ["cancelled", "cancelled"]
 
 
+def test_a_job_that_is_named_by_digits_is_a_job(make_bench: Make) -> None:
+    """Not the run of that id: who cancels it, or tries its rejects again, names the job."""
+    bench = make_bench(definition("17"))
+    assert ask(bench, "cancel", "17") == "refused: no run of 17 is underway"
+    assert ask(bench, "replay", "17", rejects=True) == "done"
+    assert bench.states("17") == ["queued"]
+    assert ask(bench, "cancel", "18") == "refused: there is no run 18; `worker history` lists the runs"
+
+
 def test_a_cancellation_that_makes_no_sense_is_refused(make_bench: Make) -> None:
     """Each in its words: unknown, ended, nothing underway, nothing that waits."""
     bench = make_bench(definition("orders", overlap="queue"))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jobs.contract import WorkerError
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, id_of, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened, run_named
 from worker.cli.orders import Order, Wait
 from worker.cli.output import JsonFlag
 from worker.cli.rooms import room
@@ -37,31 +37,32 @@ def cancel(
     seconds. With --wait this ends when the runs have. The JSON has request, verb, target and outcome.
     """
     with opened(config) as (configuration, database):
-        if id_of(target) is None:
+        run_id = run_named(target, configuration.jobs)
+        if run_id is None:
             known(target, configuration.jobs, "job")
         elif queued:
             raise typer.BadParameter("--queued goes with a job", param_hint="--queued")
-        elif _run(database, target) is None:
+        elif _run(database, run_id) is None:
             raise WorkerError(f"there is no run {target}; `worker history` lists the runs")
         order = Order.post(database, "cancel", target, {"queued": queued or None})
         if order.tell(wait=wait, as_json=as_json) and wait:
-            _until_ended(database, target)
+            _until_ended(database, target, run_id)
 
 
-def _run(database: Database, target: str) -> Run | None:
+def _run(database: Database, run_id: int) -> Run | None:
     with database.read() as connection:
-        return runs.get(connection, int(target))
+        return runs.get(connection, run_id)
 
 
-def _until_ended(database: Database, target: str) -> None:
+def _until_ended(database: Database, target: str, run_id: int | None) -> None:
     """Waits until no run that was asked to end is open any more."""
-    while _is_ending(database, target):
+    while _is_ending(database, target, run_id):
         time.sleep(_LOOK_EVERY_S)
 
 
-def _is_ending(database: Database, target: str) -> bool:
-    if id_of(target) is not None:
-        run = _run(database, target)
+def _is_ending(database: Database, target: str, run_id: int | None) -> bool:
+    if run_id is not None:
+        run = _run(database, run_id)
         return run is not None and not run.state.ended
     with database.read() as connection:
         return any(run.cancel_asked_at for run in openruns.open_of(connection, target, _AT_MOST))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import typer
 
 from worker.cli.jobs import describe_schedule
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, id_of, in_reach, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, in_reach, known, opened, run_named
 from worker.cli.output import JsonFlag, clock, print_json
 from worker.cli.rooms import room
 from worker.cli.tables import paragraph
@@ -44,7 +44,7 @@ def explain(
     `remedy` and `run`; with --at or of one run `asked` in their place.
     """
     with opened(config) as (configuration, database), database.read() as connection:
-        run_id = None if job in configuration.jobs else id_of(job)
+        run_id = run_named(job, configuration.jobs)
         run = None if run_id is None else runs.get(connection, run_id)
         name = run.job if run else job
         if not run and not pastruns.listing(connection, name, limit=1):

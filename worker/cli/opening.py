@@ -9,7 +9,6 @@ from worker.cli.reaching import (
     LARGEST_ID,
     ConfigPath,
     check_current,
-    id_of,
     in_reach,
     is_daemon_alive,
     known,
@@ -17,6 +16,7 @@ from worker.cli.reaching import (
     open_existing,
     operator,
     reached,
+    run_named,
 )
 from worker.config.load import Configuration, load
 from worker.store.database import Database
@@ -25,7 +25,6 @@ __all__ = [
     "DEFAULT_CONFIG",
     "LARGEST_ID",
     "ConfigPath",
-    "id_of",
     "in_reach",
     "is_daemon_alive",
     "known",
@@ -34,6 +33,7 @@ __all__ = [
     "opened",
     "operator",
     "reached",
+    "run_named",
 ]
 
 

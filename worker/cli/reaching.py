@@ -4,7 +4,7 @@ import difflib
 import getpass
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -90,6 +90,11 @@ def operator() -> str:
 def id_of(text: str) -> int | None:
     """Returns the id that a text is; None where it is something else, or a number that no id can be."""
     return int(text) if text.isascii() and text.isdecimal() and int(text) <= LARGEST_ID else None
+
+
+def run_named(text: str, jobs: Container[str]) -> int | None:
+    """Returns the id of the run that is meant; None where a job is, as one whose name is all digits."""
+    return None if text in jobs else id_of(text)
 
 
 def in_reach(moment: datetime, option: str) -> datetime:

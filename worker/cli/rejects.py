@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, id_of, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened, run_named
 from worker.cli.output import JsonFlag, Limit, ago, clock
 from worker.cli.rooms import room
 from worker.cli.tables import Column, listing
@@ -36,8 +36,8 @@ def rejects(
     The JSON has the columns of the table `rejects` (docs/database.md); `whole` tells whether `worker replay --rejects`
     can try the record again.
     """
-    run = id_of(target)
     with opened(config) as (configuration, database):
+        run = run_named(target, configuration.jobs)
         job = known(target, configuration.jobs, "job") if target and run is None else None
         with database.read() as connection:
             found = kept.listing(connection, run_id=run, job=job, limit=limit)

@@ -6,7 +6,7 @@ import typer
 
 from jobs.contract import Json, WorkerError
 from worker.cli.asking import say_posted, watched
-from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, id_of, known, opened
+from worker.cli.opening import DEFAULT_CONFIG, ConfigPath, known, opened, run_named
 from worker.cli.orders import post
 from worker.cli.output import JsonFlag
 from worker.cli.rooms import room
@@ -54,11 +54,12 @@ def _job(configuration: Configuration, database: Database, target: str, *, again
     """Returns the job whose run is asked for; raises BadParameter, or WorkerError where there is no such run."""
     if again:
         return known(target, configuration.jobs, "job")
-    if id_of(target) is None:
+    run_id = run_named(target, configuration.jobs)
+    if run_id is None:
         known(target, configuration.jobs, "job")
         raise typer.BadParameter(f"{target} is a job: say which of its runs, or --rejects; `worker history {target}`")
     with database.read() as connection:
-        run = runs.get(connection, int(target))
+        run = runs.get(connection, run_id)
     if run is None:
         raise WorkerError(f"there is no run {target}; `worker history` lists the runs")
     return run.job

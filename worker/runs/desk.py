@@ -70,6 +70,11 @@ class Desk:
         return int(target) if target.isascii() and target.isdecimal() and int(target) <= _LARGEST_ID else None
 
     @property
+    def run_named(self) -> int | None:
+        """The run that the command names by its id; None where it names a job, as one whose name is all digits."""
+        return None if self.book.get(self.command.target) else self.id_named
+
+    @property
     def parameters(self) -> dict[str, Json]:
         """The command's arguments, whatever their names; raises Refused where they have none."""
         given = self.command.arguments

@@ -18,7 +18,7 @@ class Cancelling(Arguments):
 
 def cancel(desk: Desk) -> Act:
     """Ends a run that waits at once, and asks one that runs to end."""
-    wanted, run_id = desk.arguments(Cancelling), desk.id_named
+    wanted, run_id = desk.arguments(Cancelling), desk.run_named
 
     def act(connection: sa.Connection) -> Done:
         ids = [run_id] if run_id is not None else _of_job(connection, desk, queued=wanted.queued)

@@ -17,7 +17,7 @@ def trigger(desk: Desk) -> Act:
 
 def replay(desk: Desk) -> Act:
     """Records a run with the parameters and the window of an earlier one; of a job's name: one with its rejects."""
-    run_id = desk.id_named
+    run_id = desk.run_named
     if run_id is None:
         return trigger(desk)
 
