@@ -235,6 +235,8 @@ def test_odd_error_codes_are_not_told(code: object) -> None:
         ("soon", None),
         ("-5", None),
         ("1" * 400, None),
+        (f"Mon, 23 Nov {'9' * 20} 12:00:00 GMT", None),
+        (f"Mon, 23 Nov 2026 12:00:00 +{'9' * 14}", None),
     ],
 )
 def test_retry_after(text: str, seconds: float | None) -> None:

@@ -75,6 +75,7 @@ def test_accepted_without_a_body_is_asked_again_by_get_only() -> None:
         ({"retry-after": "soon"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "Mon, 99 Nov 2026 12:00:00 GMT"}, None),
+        ({"retry-after": f"Mon, 23 Nov {'9' * 20} 12:00:00 GMT"}, None),
         ({"x-ratelimit-reset": str(int(NOW.timestamp()) + 1800)}, 1800.0),
         ({"x-ratelimit-reset": "30"}, 30.0),
         ({"retry-after": "5", "x-ratelimit-reset": "30"}, 5.0),

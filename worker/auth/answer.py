@@ -179,6 +179,6 @@ def http_date(text: str) -> datetime | None:
     """Returns the instant of an HTTP date, None where it is none."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year, or a zone, of twenty digits
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
