@@ -1,7 +1,7 @@
 """The verb that makes runs of the ticks of a span of the past, and lists how far each such backfill has got."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,9 @@ from worker.cli.orders import Order, Wait
 from worker.cli.output import JsonFlag, Limit
 from worker.cli.rooms import room
 from worker.config.load import Configuration
+from worker.model.lengths import in_words
 from worker.model.moments import utc_now
+from worker.runs.verbs_backfill import EVERY_S, PAUSE_S
 
 app = room()
 
@@ -54,9 +56,9 @@ class _Wanted:
         return {
             "since": _moment(self.since, zone, "--from").isoformat(),
             "until": until.isoformat(),
-            "every_s": _seconds(self.every, "--every"),
+            "every_s": _seconds(self.every, "--every", EVERY_S),
             "at_once": self.at_once,
-            "pause_s": _seconds(self.pause, "--pause"),
+            "pause_s": _seconds(self.pause, "--pause", PAUSE_S),
             "params": parameters(self.params) or None,
         }
 
@@ -119,8 +121,15 @@ def _moment(text: str, zone: ZoneInfo, option: str) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _seconds(text: str | None, option: str) -> float | None:
+def _seconds(text: str | None, option: str, bounds: tuple[float, float]) -> float | None:
+    if text is None:
+        return None
     try:
-        return None if text is None else seconds(text)
+        length = seconds(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
+    least, most = bounds
+    if not least <= length <= most:
+        expected = f"expected {in_words(timedelta(seconds=least))} to {in_words(timedelta(seconds=most))}"
+        raise typer.BadParameter(f"{expected}, found {text}", param_hint=option)
+    return length

@@ -17,6 +17,8 @@ from worker.store import backfills, openruns
 
 _MOST_TICKS = 100_000
 _DAY_S = 86_400.0
+EVERY_S = (1.0, 366 * _DAY_S)
+PAUSE_S = (0.0, 30 * _DAY_S)
 
 
 class Filling(Arguments):
@@ -24,9 +26,9 @@ class Filling(Arguments):
 
     since: AwareDatetime
     until: AwareDatetime
-    every_s: float | None = Field(default=None, ge=1.0, le=366 * _DAY_S)
+    every_s: float | None = Field(default=None, ge=EVERY_S[0], le=EVERY_S[1])
     at_once: int = Field(default=1, ge=1, le=100)
-    pause_s: float = Field(default=0.0, ge=0.0, le=30 * _DAY_S)
+    pause_s: float = Field(default=0.0, ge=PAUSE_S[0], le=PAUSE_S[1])
     params: dict[str, Json] = Field(default_factory=dict)
 
 
