@@ -256,6 +256,10 @@ def _at(hours: float) -> str:
         ({"since": "2026-01-01T00:00:00", "until": _at(0)}, "since: Input should have timezone info"),
         ({"since": _at(0), "until": _at(-1)}, "expected since before until, and until in the past"),
         ({"since": _at(-1), "until": _at(1)}, "expected since before until, and until in the past"),
+        (
+            {"since": "0001-01-01T00:00:00+14:00", "until": _at(0)},
+            "expected since in the year 1900 or later, found 0001-01-01",
+        ),
         ({"since": _at(-0.5), "until": _at(-0.2)}, "expected 1 to 100,000 ticks between"),
         ({"since": _at(-100), "until": _at(0), "every_s": 1}, "expected 1 to 100,000 ticks between"),
         ({"since": _at(-1), "until": _at(0), "at_once": 0}, "at_once: Input should be greater than or equal to 1"),

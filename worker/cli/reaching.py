@@ -15,6 +15,7 @@ import typer
 
 from worker.config.glimpse import database_options
 from worker.model.errors import SchemaMismatch, StoreUnreachable
+from worker.model.moments import FIRST_YEAR, LAST_YEAR
 from worker.model.records import Node
 from worker.model.sections import DatabaseOptions
 from worker.store import nodes, revision
@@ -27,7 +28,6 @@ ConfigPath = Annotated[
 ]
 DEFAULT_CONFIG = Path("config.toml")
 LARGEST_ID = 2**63 - 1  # that a column holds
-_FIRST_YEAR, _LAST_YEAR = 1900, 9000  # Python's calendar ends with 9999, and who looks for a tick looks years ahead
 _TOLD = 20  # names in an error
 _ALIKE = 0.7  # of 1: from here on a name may be another one mistyped
 
@@ -99,8 +99,8 @@ def run_named(text: str, jobs: Container[str]) -> int | None:
 
 def in_reach(moment: datetime, option: str) -> datetime:
     """Returns a moment that was typed; raises BadParameter, exit 2, where no calendar goes on around it."""
-    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        expected = f"expected a year from {_FIRST_YEAR} to {_LAST_YEAR}"
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        expected = f"expected a year from {FIRST_YEAR} to {LAST_YEAR}"
         raise typer.BadParameter(f"{expected}, found {moment.isoformat()}", param_hint=option)
     return moment
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from jobs.ids import EPOCH_MS, SEQUENCE_BITS
 
+FIRST_YEAR, LAST_YEAR = 1900, 9000  # of what people ask for; zones reach beyond the ends of the calendar, 1 and 9999
+
 
 def utc_now() -> datetime:
     """Returns the wall clock's time, aware, in UTC."""

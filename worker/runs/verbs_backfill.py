@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 from jobs.contract import Json
 from jobs.registry import job_class
 from worker.config.configuration import JobDefinition
+from worker.model.moments import FIRST_YEAR
 from worker.model.records import Backfill
 from worker.runs.backfilling import OPEN_AT_MOST, ticks_between
 from worker.runs.cancelling import ask
@@ -61,6 +62,8 @@ def _ticks(job: JobDefinition, wanted: Filling, now: datetime) -> int:
     """Returns how many ticks a span holds; raises Refused where it holds none, too many, or the future."""
     if not wanted.since < wanted.until <= now:
         raise Refused(f"expected since before until, and until in the past, found {wanted.since} to {wanted.until}")
+    if wanted.since.year < FIRST_YEAR:
+        raise Refused(f"expected since in the year {FIRST_YEAR} or later, found {wanted.since}")
     total = ticks_between(job, wanted.since, wanted.until, wanted.every_s)
     if total is None:
         raise Refused(f"no clock drives {job.name}: say how long each run's window is, such as --every 1d")
