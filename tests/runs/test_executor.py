@@ -16,7 +16,7 @@ from worker.model.events import RunFinished, RunRetrying
 from worker.model.records import AttemptState, Reason, RunState, Trigger
 from worker.runs import executor
 from worker.runs.outcome import ShuttingDown
-from worker.store import attempts, cursors, rejects
+from worker.store import attempts, cursors, jobs, rejects
 from worker.watch.logs import configure, gathered, log_event
 
 
@@ -292,10 +292,27 @@ def test_a_run_of_a_job_no_longer_configured_is_skipped(make_bench: Make) -> Non
     bench = make_bench(definition("orders"))
     bench.fire("orders", 1)
     bench.definitions.clear()
+    bench.writer.call(lambda connection: jobs.configure(connection, [], []))
 
     bench.execute_all()
 
     assert bench.last("orders").reason is Reason.REMOVED
+
+
+def test_a_run_of_a_job_that_only_another_node_knows_waits_for_it(make_bench: Make) -> None:
+    """As while nodes take up a new configuration one after the other; meanwhile it keeps nobody from its mutex."""
+    bench = make_bench(definition("orders", mutex="erp"), definition("devices", mutex="erp"))
+    bench.fire("orders", 1)
+    behind = bench.twin()
+    behind.definitions = {"devices": bench.definitions["devices"]}
+    behind.inbox.once()
+    behind.execute_all()
+    assert [run.state for run in bench.runs("orders")] == [RunState.QUEUED]
+
+    behind.fire("devices", 1)
+    behind.execute_all()
+    bench.execute_all()
+    assert bench.states("orders") == bench.states("devices") == ["succeeded"]
 
 
 def test_a_run_cut_off_by_a_stop_is_attempted_again(make_bench: Make) -> None:

@@ -8,6 +8,12 @@ from worker.runs.book import Book
 from worker.store import accounts, jobs
 
 
+def is_known(connection: sa.Connection, job: str) -> bool:
+    """Tells whether a job is configured on some node, by the latest configuration that one of them took up."""
+    row = jobs.get(connection, job)
+    return row is not None and row.configured
+
+
 def is_held(connection: sa.Connection, job: JobDefinition, run: Run) -> bool:
     """Tells whether the next attempt of a queued run has to wait until somebody lets its job go on."""
     row = jobs.get(connection, run.job)

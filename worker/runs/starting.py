@@ -106,10 +106,10 @@ def start(connection: sa.Connection, book: Book, run_id: int, node_id: int, now:
     job = book.get(run.job)
     if run.state is RunState.RUNNING:
         return _begun(run, job, before) if job and before and _is_ours(before[-1], node_id, now) else None
-    if job is None:
+    if job is None and not holding.is_known(connection, run.job):
         close(connection, book, run, RunState.SKIPPED, now, Outcome(AttemptState.SKIPPED, Reason.REMOVED))
         return None
-    if holding.is_held(connection, job, run):
+    if job is None or holding.is_held(connection, job, run):
         locks.release(connection, run.id, [name for name in locks.of_run(run) if name != locks.job_lock(run.job)])
         return None
     if not _holds(connection, run, [locks.LAST_CHANCE] if quarantine.is_last_chance(before) else [], now):
