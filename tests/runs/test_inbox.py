@@ -1,6 +1,7 @@
 """Commands of other processes, carried out once and answered."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Thread
 
 import pytest
@@ -92,6 +93,23 @@ def test_a_request_for_an_unknown_job_is_refused_in_words(make_bench: Make) -> N
 
     assert outcome(bench, request) == "refused: no job odrers is configured"
     assert bench.runs() == []
+
+
+def test_a_request_for_a_job_that_only_another_node_knows_is_left_to_it(make_bench: Make) -> None:
+    """As while nodes take up a new configuration one after the other; after a minute it is refused all the same."""
+    bench = make_bench(definition("orders"))
+    behind = bench.twin()
+    behind.definitions = {}
+    first = post(bench, "trigger", "orders")
+    behind.inbox.once()
+    assert outcome(bench, first) is None
+    bench.inbox.once()
+    assert outcome(bench, first) == "done"
+
+    second = post(bench, "trigger", "orders")
+    behind.now += timedelta(seconds=61)
+    behind.inbox.once()
+    assert outcome(bench, second) == "refused: no job orders is configured"
 
 
 @pytest.mark.parametrize("arguments", [[1], "eu", None, 5])

@@ -12,7 +12,7 @@ from worker.model.records import Command
 from worker.runs.book import Book
 from worker.runs.desk import Act, Desk, Done, Refused
 from worker.runs.dispatch import Dispatch
-from worker.runs.holding import held_jobs
+from worker.runs.holding import held_jobs, is_known
 from worker.runs.outcome import describe
 from worker.runs.reloads import Reloads
 from worker.runs.verbs import plan
@@ -24,7 +24,7 @@ from worker.vault.redact import redact
 POLL_S = 0.5
 _PATIENCE_S = 2.0  # how long a pass waits at most; ten thousand ticks take about one
 _RELOAD = "reload"  # of one node, which its target names
-_GONE = timedelta(minutes=1)  # a node that has not reloaded by then never will
+_GONE = timedelta(minutes=1)  # a node that has not answered by then never will
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Inbox:
         """Makes one pass; raises StoreError where the database cannot be reached."""
         self._let_ticks_be_recorded()
         with self.database.read() as connection:
-            waiting = commands.waiting(connection)
+            waiting = [one for one in commands.waiting(connection) if not self._is_for_another(connection, one)]
             due = openruns.due(connection, self.now(), held_jobs(connection, self.book()))
         for run in due:
             self.dispatch.submit(run.id, run.priority)
@@ -61,6 +61,11 @@ class Inbox:
         """Waits, not for ever, while many are: to start the first of them would keep the last from their record."""
         if self.dispatch.firing.acquire(timeout=_PATIENCE_S):
             self.dispatch.firing.release()
+
+    def _is_for_another(self, connection: sa.Connection, command: Command) -> bool:
+        """Tells whether a command names a job that only another node knows, which has a minute to carry it out."""
+        target = command.target
+        return self.book().get(target) is None and is_known(connection, target) and self.now() <= command.at + _GONE
 
     def _pass_on(self, command: Command) -> None:
         """Leaves a reload to the node that it names, which answers it; for one that is gone somebody else does."""
