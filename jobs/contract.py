@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from jobs.errors import (
+    LONGEST_S,
     BadAnswer,
     BadRecord,
     FailedAnswer,
@@ -62,11 +63,11 @@ def seconds(text: str) -> float:
 
 
 def _duration(value: object) -> object:
-    if isinstance(value, float):  # a default, or a value that was read before
-        return value
+    if isinstance(value, float) and value >= 0.0:  # a default, or a value that was read before
+        return min(value, LONGEST_S)
     if not isinstance(value, str):
         raise ValueError(f"expected a duration such as 30s, found {value!r}")  # noqa: TRY004  pydantic's wish
-    return seconds(value)
+    return min(seconds(value), LONGEST_S)
 
 
 Duration = Annotated[

@@ -15,6 +15,8 @@ WorkerError                 the root of every error of ours
 
 from typing import ClassVar
 
+LONGEST_S = 36_500 * 86_400.0  # a century: what is longer means for ever, and leads beyond the calendar's ends
+
 
 class WorkerError(Exception):
     """The root of every error of ours; its text is one sentence that ends in the remedy."""

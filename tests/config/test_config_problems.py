@@ -54,6 +54,8 @@ def test_five_faults_in_two_files_are_five_problems(write: Write, tmp_path: Path
         ("[worker]\nname = 3\n", 15, "worker.name", "expected text, found 3"),
         ('[worker]\ntimezone = "Berlin"\n', 15, "worker.timezone", "expected an IANA zone"),
         ("[worker]\ndrain_timeout = 30\n", 15, "worker.drain_timeout", "expected a duration such as"),
+        ("[worker]\ndrain_timeout = nan\n", 15, "worker.drain_timeout", "expected a duration such as"),
+        ("[worker]\ndrain_timeout = -5.0\n", 15, "worker.drain_timeout", "expected a duration such as"),
         ('[log]\nlevel = "warn"\n', 15, "log.level", 'did you mean "warning"?'),
         ('[log]\nlevel = ["info"]\n', 15, "log.level", "found a list"),
         ('[network]\nproxy = "proxy:3128"\n', 15, "network.proxy", "expected a proxy such as"),

@@ -1,5 +1,6 @@
 """Downtime: the ticks that are made up for, and one row for those that are not."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -50,6 +51,17 @@ def test_after_downtime_all_ticks_run_where_asked(make_bench: Make) -> None:
     bench.execute_all()
 
     assert bench.states("orders") == ["succeeded"] * 4
+
+
+@pytest.mark.parametrize("window", ["9999999d", math.inf])
+def test_a_window_without_end_reaches_over_the_whole_downtime(make_bench: Make, window: object) -> None:
+    """It reached beyond the calendar's beginning, and no daemon started any more."""
+    job = definition("orders", catch_up={"policy": "all", "window": window})
+    bench = make_bench(job)
+
+    _miss(bench, 4, job.policy)
+
+    assert bench.states("orders") == ["queued"] * 4
 
 
 def test_after_downtime_no_tick_runs_where_asked(make_bench: Make) -> None:

@@ -14,6 +14,7 @@ from tests.runs.bench import Bench, Make, definition
 from worker.model.errors import AttemptLost
 from worker.model.events import RunFinished, RunRetrying
 from worker.model.records import AttemptState, Reason, RunState, Trigger
+from worker.model.retry import JobRetryOptions
 from worker.runs import executor
 from worker.runs.outcome import ShuttingDown
 from worker.store import attempts, cursors, jobs, rejects
@@ -118,6 +119,19 @@ def test_an_error_that_no_database_takes_as_it_stands_ends_its_run(make_bench: M
     assert run.state is RunState.FAILED
     assert run.error is not None
     assert run.error.startswith(text[:-1])
+
+
+def test_a_wait_without_end_for_the_next_attempt_is_recorded(make_bench: Make) -> None:
+    """It led beyond the calendar's end, so that the run never ended and held its job's lock."""
+    retry = JobRetryOptions.model_validate({"backoff": "9999999d", "max": "9999999d"})
+    bench = make_bench(definition("orders", retry=retry), act=_raise(ValueError("no luck")))
+
+    _run_once(bench)
+
+    run = bench.last("orders")
+    assert run.state is RunState.QUEUED
+    assert run.not_before is not None
+    assert run.not_before > bench.now + timedelta(days=10_000)
 
 
 def test_an_end_that_could_not_be_recorded_is_made_good(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:

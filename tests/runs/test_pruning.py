@@ -99,6 +99,13 @@ def test_what_the_rules_keep_stays_and_nothing_else(
     assert pruner(sqlite_database).once() == Pruned()
 
 
+def test_what_is_kept_for_ever_stays(database: Database) -> None:
+    """However long somebody who means it writes: the pass failed, and with it what else was to go."""
+    fill(database, [("a", age, RunState.SUCCEEDED) for age in range(3)])
+    forever = RetentionOptions.model_validate(dict.fromkeys(("runs", "calls", "rejects"), "9999999d"))
+    assert pruner(database, forever).once() == Pruned()
+
+
 def test_more_than_one_transaction_holds_goes_whole(database: Database) -> None:
     """On either database; several looks, several transactions."""
     fill(database, [("a", 0, RunState.FAILED)])
