@@ -79,12 +79,14 @@ class JobSignal(WorkerError):
 
 
 class RetryLater(JobSignal):
-    """The run is to be attempted again, not before `after_s` seconds have passed."""
+    """The run is to be attempted again, not before `after_s` seconds have passed; raises ValueError, TypeError."""
 
     kind = "retry_later"
 
     def __init__(self, reason: str, after_s: float) -> None:
         super().__init__(reason)
+        if not abs(after_s) <= LONGEST_S:
+            raise ValueError(f"RetryLater: expected seconds, {LONGEST_S:.0f} at most, found {after_s}")
         self.retry_after_s = after_s
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -132,6 +133,24 @@ def test_a_wait_without_end_for_the_next_attempt_is_recorded(make_bench: Make) -
     assert run.state is RunState.QUEUED
     assert run.not_before is not None
     assert run.not_before > bench.now + timedelta(days=10_000)
+
+
+@pytest.mark.parametrize("after_s", [math.inf, math.nan, 1e12, "soon"])
+def test_a_word_with_a_wait_that_is_none_fails_the_attempt(make_bench: Make, after_s: Any) -> None:  # noqa: ANN401  a job's author may write anything
+    """Else the run could not be ended, and held its job's lock."""
+
+    def act(_context: Context) -> None:
+        raise RetryLater("not ready", after_s)
+
+    bench = make_bench(definition("orders"), act=act)
+
+    _run_once(bench)
+
+    run = bench.last("orders")
+    with bench.database.read() as connection:
+        (tried,) = attempts.of_run(connection, run.id)
+    kind = "TypeError" if after_s == "soon" else "ValueError"
+    assert (run.state, tried.state, tried.error_kind) == (RunState.QUEUED, AttemptState.FAILED, kind)
 
 
 def test_an_end_that_could_not_be_recorded_is_made_good(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
