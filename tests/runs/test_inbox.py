@@ -192,6 +192,17 @@ def test_a_time_without_a_zone_is_in_utc_and_ends_no_daemon(make_bench: Make) ->
     assert outcome(bench, request) == "refused: no node 17 answers any more"
 
 
+def test_a_time_at_the_calendars_end_holds_up_nothing(make_bench: Make) -> None:
+    """A minute after it there is no calendar; nobody waits for a node, or for another node's job, until then."""
+    bench = make_bench(definition("orders"))
+    post(bench, "reload", "17")
+    request = post(bench, "trigger", "orders")
+    with bench.database.write() as connection:
+        connection.exec_driver_sql("UPDATE commands SET at = '9999-12-31 23:59:59.999999+00:00'")
+    bench.inbox.once()
+    assert outcome(bench, request) == "done"
+
+
 @pytest.mark.parametrize("column", ["at", "arguments"])
 def test_the_record_bears_a_row_that_cannot_be_read(sqlite_database: Database, column: str) -> None:
     """It stays there for as long as commands are kept; the others, and what became of it, are told all the same."""

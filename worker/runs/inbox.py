@@ -65,13 +65,16 @@ class Inbox:
     def _is_for_another(self, connection: sa.Connection, command: Command) -> bool:
         """Tells whether a command names a job that only another node knows, which has a minute to carry it out."""
         target = command.target
-        return self.book().get(target) is None and is_known(connection, target) and self.now() <= command.at + _GONE
+        return not self._is_old(command) and self.book().get(target) is None and is_known(connection, target)
+
+    def _is_old(self, command: Command) -> bool:
+        return self.now() - command.at > _GONE  # not `at + _GONE`, which a row by hand may have beyond the calendar
 
     def _pass_on(self, command: Command) -> None:
         """Leaves a reload to the node that it names, which answers it; for one that is gone somebody else does."""
         if command.target == str(self.node_id):
             self.reloads.ask(command)
-        elif self.now() > command.at + _GONE:
+        elif self._is_old(command):
             gone = f"refused: no node {command.target} answers any more"
             self._record(command, lambda _: Done(gone), self.now())
 
