@@ -51,6 +51,13 @@ def test_token_type_in_any_case(kind: str | None) -> None:
     assert granted(GOOD | {"token_type": kind}).access == Secret(ACCESS)
 
 
+@pytest.mark.parametrize("error", [None, ""])
+def test_an_error_without_a_word_is_none(error: object) -> None:
+    """Servers that write out every field say so beside a token: the refresh token must not pass for dead."""
+    result = granted(GOOD | {"error": error, "error_description": None, "refresh_token": "r-2"})
+    assert (result.access, result.refresh) == (Secret(ACCESS), Secret("r-2"))
+
+
 def test_unknown_token_type_is_an_error() -> None:
     """A token of another type cannot be used, and asking again does not help."""
     result = refused(GOOD | {"token_type": "mac"})

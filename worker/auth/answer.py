@@ -56,7 +56,7 @@ def read_answer(answer: Answer, grant: Grant, now: datetime) -> Granted | Refusa
     """Returns the token in an answer, or why there is none; the status counts first (RFC 6749 sections 5.1 and 5.2)."""
     body = _object(answer)
     succeeded = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
-    if succeeded and body is not None and "error" not in body:
+    if succeeded and body is not None and body.get("error") in (None, ""):
         return _token(body, answer, now)
     if succeeded and body is None:
         return Refusal(Verdict.TRANSIENT, f"{_place(answer)} with something that is no JSON object", in_doubt=True)
