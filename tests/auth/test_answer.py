@@ -193,6 +193,8 @@ def test_no_bytes_become_a_token(body: bytes) -> None:
         (403, b"<html>blocked by a firewall", True, Verdict.TRANSIENT),
         (401, b"no", True, Verdict.REFUSED),
         (302, b"", True, Verdict.TRANSIENT),
+        (302, {}, True, Verdict.TRANSIENT),
+        (307, {"message": "moved"}, False, Verdict.TRANSIENT),
         (404, {"status": 404}, False, Verdict.CONFIGURATION),
         (200, {"error": "invalid_grant"}, False, Verdict.DEAD),
         (200, b"<html>", False, Verdict.TRANSIENT),

@@ -149,8 +149,9 @@ def _verdict(status: int, code: str, grant: Grant, *, readable: bool) -> Verdict
         return Verdict.TRANSIENT
     if code in _CONFIGURATION:
         return Verdict.CONFIGURATION
-    if not readable and status != HTTPStatus.UNAUTHORIZED:  # a proxy or firewall spoke, not the token endpoint
-        return Verdict.TRANSIENT
+    redirected = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST and not code
+    if redirected or (not readable and status != HTTPStatus.UNAUTHORIZED):
+        return Verdict.TRANSIENT  # a proxy or firewall spoke, not the token endpoint
     refused = max(status, HTTPStatus.BAD_REQUEST)  # some refuse with 200
     return grant.verdict(refused, code)
 
