@@ -51,6 +51,7 @@ __all__ = [
 Json = Any  # what a JSON document decodes to: dict, list, str, int, float, bool or None
 Record = dict[str, Json]
 
+_BOM = b"\xef\xbb\xbf"  # RFC 8259 section 8.1: a reader may pass over it
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -113,7 +114,7 @@ class Answer:
     def json(self) -> Json:
         """Returns the decoded body; raises BadAnswer that says what was found in place of JSON."""
         try:
-            return orjson.loads(self.body)
+            return orjson.loads(self.body.removeprefix(_BOM))
         except orjson.JSONDecodeError:
             found = (
                 "an HTML page" if b"<html" in self.body[:1000].lower() else f"{len(self.body)} bytes that are not JSON"

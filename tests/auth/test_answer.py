@@ -58,6 +58,11 @@ def test_an_error_without_a_word_is_none(error: object) -> None:
     assert (result.access, result.refresh) == (Secret(ACCESS), Secret("r-2"))
 
 
+def test_a_byte_order_mark_costs_no_token() -> None:
+    """RFC 8259 section 8.1 lets a reader pass over it."""
+    assert granted(b"\xef\xbb\xbf" + orjson.dumps(GOOD)).access == Secret(ACCESS)
+
+
 def test_unknown_token_type_is_an_error() -> None:
     """A token of another type cannot be used, and asking again does not help."""
     result = refused(GOOD | {"token_type": "mac"})
