@@ -93,6 +93,15 @@ def test_nobody_types_the_code(desk: Desk) -> None:
     assert sum(bench.waited) >= 12.0
 
 
+def test_an_interval_beyond_the_codes_life_is_that_life(bench: Bench, sandbox: Sandbox) -> None:
+    """No machine can wait longer than its clock counts; a person has long given up by then."""
+    sandbox.fault(Fault("fields", path="/idp/device", value={"interval": 1e300, "expires_in": 60}))
+
+    log_in(bench.login(invite=lambda invitation: sandbox.decide_device(invitation.code)))
+
+    assert bench.waited == [60.0]
+
+
 @pytest.mark.parametrize(
     "fault", [Fault("html", path="/idp/device"), Fault("fields", path="/idp/device", value={"user_code": None})]
 )

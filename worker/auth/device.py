@@ -104,7 +104,8 @@ def _begun(body: dict[str, Json]) -> _Begun | None:
     whole = _page(body.get("verification_uri_complete"))
     life_s = min(_seconds(body.get("expires_in"), _MOST_LIFE_S), _MOST_LIFE_S)
     invitation = Invitation(page, life_s, user_code, whole)
-    return _Begun(DeviceCodeGrant(Secret(device_code)), invitation, _seconds(body.get("interval"), _INTERVAL_S))
+    interval_s = min(_seconds(body.get("interval"), _INTERVAL_S), life_s)
+    return _Begun(DeviceCodeGrant(Secret(device_code)), invitation, interval_s)
 
 
 def _seconds(value: Json, otherwise: float) -> float:
