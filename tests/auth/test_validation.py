@@ -70,6 +70,16 @@ def test_tangoe_tells_good_from_bad(desk: Desk, style: str) -> None:
     assert keeper.validator.check(_bad(token)).good is False
 
 
+def test_an_error_without_a_word_is_none(desk: Desk, sandbox: Sandbox) -> None:
+    """Servers that write out every field say null beside the rest."""
+    bench = _bench(desk)
+    keeper = bench.keeper()
+    token = keeper.adopt(log_in(bench.login()))
+    sandbox.fault(Fault("fields", path=INTROSPECT, value={"active": True, "error": ""}))
+
+    assert keeper.validator.check(token).good is True
+
+
 def test_a_fraction_in_exp_is_read(desk: Desk, sandbox: Sandbox) -> None:
     """Some servers write floats."""
     bench = _bench(desk)

@@ -104,7 +104,7 @@ class Validator:
         place = f"{answer.url} answered {answer.status}"
         code = body.get("error")
         told = f"{place} {redact(code[:_MOST_CODE])}" if isinstance(code, str) else place
-        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES and "error" not in body:
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES and body.get("error") in (None, ""):
             good = self._says_good(body, style)
             words = {True: "and calls the token good", False: "and calls the token bad", None: "without saying"}
             scope = body.get("scope")
