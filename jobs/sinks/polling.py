@@ -22,6 +22,15 @@ class Pace:
     clock: Callable[[], float] = time.monotonic
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What one look told, and why not of all; after the last one nothing more comes out."""
+
+    told: Verdicts
+    trouble: str = ""
+    is_last: bool = False
+
+
 class Polling:
     """Asks again and again until each row's verdict is there."""
 
@@ -44,25 +53,30 @@ class Polling:
         params = {name: text_filled(text, values) for name, text in poll.params.items()}
         until, why = self._pace.clock() + poll.timeout, f"what became of it did not come out within {poll.timeout:g} s"
         while True:
-            told, trouble = self._told(api, path, params, parcel)
-            if len(told) == len(parcel.items):
-                return told
-            if self._pace.clock() >= until:
-                job, why = self._context.job, trouble or why
-                return {item.key: told.get(item.key) or held(job, item.key, why) for item in parcel.items}
+            look = self._look(api, path, params, parcel)
+            if len(look.told) == len(parcel.items):
+                return look.told
+            if look.is_last or self._pace.clock() >= until:
+                job, why = self._context.job, look.trouble or why
+                return {item.key: look.told.get(item.key) or held(job, item.key, why) for item in parcel.items}
             self._sleep(poll.every)
 
-    def _told(self, api: Api, path: str, params: dict[str, str], parcel: Parcel) -> tuple[Verdicts, str]:
-        """Returns the verdicts of one look, none until all is done, and why there is none where that failed."""
+    def _look(self, api: Api, path: str, params: dict[str, str], parcel: Parcel) -> _Look:
+        """Returns the verdicts of one look, none until all is done."""
         poll, options = self._poll, self._options
         try:
             answer = api.request("GET", path, params=params, headers=options.headers, act_for=options.act_for)
             document = answer.json()
-            if poll.done and not read(poll.done, document, answer.place):
-                return {}, ""
-            return of_items(document, parcel.items, (poll.items, poll.item_key), options, answer.place), ""
+            is_done = bool(poll.done and read(poll.done, document, answer.place))
         except (FailedAnswer, Unanswered, BadAnswer) as error:
-            return {}, str(error)
+            return _Look({}, str(error))
+        if poll.done and not is_done:
+            return _Look({})
+        try:
+            told = of_items(document, parcel.items, (poll.items, poll.item_key), options, answer.place)
+        except BadAnswer as error:
+            return _Look({}, str(error), is_done)
+        return _Look(told, f"{answer.place} says that all is done, and does not tell of it" if is_done else "", is_done)
 
     def _sleep(self, seconds: float) -> None:
         while seconds > 0:

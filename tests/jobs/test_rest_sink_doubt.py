@@ -219,6 +219,26 @@ def test_an_import_without_an_end_leaves_its_rows_in_doubt() -> None:
         assert len(context.requests) == 1 + 151
 
 
+@pytest.mark.parametrize(
+    ("by", "told", "why"),
+    [
+        ({"item_key": "key"}, {'"a"': "delivered", '"b"': "in_doubt"}, "all is done, and does not tell of it"),
+        ({}, {'"a"': "in_doubt", '"b"': "in_doubt"}, "tells of 1 rows at 'rows', 2 were sent"),
+    ],
+)
+def test_what_a_finished_import_leaves_out_is_in_doubt_at_once(
+    by: dict[str, Json], told: dict[str, str], why: str
+) -> None:
+    """Nothing more comes out of it, so it is looked at once."""
+    done = {"finished": True, "rows": [{"key": "a", "state": "ok", "id": "o1"}]}
+    poll = {"path": "/imports/{answer.import_id}/rows", "done": "finished", "items": "rows", **by}
+    with MemoryContext(answers=[{"import_id": "i0"}, *repeat(done, 200)]) as context:
+        deliver(context, [row("a"), row("b")], **POLL | {"poll": poll})
+        assert states(context) == told
+        assert why in context.rejects[-1][1]
+        assert len(context.requests) == 1 + 1
+
+
 def test_trouble_while_watching_is_waited_out() -> None:
     """A look may fail; the next one tells."""
     crm, troubles = Crm(), iter([Failed(503), Unanswered("lost")])
