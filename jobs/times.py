@@ -25,6 +25,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMED = ("iso", "servicenow", "epoch", "epoch_ms")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
 _SERVICENOW = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", re.ASCII)
+_DIRECTIVE = re.compile("%.", re.DOTALL)
+_FOUR_DIGITS = 1000  # the first year that has them
 _TRIAL = datetime(2027, 11, 23, 21, 45, 56, tzinfo=UTC)
 _zones = cache(available_timezones)  # reads a folder of some hundred files
 
@@ -198,7 +200,7 @@ def moment_writer(output: str) -> Callable[[str], Json]:
     if output in ("epoch", "epoch_ms"):
         unit = timedelta(seconds=1) if output == "epoch" else timedelta(milliseconds=1)
         return lambda kept: (datetime.fromisoformat(kept) - EPOCH) // unit
-    return lambda kept: datetime.fromisoformat(kept).strftime(output)
+    return lambda kept: written(datetime.fromisoformat(kept), output)
 
 
 def date_writer(output: str) -> Callable[[str], Json]:
@@ -208,4 +210,12 @@ def date_writer(output: str) -> Callable[[str], Json]:
     write = moment_writer(output)
     if output in ("epoch", "epoch_ms"):
         return lambda kept: write(f"{kept}T00:00:00.000000Z")
-    return lambda kept: date.fromisoformat(kept).strftime(output)
+    return lambda kept: written(date.fromisoformat(kept), output)
+
+
+def written(day: date, pattern: str) -> str:
+    """Returns a time or date by a pattern; a year has four digits, which the C library leaves out before 1000."""
+    if day.year >= _FOUR_DIGITS:
+        return day.strftime(pattern)
+    parts = {"%Y": f"{day.year:04}", "%G": f"{day.isocalendar().year:04}", "%F": f"{day.year:04}-%m-%d"}
+    return day.strftime(_DIRECTIVE.sub(lambda found: parts.get(found[0], found[0]), pattern))

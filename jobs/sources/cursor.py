@@ -17,7 +17,7 @@ from jobs.options import Options
 from jobs.paths import descent
 from jobs.sources.steps import Carrier, Span
 from jobs.stamps import whole_seconds
-from jobs.times import Output
+from jobs.times import Output, written
 
 Format = Literal["iso", "servicenow", "epoch", "epoch_ms"]
 _PATTERNS = {"iso": "%Y-%m-%dT%H:%M:%SZ", "servicenow": "%Y-%m-%d %H:%M:%S"}
@@ -99,7 +99,7 @@ def write_time(moment: datetime, kind: str) -> str:
         return str(int(moment.timestamp()))
     if kind == "epoch_ms":
         return str(int(moment.timestamp() * 1000))
-    return moment.strftime(_PATTERNS.get(kind, kind))
+    return written(moment, _PATTERNS.get(kind, kind))
 
 
 def _told(moment: datetime, kind: str) -> datetime:
@@ -107,7 +107,7 @@ def _told(moment: datetime, kind: str) -> datetime:
     if kind in get_args(Format):
         return moment
     try:
-        told = datetime.strptime(moment.strftime(kind), kind)  # noqa: DTZ007 - it is told in UTC
+        told = datetime.strptime(written(moment, kind), kind)  # noqa: DTZ007 - it is told in UTC
     except ValueError:  # a pattern that cannot be read back tells at least its day
         return moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return told.replace(tzinfo=UTC)

@@ -20,7 +20,7 @@ from jobs.sources.cursor import read_time, write_time
 from jobs.sources.lanes import in_lanes
 from jobs.sources.rest import RestSource
 from jobs.sources.steps import Carrier, Span
-from jobs.times import Format
+from jobs.times import Format, written
 
 _TRIAL = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -61,7 +61,7 @@ class SlicesOptions(Options):
             return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         if self.format in ("iso", "servicenow", "epoch"):
             return moment.replace(microsecond=0)
-        told = datetime.strptime(moment.strftime(self.format), self.format)  # noqa: DTZ007 - it is told in UTC
+        told = datetime.strptime(written(moment, self.format), self.format)  # noqa: DTZ007 - it is told in UTC
         return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
 
 

@@ -141,6 +141,16 @@ def test_times_go_out_as_the_far_end_wants_them(kind: str, output: str, written:
     assert _made(None, kind, output=output, default=value) == written
 
 
+@pytest.mark.parametrize("kind", ["timestamp", "date"])
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [("%Y-%m-%d", "0800-07-01"), ("%F", "0800-07-01"), ("%G%%Y", "0800%Y")],
+)
+def test_a_year_goes_out_with_four_digits(kind: str, output: str, text: str) -> None:
+    """As it is read, whatever the C library makes of years before 1000."""
+    assert _made("0800-07-01", kind, output=output) == text
+
+
 @given(MOMENTS, OFFSETS, st.sampled_from("T "))
 def test_any_offset_tells_the_same_moment(moment: datetime, offset: timezone, between: str) -> None:
     """27 characters that sort as time does, and read back as the moment."""

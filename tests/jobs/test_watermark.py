@@ -184,6 +184,12 @@ def test_what_is_sent_is_never_later_than_meant(at: datetime, kind: Json) -> Non
     assert at - timedelta(seconds=1) < back <= at
 
 
+def test_a_year_is_sent_with_four_digits() -> None:
+    """A server reads no others."""
+    at = datetime(800, 7, 1, tzinfo=UTC)
+    assert [write_time(at, kind) for kind in ("iso", "servicenow")] == ["0800-07-01T00:00:00Z", "0800-07-01 00:00:00"]
+
+
 def test_a_stored_cursor_that_is_no_time_is_told() -> None:
     """A cursor set by hand to nonsense ends the run at once, with its value."""
     with (
