@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from jobs.columns import ColumnOptions, TableLookup
 from jobs.contract import BadRecord, Json
-from jobs.convert import found, text
+from jobs.convert import found, identity, text
 from jobs.kinds import Kind
 from jobs.paths import Getter, descent, getter, keys
 from jobs.templates import json_of
@@ -151,11 +151,10 @@ def _default(options: ColumnOptions) -> Step:
 def _choices(place: str, options: ColumnOptions) -> Step:
     listed = [options.plain.convert(choice) for choice in options.choices or ()]
     shown = ", ".join(map(text, listed))[:_LONGEST]
-    plain = not any(isinstance(choice, dict | list) for choice in listed)
-    choices: Collection[Json] = frozenset(listed) if plain else listed
+    choices = frozenset(map(identity, listed))
 
     def chosen(value: Json) -> Json:
-        if (plain and isinstance(value, dict | list)) or value not in choices:
+        if identity(value) not in choices:
             raise ValueError("none of the choices")
         return value
 

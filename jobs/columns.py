@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from jobs.contract import DatabaseRef, Json, TableRef
-from jobs.convert import NO, YES, Conversion, Words
+from jobs.convert import NO, YES, Conversion, Words, identity
 from jobs.kinds import Kind
 from jobs.options import Options
 from jobs.paths import Path
@@ -128,7 +128,7 @@ class ColumnOptions(Options):
         choices = [self._checked("choices", choice) for choice in self.choices or ()]
         default = self._checked("default", self.default)
         self._checked("constant", self.constant)
-        if choices and default is not None and default not in choices:
+        if choices and default is not None and identity(default) not in map(identity, choices):
             raise ValueError(f"default: {default!r} is none of the choices")
         return self
 

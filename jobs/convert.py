@@ -4,7 +4,7 @@ What comes out is JSON again, and converting it once more changes nothing.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -79,6 +79,11 @@ def text(value: Json) -> str:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except orjson.JSONEncodeError:
         raise ValueError("no JSON") from None  # too deep
+
+
+def identity(value: Json) -> Hashable:
+    """Returns what two values share only where JSON has them as one: 1, true and 1.0 are three; raises ValueError."""
+    return type(value), text(value) if isinstance(value, dict | list) else value
 
 
 def found(value: Json) -> str:

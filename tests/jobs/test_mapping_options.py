@@ -52,6 +52,7 @@ def test_a_lookup_is_inline_or_in_a_table() -> None:
         ({"type": "decimal", "default": "x"}, (), "default: expected a decimal such as 12.50, found the text 'x'"),
         ({"type": "integer", "choices": [1, "x"]}, (), "choices: expected a whole number"),
         ({"choices": ["a"], "default": "b"}, (), "default: 'b' is none of the choices"),
+        ({"choices": [1], "default": True}, (), "default: True is none of the choices"),
         ({"choices": []}, ("choices",), "at least 1 item"),
         ({"format": "iso"}, (), 'format does not go with a type other than "timestamp" and "date"'),
         ({"type": "text", "output": "iso"}, (), "output does not go with a type"),

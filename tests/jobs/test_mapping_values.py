@@ -172,6 +172,15 @@ def test_only_choices_come_through() -> None:
     assert _reason([1], choices=["a"]) == "the column c: expected one of a, found a list"
 
 
+@pytest.mark.parametrize("typed", [{}, {"type": "json"}])
+def test_a_choice_is_met_by_its_like_alone(typed: dict[str, str]) -> None:
+    """Python's 1, true and 1.0 are equal, JSON's are not; the order of an object's fields means nothing."""
+    options = {"choices": [1, [0], {"a": 1, "b": 2}], **typed}
+    assert [_made(value, **options) for value in (1, [0], {"b": 2, "a": 1})] == [1, [0], {"a": 1, "b": 2}]
+    for value in (True, 1.0, [False], {"a": True, "b": 2}):
+        assert "expected one of 1" in _reason(value, **options)
+
+
 def test_a_lookup_puts_another_value_in_place() -> None:
     """Before the type is looked at; numbers and truths are looked up as they are written."""
     states = {"lookup": {"1": "new", "true": "on", "x": 7}}
