@@ -11,14 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, Field, PydanticUserError, TypeAdapter, ValidationError, WithJsonSchema
 
 from jobs.contract import Context, GiveUp, Job, Json
 from jobs.options import Options
 
+_LATE = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 _CALL = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -66,6 +67,10 @@ def _found(call: str) -> Callable[..., object]:
         raise GiveUp(f"the module {module} has no {name}, which call = {call!r} names") from None
     if not callable(function):
         raise GiveUp(f"call = {call!r} names a {type(function).__name__}; expected a function")
+    if any(is_late(function) for is_late in _LATE):
+        raise GiveUp(
+            f"call = {call!r} names a coroutine or generator, of which a call runs nothing; expected a function"
+        )
     return function  # type: ignore[no-any-return]  # callable, as was asked above
 
 
@@ -74,19 +79,33 @@ def _arguments(function: Callable[..., object], call: str, given: Mapping[str, J
     find = _kept_kinds if isinstance(function, FunctionType) else _kinds  # of other callables some have no hash
     try:
         wanted = find(function, tuple(given))
-    except TypeError as error:
+    except (TypeError, NameError) as error:
         named = f"the parameters {', '.join(given)}" if given else "no parameters"
         raise GiveUp(f"{call} cannot be called with the context, which comes first, and {named}: {error}") from None
     return {name: _converted(call, name, wanted[name], value) for name, value in given.items()}
 
 
 def _kinds(function: Callable[..., object], names: tuple[str, ...]) -> dict[str, Any]:
-    """Returns what the parameters of these names are annotated as; raises TypeError where they do not fit."""
+    """Returns what the parameters of these names are annotated as; raises TypeError where they do not fit.
+
+    No other annotation is looked at: the context's type may be imported for type checkers alone.
+    """
     signature = inspect.signature(function)
     signature.bind(None, **dict.fromkeys(names))
-    hints, known = get_type_hints(function), signature.parameters
-    rest = next((hints.get(name, Any) for name, one in known.items() if one.kind is one.VAR_KEYWORD), Any)
-    return {name: hints.get(name, Any) if name in known else rest for name in names}
+    known = signature.parameters
+    rest = next((one for one in known.values() if one.kind is one.VAR_KEYWORD), None)
+    found = {name: one.annotation for name in names if (one := known.get(name, rest))}
+    written = SimpleNamespace(
+        __annotations__={name: kind for name, kind in found.items() if kind is not inspect.Parameter.empty}
+    )
+    hints = get_type_hints(written, _names(function), include_extras=True)
+    return {name: hints.get(name, Any) for name in names}
+
+
+def _names(function: Callable[..., object]) -> dict[str, Any]:
+    """Returns what annotations that are texts may name."""
+    inner = inspect.unwrap(function)
+    return getattr(inner, "__globals__", None) or vars(import_module(inner.__module__))
 
 
 _kept_kinds = lru_cache(maxsize=1024)(_kinds)  # to look at a function takes longer than most calls
@@ -95,6 +114,10 @@ _kept_kinds = lru_cache(maxsize=1024)(_kinds)  # to look at a function takes lon
 def _converted(call: str, name: str, wanted: Any, value: Json) -> Any:  # noqa: ANN401  whatever the annotation says
     try:
         return TypeAdapter(wanted).validate_python(value)
+    except PydanticUserError:
+        raise GiveUp(
+            f"{call}: the parameter {name} is annotated as {wanted}, which no value of a configuration can become"
+        ) from None
     except ValidationError as error:
         told = error.errors(include_url=False, include_input=False)[0]["msg"]
         raise GiveUp(f"{call}: the parameter {name} does not fit {wanted}: {told}") from None

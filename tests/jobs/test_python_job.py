@@ -43,6 +43,14 @@ def test_a_function_that_takes_anything_gets_everything(own_job: ModuleType) -> 
         assert own_job.calls == [("a", date.min, 1), ("b", date.min, 2)]
 
 
+@pytest.mark.parametrize("call", ["own_job:bounded", "own_job:bound"])
+def test_only_annotations_of_parameters_are_looked_at(call: str) -> None:
+    """The context's type may be imported for type checkers alone; a partial function is one, too."""
+    with MemoryContext() as context:
+        job(call, limit="7").run(context)
+        assert context.counts.read == 7
+
+
 def test_what_a_function_raises_is_passed_on() -> None:
     """The signals of the contract mean what they mean in any job."""
     with MemoryContext() as context, pytest.raises(Skip, match="nothing to do today"):
@@ -59,6 +67,11 @@ def test_what_a_function_raises_is_passed_on() -> None:
         ("own_job:main", {"region": "eu"}, "missing a required argument: 'day'"),
         ("own_job:main", {"region": "eu", "day": "2026-01-31", "colour": 1}, "unexpected keyword argument 'colour'"),
         ("own_job:main", {"region": "eu", "day": "tomorrow"}, "the parameter day does not fit"),
+        ("own_job:bounded", {"limit": 0}, "the parameter limit does not fit .*greater than or equal to 1"),
+        ("own_job:strange", {"day": 1}, "the parameters day: name 'Nowhere' is not defined"),
+        ("own_job:untold", {"day": 1}, "the parameter day is annotated as .*, which no value"),
+        ("own_job:later", {}, "names a coroutine or generator, of which a call runs nothing"),
+        ("own_job:bit_by_bit", {}, "names a coroutine or generator"),
     ],
 )
 def test_what_does_not_fit_gives_up_before_the_call(
