@@ -210,7 +210,7 @@ def _counter(connection: sa.Connection, table: SourceTable) -> int:
     highest: int = connection.scalar(sa.select(sa.func.max(table.clause.c[VERSION]))) or 0
     if sa.inspect(connection).has_table(_TABLES):
         counters = sa.table(_TABLES, sa.column("name"), sa.column("version"))
-        with suppress(sa.exc.ProgrammingError):
+        with suppress(sa.exc.ProgrammingError), connection.begin_nested():  # PostgreSQL gives up what had an error
             counted = connection.scalar(sa.select(counters.c.version).where(counters.c.name == table.name))
             highest = max(highest, counted or 0)
     return highest

@@ -1,6 +1,7 @@
 """What is new in a table: nothing is lost or skipped, whatever happens between runs and within them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,17 @@ GONE = st.tuples(st.just("gone"), st.sets(IDS, min_size=1, max_size=3))
 READ = st.tuples(st.just("read"), st.integers(0, 4))
 RESET = st.tuples(st.just("reset"), st.just(0))
 HISTORY = st.lists(st.one_of(WRITE, WRITE, GONE, READ, READ, RESET), max_size=12)
+
+
+class LesserContext(ReadingContext):
+    """Reads as a role that has few rights."""
+
+    @contextmanager
+    def read(self, database: str | None = None) -> Iterator[sa.Connection]:
+        """Opens a transaction that reads."""
+        with super().read(database) as connection:
+            connection.exec_driver_sql("SET LOCAL ROLE lesser_reader")
+            yield connection
 
 
 @pytest.fixture
@@ -157,6 +169,25 @@ def test_a_table_that_was_made_anew_is_read_again(context: ReadingContext, datab
     store(context, [{"id": 1, "n": 0}])
     assert [row["id"] for row in records(context, table="t", changed_only=True)] == [1]
     assert "made anew" in context.said[0][1]
+
+
+def test_a_role_that_may_only_read_the_table_goes_on(postgres_database: Database) -> None:
+    """Counters it may not see leave its transaction sound; the rows tell the version, too."""
+    with _lesser(postgres_database) as context:
+        store(context, [{"id": 1, "n": 0}])
+        run(postgres_database, "GRANT SELECT ON t TO lesser_reader")
+        context.cursors[""] = Cursor(1, 1)
+        assert [row["id"] for row in records(context, table="t", changed_only=True)] == [1]
+
+
+@contextmanager
+def _lesser(database: Database) -> Iterator[ReadingContext]:
+    run(database, "CREATE ROLE lesser_reader")
+    try:
+        with LesserContext(write=database.write, database=database) as context:
+            yield context
+    finally:
+        run(database, "DROP OWNED BY lesser_reader", "DROP ROLE lesser_reader")
 
 
 def test_a_cursor_that_is_no_version_is_told(context: ReadingContext) -> None:
