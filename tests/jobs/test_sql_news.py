@@ -171,6 +171,15 @@ def test_a_table_that_was_made_anew_is_read_again(context: ReadingContext, datab
     assert "made anew" in context.said[0][1]
 
 
+def test_two_spellings_of_a_table_have_one_counter(sqlite_database: Database) -> None:
+    """On SQLite they are one table; what one job wrote was behind the version that another had got to."""
+    with reading(sqlite_database) as context:
+        for key, table in enumerate(["t", "T", "t", "t", "T"]):
+            store(context, [{"id": key, "n": 0}], table=table)
+        with context.read() as connection:
+            assert list(connection.scalars(sa.text("SELECT _version FROM t ORDER BY id"))) == [2, 3, 4, 5, 6]
+
+
 def test_a_role_that_may_only_read_the_table_goes_on(postgres_database: Database) -> None:
     """Counters it may not see leave its transaction sound; the rows tell the version, too."""
     with _lesser(postgres_database) as context:
