@@ -54,6 +54,14 @@ def test_a_first_run_is_replayed_from_the_beginning(make_bench: Make) -> None:
     assert (again.state, again.window_since, again.window_until) == (RunState.SUCCEEDED, None, first.window_until)
 
 
+def test_the_rejects_of_a_job_whose_name_is_a_number_are_tried_again(make_bench: Make) -> None:
+    """It is not taken for the id of a run."""
+    bench = make_bench(definition("123"))
+    ask(bench, "replay", "123", rejects=True)
+    bench.execute_all()
+    assert (bench.last("123").state, bench.last("123").params) == (RunState.SUCCEEDED, {"rejects": True})
+
+
 @pytest.mark.parametrize("way", ["read", "move"])
 def test_a_job_that_knows_no_given_window_moves_no_cursor(make_bench: Make, way: str) -> None:
     """It ends in words instead: whether it asks for its cursor or moves it unasked."""
